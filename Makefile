@@ -1,0 +1,265 @@
+# Backstore's build, for GNU make. "make help" says what there is. Everything is built in build/$(BUILD)/.
+
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+BUILD ?= release
+RAM ?= 128M
+CPUS ?= 1
+SWAP ?= 64M
+ACCEL ?= tcg
+CPU ?= qemu64
+VGA ?= none
+OPTIONS ?=
+RUN ?=
+FILES ?=
+TESTS ?=
+JOBS ?= $(shell nproc)
+QEMU ?= qemu-system-x86_64
+FIRMWARE ?=
+PYTHON := /usr/bin/python3
+
+ifeq ($(filter $(BUILD),release debug),)
+$(error BUILD=$(BUILD): "release" and "debug" are allowed)
+endif
+
+B := build/$(BUILD)
+VOLUME := $(B)/volume
+IMAGE := $(B)/system.img
+
+# The command line of boot/machine.py, for run and gdb.
+quote = '$(subst ','\'',$(1))'
+MACHINE = $(PYTHON) boot/machine.py --volume $(RUN_IMAGE) --swap-image build/swap.img --qemu $(call quote,$(QEMU)) \
+	  --ram $(call quote,$(RAM)) --cpus $(call quote,$(CPUS)) --swap $(call quote,$(SWAP)) \
+	  --accel $(call quote,$(ACCEL)) --cpu $(call quote,$(CPU)) --vga $(call quote,$(VGA)) \
+	  --options $(call quote,$(OPTIONS)) $(if $(FIRMWARE),--firmware $(call quote,$(FIRMWARE))) \
+	  $(if $(RUN),--run $(call quote,$(RUN)))
+RUN_IMAGE := $(if $(strip $(FILES)),$(B)/files.img,$(IMAGE))
+
+define HELP
+Backstore: make TARGET [VARIABLE=value ...]
+
+  run    boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
+  test   builds everything and tests it        image  builds the system volume: $(IMAGE)
+  clean  removes build/                        help   this text
+
+  BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
+  RAM=32M..16G            memory                                                     [$(RAM)]
+  CPUS=1..8               processors                                                 [$(CPUS)]
+  SWAP=none|SIZE|ramdisk:SIZE|PATH
+                          paging file: none, a new disk, a RAM disk, or an existing
+                          file or block device, which is overwritten                 [$(SWAP)]
+  OPTIONS="name=value"    boot options; boot/backstore.cfg lists them                [$(OPTIONS)]
+  RUN="PROGRAM ARGUMENT"  run one program and end with its exit code                 [$(RUN)]
+  FILES="PATH ..."        put these files and directories on the volume              [$(FILES)]
+  CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
+                          the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
+  TESTS="PYTEST ARGUMENT" for test: which tests; JOBS=N: how many at once            [$(TESTS)] [$(JOBS)]
+
+  make run                                   a shell; Ctrl-A x leaves QEMU
+  make run RUN="memstat" RAM=64M SWAP=none   one program, no paging file
+  echo "ls \bin" | make run                  the shell reads its commands from a pipe
+  make run BUILD=debug CPUS=4 FILES="my.exe data/"
+  make test TESTS="-k swap"
+endef
+
+.PHONY: help run test image gdb clean packages-build packages-test packages-gdb volume fresh
+help:
+	$(info $(HELP))
+	@:
+
+# What has to be installed comes first; a second make then looks for compilers and libraries again.
+packages-%:
+	@sh boot/packages.sh $*
+
+image: packages-build
+	@$(MAKE) $(IMAGE)
+
+run: packages-build
+	@$(MAKE) $(RUN_IMAGE)
+	@$(MACHINE)
+
+gdb: packages-gdb
+	@$(MAKE) $(RUN_IMAGE)
+	@$(MACHINE) --gdb $(B)/kernel.elf
+
+test: packages-test
+	@$(MAKE) BUILD=release build/release/system.img host-tests
+	@$(MAKE) BUILD=debug build/debug/system.img
+	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug PYTHONDONTWRITEBYTECODE=1 \
+	 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest -n $(JOBS) tests $(TESTS)
+
+clean:
+	rm -rf build
+
+# Compilers and flags. CI stops at warnings; people who have a newer compiler than this was written with need not.
+CC := gcc
+MINGW := x86_64-w64-mingw32-
+WARNINGS := -Wall -Wextra $(if $(CI),-Werror)
+DEBUG_FLAGS := $(if $(filter debug,$(BUILD)),-DDEBUG)
+DEPENDENCIES = -MMD -MP -MF $(@:.o=.d)
+COMMON_FLAGS := -std=gnu11 -O2 -g $(WARNINGS) $(DEBUG_FLAGS)
+
+compile = @mkdir -p $(@D); echo "  CC    $<"; $(1) $(DEPENDENCIES) -c $< -o $@
+
+# A file that changes when, and only when, its text does: lists of inputs, so that removing a source is noticed too.
+list_update = @mkdir -p $(@D); echo '$(strip $(1))' | cmp -s - $@ || echo '$(strip $(1))' > $@
+
+# --- the kernel ---
+
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*.S kernel/*/*.c kernel/*/*.S))
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%=$(B)/%.o)
+KERNEL_FLAGS := $(COMMON_FLAGS) -I kernel -I . -ffreestanding -fno-builtin-printf -mcmodel=kernel -mno-red-zone \
+		-mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fno-omit-frame-pointer -fno-strict-aliasing \
+		-fcf-protection=none -fno-asynchronous-unwind-tables -g3
+KERNEL_LINK = @echo "  LD    $@"; ld -T kernel/kernel.ld -z max-page-size=4096 -z noexecstack --build-id=none
+
+$(B)/kernel/%.c.o: kernel/%.c Makefile
+	$(call compile,$(CC) $(KERNEL_FLAGS))
+
+$(B)/kernel/%.S.o: kernel/%.S Makefile
+	$(call compile,$(CC) $(KERNEL_FLAGS))
+
+$(B)/kernel.list: fresh
+	$(call list_update,$(KERNEL_OBJECTS))
+
+# The kernel has a table of its own functions, for stack traces. It is linked with an empty one, the table is made from
+# the result, and linked in place of the empty one behind all text: if an address has changed by that, the build fails.
+$(B)/symbols-empty.S:
+	@mkdir -p $(@D); : | sh boot/symbols.sh > $@
+
+$(B)/symbols.S: $(B)/kernel-empty.elf boot/symbols.sh
+	@nm -n $< | sh boot/symbols.sh > $@
+
+$(B)/symbols%.o: $(B)/symbols%.S
+	@$(CC) -c $< -o $@
+
+$(B)/symbols.o: $(B)/symbols.S
+	@$(CC) -c $< -o $@
+
+$(B)/kernel-empty.elf: $(KERNEL_OBJECTS) $(B)/symbols-empty.o kernel/kernel.ld $(B)/kernel.list
+	$(KERNEL_LINK) $(KERNEL_OBJECTS) $(B)/symbols-empty.o -o $@
+
+$(B)/kernel.elf: $(KERNEL_OBJECTS) $(B)/symbols.o kernel/kernel.ld
+	$(KERNEL_LINK) $(KERNEL_OBJECTS) $(B)/symbols.o -o $@
+	@nm -n $@ | sh boot/symbols.sh | cmp - $(B)/symbols.S
+
+# --- the loader ---
+
+# Where Debian and others have GNU-EFI's start-up code, linker script and libraries.
+EFI_LIBRARIES := /usr/lib /usr/lib64 /usr/lib/gnuefi /usr/lib64/gnuefi /usr/lib/x86_64-linux-gnu/gnuefi
+EFI_CRT0 := $(firstword $(wildcard $(EFI_LIBRARIES:%=%/crt0-efi-x86_64.o)))
+EFI_SCRIPT := $(firstword $(wildcard $(EFI_LIBRARIES:%=%/elf_x86_64_efi.lds)))
+EFI_FLAGS := $(COMMON_FLAGS) -DGNU_EFI_USE_MS_ABI -I . -I /usr/include/efi -I /usr/include/efi/x86_64 -ffreestanding \
+	     -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none
+EFI_OBJECTS := $(patsubst %,$(B)/%.o,$(sort $(wildcard boot/*.c boot/*.S)))
+EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc
+
+$(B)/boot/%.c.o: boot/%.c Makefile
+	$(call compile,$(CC) $(EFI_FLAGS))
+
+$(B)/boot/%.S.o: boot/%.S Makefile
+	$(call compile,$(CC) $(EFI_FLAGS))
+
+$(B)/boot/loader.so: $(EFI_OBJECTS)
+	@echo "  LD    $@"
+	@ld -shared -Bsymbolic -nostdlib -z nocombreloc -z noexecstack --no-undefined -T $(EFI_SCRIPT) $(EFI_CRT0) $^ -o $@ \
+	    $(EFI_LIBRARIES:%=-L%) -lefi -lgnuefi
+
+# --- user space ---
+
+USER_FLAGS := $(COMMON_FLAGS) -I userland/include -I kernel
+PROGRAM_FLAGS := $(USER_FLAGS) -I userland/programs
+DLL_FLAGS := $(USER_FLAGS) -ffreestanding -fno-builtin -mno-stack-arg-probe
+DLL_LINK := -nostdlib -shared -Wl,--dynamicbase,--high-entropy-va,--nxcompat
+
+DLLS := ntdll kernel32 msvcrt
+ENTRY_ntdll := 0
+ENTRY_kernel32 := DllMainCRTStartup
+ENTRY_msvcrt := DllMainCRTStartup
+USES_kernel32 := ntdll
+USES_msvcrt := kernel32 ntdll
+
+$(B)/userland/%.c.o: userland/%.c Makefile
+	$(call compile,$(MINGW)gcc $(if $(filter $(DLLS:%=userland/%/),$(dir $<)),$(DLL_FLAGS),$(PROGRAM_FLAGS)))
+
+$(B)/userland/%.S.o: userland/%.S Makefile
+	$(call compile,$(MINGW)gcc $(DLL_FLAGS))
+
+$(B)/tests/guest/%.c.o: tests/guest/%.c Makefile
+	$(call compile,$(MINGW)gcc $(PROGRAM_FLAGS))
+
+# $(1): the DLL's name. The import library comes with the DLL: one rule makes both.
+define dll_rule
+$(1)_OBJECTS := $$(patsubst %,$(B)/%.o,$$(sort $$(wildcard userland/$(1)/*.c userland/$(1)/*.S)))
+$(1)_DEF := $$(wildcard userland/$(1)/$(1).def)
+$(B)/dll/$(1).dll $(B)/dll/lib$(1).a &: $$($(1)_OBJECTS) $$($(1)_DEF) $(USES_$(1):%=$(B)/dll/lib%.a) $(B)/user.list
+	@mkdir -p $(B)/dll; echo "  LD    $(B)/dll/$(1).dll"
+	@$(MINGW)gcc $(DLL_LINK) -Wl,--entry=$(ENTRY_$(1)) -Wl,--out-implib,$(B)/dll/lib$(1).a -o $(B)/dll/$(1).dll \
+		$$($(1)_OBJECTS) $$($(1)_DEF) $(USES_$(1):%=$(B)/dll/lib%.a) -lgcc
+endef
+$(foreach dll,$(DLLS),$(eval $(call dll_rule,$(dll))))
+
+# $(1): the program, $(2): its directory on the volume, $(3): its sources. Linked as mingw-w64 links a console program;
+# our ntdll's import library is for those that make native calls.
+define program_rule
+$(B)/$(2)/$(1).exe: $(3:%=$(B)/%.o) $(B)/dll/libntdll.a $(B)/user.list
+	@mkdir -p $$(@D); echo "  LD    $$@"
+	@$(MINGW)gcc -o $$@ $(3:%=$(B)/%.o) $(B)/dll/libntdll.a
+endef
+PROGRAM_FILES := $(sort $(wildcard userland/programs/*.c))
+PROGRAM_DIRECTORIES := $(patsubst %/,%,$(sort $(dir $(wildcard userland/programs/*/*.c))))
+TEST_FILES := $(sort $(wildcard tests/guest/*.c))
+PROGRAMS := $(PROGRAM_FILES:userland/programs/%.c=bin/%.exe) $(PROGRAM_DIRECTORIES:userland/programs/%=bin/%.exe) \
+	    $(TEST_FILES:tests/guest/%.c=tests/%.exe)
+$(foreach file,$(PROGRAM_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),bin,$(file))))
+$(foreach directory,$(PROGRAM_DIRECTORIES),\
+	$(eval $(call program_rule,$(notdir $(directory)),bin,$(sort $(wildcard $(directory)/*.c)))))
+$(foreach file,$(TEST_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),tests,$(file))))
+
+$(B)/user.list: fresh
+	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(PROGRAM_DIRECTORIES:%=$(wildcard %/*.c)))
+
+# --- the system volume: a directory that mirrors it, then the image ---
+
+VOLUME_FILES := $(addprefix $(VOLUME)/,EFI/BOOT/BOOTX64.EFI kernel.elf backstore.cfg $(DLLS:%=system/%.dll) $(PROGRAMS))
+
+# Debug information stays in the build directory: pages of an image are read by a slow machine.
+stage = @mkdir -p $(@D); $(1)
+
+$(B)/volume.list: fresh
+	$(call list_update,$(VOLUME_FILES))
+
+$(VOLUME)/EFI/BOOT/BOOTX64.EFI: $(B)/boot/loader.so $(B)/volume.list
+	$(call stage,objcopy $(EFI_SECTIONS:%=-j %) --target efi-app-x86_64 --subsystem=10 $< $@)
+
+$(VOLUME)/kernel.elf: $(B)/kernel.elf $(B)/volume.list
+	$(call stage,strip -s $< -o $@)
+
+$(VOLUME)/backstore.cfg: boot/backstore.cfg $(B)/volume.list
+	$(call stage,cp $< $@)
+
+$(VOLUME)/system/%: $(B)/dll/% $(B)/volume.list
+	$(call stage,$(MINGW)strip -s $< -o $@)
+
+$(VOLUME)/bin/%: $(B)/bin/% $(B)/volume.list
+	$(call stage,$(MINGW)strip -s $< -o $@)
+
+$(VOLUME)/tests/%: $(B)/tests/% $(B)/volume.list
+	$(call stage,$(MINGW)strip -s $< -o $@)
+
+$(IMAGE): $(VOLUME_FILES) boot/volume.sh
+	@echo "  IMAGE $@"; sh boot/volume.sh $@ $(VOLUME) $(VOLUME_FILES)
+
+# With FILES: what they hold is not watched, so this is made each time.
+$(B)/files.img: $(IMAGE) fresh
+	@echo "  IMAGE $@"; sh boot/volume.sh $@ $(VOLUME) $(VOLUME_FILES) -- $(FILES)
+
+-include tests/host/host.mk
+-include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(EFI_OBJECTS) $(foreach dll,$(DLLS),$($(dll)_OBJECTS)))
+-include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(wildcard userland/programs/*/*.c))
