@@ -1,0 +1,280 @@
+/* See fat_world.h. */
+#include "fat_world.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct expected expected[FILES] = {
+	{ "\\HELLO.TXT", "/hello.txt", 11, 1, 0x21 },
+	{ "\\lower.txt", "\\LOWER.TXT", 512, 2, 0x20 },
+	{ "\\Mixed.Txt", "\\\\mIXED.tXT", 513, 3, 0x20 },
+	{ "\\empty", "\\.\\Empty", 0, 4, 0x20 },
+	{ "\\A long file name with spaces.text", "\\alongf~1.tex", 5000, 5, 0x20 },
+	{ "\\Grüße.dat", "\\GRÜßE.DAT", 4096, 6, 0x20 },
+	{ "\\日本語.txt", "\\many\\..\\日本語.TXT", 100, 7, 0x20 },
+	{ "\\smile 😀.bin", "\\SMILE 😀.BIN", 4097, 8, 0x20 },
+	{ NULL, "\\nnnnnn~1", 77, 9, 0x20 }, /* 255 times n */
+	{ "\\big.bin", "\\BIG.BIN", 1 << 20, 10, 0x20 },
+	{ "\\Sub Directory\\nested\\deep.bin", "\\sub directory\\NESTED/Deep.Bin", 70001, 11, 0x20 },
+	{ "\\Sub Directory\\UPPER", "\\subdir~1\\upper", 1, 12, 0x20 },
+};
+/* The disk. */
+
+static char image_path[4096];
+u8 *image;
+size_t image_size;
+struct block_device disk;
+u64 requests, bad_from, bad_to;
+u8 *touched;
+
+/* Damage: what was there before, newest last. */
+static struct {
+	size_t at;
+	u8 old;
+} damages[256];
+static u32 damage_count;
+
+void damage(size_t at, u8 value)
+{
+	expect(damage_count < ARRAY_SIZE(damages) && at < image_size);
+	damages[damage_count].at = at;
+	damages[damage_count++].old = image[at];
+	image[at] = value;
+}
+
+void damage32(size_t at, u32 value)
+{
+	for (int i = 0; i < 4; i++)
+		damage(at + i, value >> 8 * i);
+}
+
+void repair(void)
+{
+	while (damage_count > 0) {
+		damage_count--;
+		image[damages[damage_count].at] = damages[damage_count].old;
+	}
+}
+
+void block_submit(struct block_device *d, struct block_request *r)
+{
+	u64 at = r->sector;
+
+	expect(d == &disk && !r->write && !r->complete);
+	expect(r->piece_count >= 1 && r->piece_count <= BLOCK_PIECES_MAX);
+	requests++;
+	r->failed = false;
+	for (u32 i = 0; i < r->piece_count; i++) {
+		u32 n = r->pieces[i].bytes;
+
+		expect(n > 0 && n % SECTOR_SIZE == 0 && at + n / SECTOR_SIZE <= d->sectors);
+		if (bad_from < bad_to && at < bad_to && at + n / SECTOR_SIZE > bad_from)
+			r->failed = true;
+		memcpy(phys_to_virt(r->pieces[i].phys), image + at * SECTOR_SIZE, n);
+		if (touched && n == FAT_BLOCK_SIZE && r->piece_count == 1)
+			memset(touched + at, 1, n / SECTOR_SIZE);
+		at += n / SECTOR_SIZE;
+	}
+	if (r->failed)
+		for (u32 i = 0; i < r->piece_count; i++)
+			memset(phys_to_virt(r->pieces[i].phys), 0xdb, r->pieces[i].bytes);
+	r->done = true;
+}
+
+bool block_wait(struct block_request *r)
+{
+	expect(r->done);
+	return !r->failed;
+}
+
+/* Kernel memory and locks. */
+
+u64 allocations, fail_after = ~0ull;
+
+void *kmalloc(size_t size)
+{
+	void *p;
+
+	if (size > KMALLOC_MAX || fail_after == 0)
+		return NULL;
+	fail_after--;
+	p = size >= PAGE_SIZE ? aligned_alloc(PAGE_SIZE, ALIGN_UP(size, PAGE_SIZE)) : malloc(size);
+	expect(p);
+	memset(p, 0xa5, size);
+	allocations++;
+	return p;
+}
+
+void *kzalloc(size_t size)
+{
+	void *p = kmalloc(size);
+
+	return p ? memset(p, 0, size) : NULL;
+}
+
+void kfree(void *p)
+{
+	allocations -= p != NULL;
+	free(p);
+}
+
+void page_zero(void *page)
+{
+	expect(IS_ALIGNED(page, PAGE_SIZE));
+	memset(page, 0, PAGE_SIZE);
+}
+
+static u32 rank_held;
+
+void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
+{
+	m->rank = rank;
+	m->name = name;
+}
+
+void mutex_lock(struct mutex *m)
+{
+	expect(rank_held == 0);
+	rank_held = m->rank;
+}
+
+void mutex_unlock(struct mutex *m)
+{
+	expect(rank_held == m->rank);
+	rank_held = 0;
+}
+
+static struct spinlock *spin_taken;
+
+void spin_lock(struct spinlock *s)
+{
+	expect(!spin_taken);
+	spin_taken = s;
+}
+
+void spin_unlock(struct spinlock *s)
+{
+	expect(spin_taken == s);
+	spin_taken = NULL;
+}
+
+bool world_locked(void)
+{
+	return rank_held != 0 || spin_taken;
+}
+
+u64 baseline;
+
+static void image_load(void)
+{
+	int fd = open(image_path, O_RDONLY);
+	struct stat status;
+
+	expect(fd >= 0 && fstat(fd, &status) == 0);
+	image_size = status.st_size;
+	image = mmap(NULL, image_size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	expect(image != MAP_FAILED);
+	close(fd);
+}
+
+bool world_mount(void)
+{
+	rank_held = 0;
+	spin_taken = NULL;
+	fail_after = ~0ull;
+	strcpy(disk.name, "vd0");
+	disk.sectors = image_size / SECTOR_SIZE;
+	return fat_mount(&disk);
+}
+
+void world_begin(void)
+{
+	static char longest[1 + 255 + 1];
+
+	bad_from = bad_to = 0;
+	repair();
+	if (!image)
+		image_load();
+	memset(longest, 'n', 256);
+	longest[0] = '\\';
+	expected[8].path = longest;
+	expect(world_mount());
+}
+
+void cache_fill(void)
+{
+	mutex_lock(&fat_volume.lock);
+	for (u64 sector = 0; sector < 80 * 8; sector += 8)
+		fat_cache_get(sector);
+	mutex_unlock(&fat_volume.lock);
+	baseline = allocations;
+}
+
+void world_image(const char *program, const char *name)
+{
+	const char *slash = strrchr(program, '/');
+
+	if (image)
+		munmap(image, image_size);
+	image = NULL;
+	damage_count = 0;
+	snprintf(image_path, sizeof(image_path), "%.*s/%s", slash ? (int)(slash - program) : 1, slash ? program : ".",
+		 name);
+	tap_note("%s", name);
+}
+
+size_t fat_entry_at(u32 cluster)
+{
+	return (fat_get16(image + 11) * (size_t)fat_get16(image + 14)) + cluster * 4;
+}
+
+size_t cluster_at(u32 cluster)
+{
+	size_t sector =
+		fat_get16(image + 14) + image[16] * (size_t)fat_get32(image + 36) + (cluster - 2) * (size_t)image[13];
+
+	return sector * fat_get16(image + 11);
+}
+
+u32 cluster_bytes(void)
+{
+	return image[13] * fat_get16(image + 11);
+}
+
+void expect_contents(const u8 *bytes, u64 offset, u64 n, u32 seed)
+{
+	for (u64 i = 0; i < n; i++) {
+		u32 word = (u32)((offset + i) / 4) * CONTENT_STEP + seed;
+		u8 want = word >> 8 * ((offset + i) % 4);
+
+		if (bytes[i] != want)
+			tap_fail(__FILE__, __LINE__, "byte %llu of the file is %02x, not %02x",
+				 (unsigned long long)(offset + i), bytes[i], want);
+	}
+}
+
+void expect_file(const char *path, const struct expected *e)
+{
+	u8 *bytes = kmalloc(MIN(e->size + 1, KMALLOC_MAX));
+	struct file *f;
+	u64 got;
+
+	if (file_open(path, &f) != FILE_OK)
+		tap_fail(__FILE__, __LINE__, "cannot open %s", path);
+	expect_text(f->path, e->path);
+	expect_equal(f->size, e->size);
+	expect_equal(f->attributes, e->attributes);
+	expect_equal(f->modified_unix, MODIFIED);
+	for (u64 at = 0; at < e->size; at += got) {
+		expect_equal(file_read(f, at, bytes, MIN(e->size + 1, KMALLOC_MAX), &got), FILE_OK);
+		expect_equal(got, MIN(e->size - at, MIN(e->size + 1, KMALLOC_MAX)));
+		expect_contents(bytes, at, got, e->seed);
+	}
+	expect_equal(file_read(f, e->size, bytes, 1, &got), FILE_OK);
+	expect_equal(got, 0);
+	file_unref(f);
+	kfree(bytes);
+}

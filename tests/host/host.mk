@@ -1,0 +1,63 @@
+# Unit tests that run on the host, with sanitizers. To be included by a makefile that sets B, its build directory, or
+# used alone from the top of the tree: make -f tests/host/host.mk B=build host-tests
+#
+# To add a test: write tests/host/test_NAME.c, add NAME to HOST_TESTS, and list the kernel sources that it links in
+# HOST_SOURCES_NAME. tap.c (test cases, random numbers, panic, klog) is always linked. Kernel sources see HOST_TEST
+# and DEBUG defined. HOST_INCLUDES_NAME: other sources that the test includes. HOST_NEEDS_NAME: files in $(B)/host
+# that the test opens when it runs.
+
+B ?= build
+
+HOST_CC ?= gcc
+HOST_PE_CC ?= x86_64-w64-mingw32-gcc
+HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra $(if $(CI),-Werror) -fno-omit-frame-pointer -fno-strict-aliasing \
+	       -fsanitize=address,undefined -fno-sanitize-recover=all
+HOST_CPPFLAGS := -D_GNU_SOURCE -DHOST_TEST -DDEBUG -I kernel -I . -I tests/host
+HOST_HEADERS := $(wildcard boot/*.h kernel/*/*.h tests/host/*.h)
+
+HOST_TESTS := bitmap commit fat fat_damage pe pe_relocate printf string symbols tree
+
+HOST_SOURCES_bitmap  := kernel/lib/bitmap.c
+HOST_SOURCES_commit  := kernel/mm/commit.c
+HOST_SOURCES_fat     := $(addprefix kernel/io/,fat.c fat_cache.c fat_dir.c fat_path.c file.c file_read.c) \
+			kernel/lib/string.c tests/host/fat_world.c
+HOST_NEEDS_fat       := fat_512.img fat_1024.img
+HOST_SOURCES_fat_damage := $(HOST_SOURCES_fat)
+HOST_NEEDS_fat_damage   := $(HOST_NEEDS_fat)
+HOST_SOURCES_pe      := kernel/image/pe.c kernel/lib/string.c
+HOST_NEEDS_pe        := pe_sample.exe pe_sample.dll
+HOST_SOURCES_pe_relocate := $(HOST_SOURCES_pe)
+HOST_NEEDS_pe_relocate   := $(HOST_NEEDS_pe)
+HOST_SOURCES_printf  := kernel/lib/printf.c kernel/lib/parse_size.c kernel/lib/string.c
+HOST_INCLUDES_string := kernel/lib/string.c
+HOST_SOURCES_symbols := kernel/lib/symbols.c
+HOST_SOURCES_tree    := kernel/lib/tree.c
+
+.PHONY: host-tests
+host-tests: $(HOST_TESTS:%=$(B)/host/test_%)
+
+define host_test_rule
+$(B)/host/test_$(1): tests/host/test_$(1).c tests/host/tap.c $(HOST_SOURCES_$(1)) $(HOST_INCLUDES_$(1)) \
+		     $(HOST_HEADERS) tests/host/host.mk | $(HOST_NEEDS_$(1):%=$(B)/host/%)
+	@mkdir -p $$(@D)
+	$(HOST_CC) $(HOST_CFLAGS) $(HOST_CPPFLAGS) -o $$@ tests/host/test_$(1).c tests/host/tap.c $(HOST_SOURCES_$(1))
+endef
+$(foreach test,$(HOST_TESTS),$(eval $(call host_test_rule,$(test))))
+
+# Real images to parse: with debug information, whose sections have long names, and with everything a linker makes.
+$(B)/host/pe_sample.exe: tests/host/pe_sample.c tests/host/host.mk
+	@mkdir -p $(@D)
+	$(HOST_PE_CC) -g -O1 -Wall -Wextra -o $@ $<
+
+$(B)/host/pe_sample.dll: tests/host/pe_sample.c tests/host/host.mk
+	@mkdir -p $(@D)
+	$(HOST_PE_CC) -s -O1 -Wall -Wextra -DSAMPLE_DLL -shared -o $@ $<
+
+# FAT32 volumes as other systems' tools make them: sectors of 512 and of 1024 bytes.
+$(B)/host/fat_512.img: tests/host/fat_image.py
+	@mkdir -p $(@D)
+	python3 $< $@ 512 2
+
+$(B)/host/fat_1024.img: tests/host/fat_image.py
+	@mkdir -p $(@D)
+	python3 $< $@ 1024 2

@@ -1,0 +1,80 @@
+/* Commit charge: arithmetic at the limit, and the sum of what owners hold. */
+#include "mm/commit.h"
+#include "tap.h"
+
+static void begin(u64 limit, bool overcommit)
+{
+	commit_totals = (struct commit_totals){ .overcommit = overcommit };
+	commit_limit_add(limit);
+}
+
+static void refuses_over_the_limit(void)
+{
+	begin(100, false);
+	expect(commit_charge(COMMIT_PRIVATE, 60));
+	expect(!commit_charge(COMMIT_SECTION, 41));
+	expect_equal(commit_totals.charge, 60);
+	expect_equal(commit_totals.by_owner[COMMIT_SECTION], 0);
+	expect_equal(commit_totals.refused, 1);
+	expect(commit_charge(COMMIT_SECTION, 40));
+	expect(!commit_charge(COMMIT_KERNEL, 1));
+	expect(commit_charge(COMMIT_KERNEL, 0));
+}
+
+static void does_not_wrap(void)
+{
+	begin(100, false);
+	expect(commit_charge(COMMIT_PRIVATE, 50));
+	expect(!commit_charge(COMMIT_PRIVATE, ~0ull));
+	expect(!commit_charge(COMMIT_PRIVATE, ~0ull - 49));
+	expect_equal(commit_totals.charge, 50);
+}
+
+static void overcommit_refuses_nothing(void)
+{
+	begin(10, true);
+	expect(commit_charge(COMMIT_PRIVATE, 1000));
+	expect_equal(commit_totals.refused, 0);
+	commit_release(COMMIT_PRIVATE, 1000);
+	expect_equal(commit_totals.charge, 0);
+	expect_equal(commit_totals.peak, 1000);
+}
+
+static void random_operations_keep_the_sum(void)
+{
+	u64 held[COMMIT_OWNERS] = { 0 }, sum = 0, peak = 0;
+
+	begin(5000, false);
+	for (int i = 0; i < 200000; i++) {
+		u64 owner = tap_below(COMMIT_OWNERS), n = tap_below(800);
+
+		if (tap_one_in(2)) {
+			bool fits = sum + n <= 5000;
+
+			expect_equal(commit_charge(owner, n), fits);
+			held[owner] += fits ? n : 0;
+			sum += fits ? n : 0;
+		} else {
+			n = held[owner] ? tap_below(held[owner] + 1) : 0;
+			commit_release(owner, n);
+			held[owner] -= n;
+			sum -= n;
+		}
+		peak = MAX(peak, sum);
+		expect_equal(commit_totals.charge, sum);
+		expect(commit_totals.charge <= commit_totals.limit);
+		for (int o = 0; o < COMMIT_OWNERS; o++)
+			expect_equal(commit_totals.by_owner[o], held[o]);
+	}
+	expect_equal(commit_totals.peak, peak);
+}
+
+int main(int argc, char **argv)
+{
+	tap_begin(argc, argv);
+	tap_run(refuses_over_the_limit);
+	tap_run(does_not_wrap);
+	tap_run(overcommit_refuses_nothing);
+	tap_run(random_operations_keep_the_sum);
+	return tap_end();
+}
