@@ -1,0 +1,116 @@
+/*
+ * Structures and constants of the native interface as the kernel reads and writes them in user memory: fixed-size types,
+ * Windows' x64 layout. User space takes the same from mingw-w64's headers. Source: Windows SDK and WDK documentation.
+ */
+#ifndef ABI_NT_H
+#define ABI_NT_H
+
+#include <stdint.h>
+
+struct nt_unicode_string {
+	uint16_t length, maximum_length; /* bytes */
+	uint32_t padding;
+	uint64_t buffer;
+};
+
+struct nt_object_attributes {
+	uint32_t length, padding;
+	uint64_t root_directory, object_name; /* struct nt_unicode_string */
+	uint32_t attributes, padding2;
+	uint64_t security_descriptor, security_qos;
+};
+#define OBJ_INHERIT 0x02
+#define OBJ_CASE_INSENSITIVE 0x40
+#define OBJ_OPENIF 0x80
+
+struct nt_io_status_block {
+	uint64_t status; /* low 32 bits */
+	uint64_t information;
+};
+
+struct nt_client_id {
+	uint64_t process, thread;
+};
+
+/* Pseudo-handles. */
+#define NT_CURRENT_PROCESS (~0ull)
+#define NT_CURRENT_THREAD (~0ull - 1)
+
+/* Page protections (winnt.h). */
+#define PAGE_NOACCESS 0x01
+#define PAGE_READONLY 0x02
+#define PAGE_READWRITE 0x04
+#define PAGE_WRITECOPY 0x08
+#define PAGE_EXECUTE 0x10
+#define PAGE_EXECUTE_READ 0x20
+#define PAGE_EXECUTE_READWRITE 0x40
+#define PAGE_EXECUTE_WRITECOPY 0x80
+#define PAGE_GUARD 0x100
+#define PAGE_NOCACHE 0x200
+#define PAGE_WRITECOMBINE 0x400
+
+/* Allocation types. */
+#define MEM_COMMIT 0x1000
+#define MEM_RESERVE 0x2000
+#define MEM_DECOMMIT 0x4000
+#define MEM_RELEASE 0x8000
+#define MEM_FREE 0x10000
+#define MEM_PRIVATE 0x20000
+#define MEM_MAPPED 0x40000
+#define MEM_RESET 0x80000
+#define MEM_TOP_DOWN 0x100000
+#define MEM_IMAGE 0x1000000
+
+/* Sections. */
+#define SEC_IMAGE 0x1000000
+#define SEC_RESERVE 0x4000000
+#define SEC_COMMIT 0x8000000
+#define SEC_NOCACHE 0x10000000
+
+#define SECTION_QUERY 0x1
+#define SECTION_MAP_WRITE 0x2
+#define SECTION_MAP_READ 0x4
+#define SECTION_MAP_EXECUTE 0x8
+#define SECTION_EXTEND_SIZE 0x10
+
+#define PROCESS_TERMINATE 0x0001
+#define PROCESS_VM_OPERATION 0x0008
+#define PROCESS_VM_READ 0x0010
+#define PROCESS_VM_WRITE 0x0020
+#define PROCESS_DUP_HANDLE 0x0040
+#define PROCESS_SET_QUOTA 0x0100
+#define PROCESS_QUERY_INFORMATION 0x0400
+#define PROCESS_QUERY_LIMITED_INFORMATION 0x1000
+#define SYNCHRONIZE_ACCESS 0x00100000
+#define GENERIC_ALL_ACCESS 0x10000000
+#define GENERIC_EXECUTE_ACCESS 0x20000000
+#define GENERIC_WRITE_ACCESS 0x40000000
+#define GENERIC_READ_ACCESS 0x80000000u
+#define MAXIMUM_ALLOWED_ACCESS 0x02000000
+
+struct nt_memory_basic_information {
+	uint64_t base_address, allocation_base;
+	uint32_t allocation_protect;
+	uint16_t partition_id, padding;
+	uint64_t region_size;
+	uint32_t state, protect, type, padding2;
+};
+
+struct nt_section_image_information {
+	uint64_t transfer_address;
+	uint32_t zero_bits, padding;
+	uint64_t maximum_stack_size, committed_stack_size;
+	uint32_t subsystem_type;
+	uint16_t subsystem_minor, subsystem_major, os_major, os_minor;
+	uint16_t image_characteristics, dll_characteristics, machine;
+	uint8_t image_contains_code, image_flags;
+	uint32_t loader_flags, image_file_size, checksum;
+};
+
+struct nt_section_basic_information {
+	uint64_t base_address;
+	uint32_t attributes, padding;
+	uint64_t size;
+};
+
+#endif

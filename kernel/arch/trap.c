@@ -1,0 +1,152 @@
+/* What a trap or an interrupt is, and who deals with it. */
+#include "arch/internal.h"
+#include "mm/mm.h"
+#include "proc/exception.h"
+#include "proc/process.h"
+#include "proc/sched.h"
+
+/* Page-fault error code. Source: Intel SDM volume 3A, section 4.7. */
+#define ERROR_WRITE 2
+#define ERROR_USER 4
+#define ERROR_RESERVED_BIT 8
+#define ERROR_FETCH 16
+
+_Static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "arch/offsets.h");
+_Static_assert(offsetof(struct cpu, kernel_rsp) == CPU_KERNEL_RSP, "arch/offsets.h");
+_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT, "arch/offsets.h");
+_Static_assert(offsetof(struct cpu, preempt_off) == CPU_PREEMPT_OFF, "arch/offsets.h");
+_Static_assert(offsetof(struct cpu, reschedule) == CPU_RESCHEDULE, "arch/offsets.h");
+_Static_assert(offsetof(struct thread, ending) == THREAD_ENDING, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, rdi) == FRAME_RDI, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, rsi) == FRAME_RSI, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, vector) == FRAME_VECTOR, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, rip) == FRAME_RIP, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, cs) == FRAME_CS, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, rflags) == FRAME_RFLAGS, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, rsp) == FRAME_RSP, "arch/offsets.h");
+
+/* The kernel's code that may touch user memory, and where it goes on if that fails: see user_copy.S. */
+struct user_range {
+	u64 first, last, fixup;
+};
+extern const struct user_range __user_ranges_start[], __user_ranges_end[];
+
+static const char *const trap_names[] = {
+	"divide error", "debug trap", "NMI", "breakpoint", "overflow", "bound exceeded", "invalid opcode", "no FPU",
+	"double fault", "trap 9", "invalid TSS", "segment not present", "stack segment fault",
+	"general protection fault", "page fault", "trap 15", "x87 error", "alignment check", "machine check",
+	"SIMD error",
+};
+
+static const char *trap_name(u64 vector)
+{
+	return vector < ARRAY_SIZE(trap_names) ? trap_names[vector] : "unexpected trap";
+}
+
+static u64 fault_address(void)
+{
+	u64 cr2;
+
+	__asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
+	return cr2;
+}
+
+static u64 user_fixup(u64 rip)
+{
+	const struct user_range *r;
+
+	for (r = __user_ranges_start; r < __user_ranges_end; r++)
+		if (rip >= r->first && rip < r->last)
+			return r->fixup;
+	return 0;
+}
+
+static bool in_stack_guard(u64 address)
+{
+	const struct thread *t = thread_current();
+
+	return t->kernel_stack && address - ((u64)t->kernel_stack - PAGE_SIZE) < PAGE_SIZE;
+}
+
+static void page_fault_of_kernel(struct trap_frame *f, u64 address, u32 access)
+{
+	struct vspace *v = thread_current()->vspace;
+	u64 fixup = user_fixup(f->rip);
+
+	if (in_stack_guard(address))
+		panic_frame(f, "kernel stack overflow");
+	if (address >= USER_HIGH || !fixup)
+		panic_frame(f, "page fault in the kernel: %s of address %#lx",
+			    access == FAULT_WRITE ? "write" : access == FAULT_EXECUTE ? "execution" : "read", address);
+	if (this_cpu()->spin_depth || this_cpu()->preempt_off)
+		panic_frame(f, "user memory used with preemption off, at address %#lx", address);
+	interrupts_on();
+	if (!v || mm_fault(v, address, access) != FAULT_RESOLVED)
+		f->rip = fixup;
+}
+
+static void page_fault_of_user(struct trap_frame *f, u64 address, u32 access)
+{
+	enum fault_result r = FAULT_ACCESS_VIOLATION;
+
+	interrupts_on();
+	if (likely(address < USER_HIGH))
+		r = mm_fault(thread_current()->vspace, address, access | FAULT_USER);
+	if (unlikely(r != FAULT_RESOLVED)) {
+		exception_from_trap(f, r, address, access | FAULT_USER);
+		frame_make_safe(f);
+	}
+}
+
+static void page_fault(struct trap_frame *f)
+{
+	u64 address = fault_address(); /* before interrupts go on: another fault would overwrite it */
+	u32 access = f->error & ERROR_FETCH ? FAULT_EXECUTE : f->error & ERROR_WRITE ? FAULT_WRITE : FAULT_READ;
+
+	if (unlikely(f->error & ERROR_RESERVED_BIT))
+		panic_frame(f, "bad page-table entry for address %#lx", address);
+	if (trap_from_user(f))
+		page_fault_of_user(f, address, access);
+	else
+		page_fault_of_kernel(f, address, access);
+}
+
+/* From entry.S. Interrupts are off; they are off again on return to user mode. */
+void trap_dispatch(struct trap_frame *f)
+{
+	struct cpu *c;
+
+	if (f->vector == TRAP_PAGE_FAULT) {
+		page_fault(f);
+	} else if (f->vector >= VECTOR_DEVICE_FIRST) {
+		irq_dispatch((u32)f->vector);
+	} else if (trap_from_user(f)) {
+		interrupts_on();
+		exception_from_vector(f);
+		frame_make_safe(f);
+	} else {
+		panic_frame(f, "%s in the kernel (error code %#lx)", trap_name(f->vector), f->error);
+	}
+
+	if (trap_from_user(f)) {
+		return_to_user();
+		return;
+	}
+	/* Interrupts off, or a fault in user_copy, which may go on without a look at this: */
+	if (f->vector >= VECTOR_DEVICE_FIRST) {
+		c = this_cpu();
+		if (c->reschedule && !c->preempt_off)
+			sched_preempt();
+	}
+}
+
+/* Double fault, NMI, machine check: on a stack of its own. */
+void trap_fatal(struct trap_frame *f)
+{
+	if (f->vector == TRAP_NMI && panicking)
+		panic_stop_this_cpu(f);
+	/* The processor could not push a page fault's frame: what it wanted to touch is still in CR2. */
+	if (f->vector == TRAP_DOUBLE_FAULT && (in_stack_guard(fault_address()) || in_stack_guard(f->rsp)))
+		panic_frame(f, "kernel stack overflow");
+	panic_frame(f, "%s", trap_name(f->vector));
+}

@@ -1,0 +1,31 @@
+/* User memory, as the rest of the kernel sees it: checked ranges around user_copy.S. */
+#include "arch/internal.h"
+#include "proc/sched.h"
+
+/* A thread without an address space must not touch whatever one its CPU happens to have loaded. */
+static bool user_range_valid(u64 at, size_t n)
+{
+	return at <= USER_HIGH && n <= USER_HIGH - at && thread_current()->vspace;
+}
+
+bool copy_from_user(void *to, u64 from, size_t n)
+{
+	return user_range_valid(from, n) && user_copy(to, (const void *)from, n);
+}
+
+bool copy_to_user(u64 to, const void *from, size_t n)
+{
+	return user_range_valid(to, n) && user_copy((void *)to, from, n);
+}
+
+bool zero_user(u64 to, size_t n)
+{
+	return user_range_valid(to, n) && user_zero((void *)to, n);
+}
+
+bool copy_string_from_user(char *to, u64 from, size_t size)
+{
+	if (!size || !user_range_valid(from, 1))
+		return false;
+	return user_string(to, (const char *)from, MIN(size, USER_HIGH - from));
+}

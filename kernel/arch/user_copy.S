@@ -1,0 +1,87 @@
+/*
+ * The only code of the kernel that touches user memory. Between the labels of a range, a fault that the pager can't
+ * serve continues at the range's third address (arch/trap.c). All functions return true in al, or false after such a
+ * fault.
+ */
+#include "arch/smap.h"
+
+	.macro USER_RANGE first, last, fixup
+	.pushsection .user_ranges, "a", @progbits
+	.quad \first, \last, \fixup
+	.popsection
+	.endm
+
+	.text
+
+/* bool user_copy(void *to, const void *from, size_t n) */
+	.balign 16
+	.globl user_copy
+	.type user_copy, @function
+user_copy:
+	movq %rdx, %rcx
+	shrq $3, %rcx
+	andl $7, %edx
+	SMAP_OPEN
+.Lcopy_first:
+	rep movsq
+	movl %edx, %ecx
+	rep movsb
+.Lcopy_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_copy, . - user_copy
+	USER_RANGE .Lcopy_first, .Lcopy_last, user_failed
+
+/* bool user_zero(void *to, size_t n) */
+	.balign 16
+	.globl user_zero
+	.type user_zero, @function
+user_zero:
+	movq %rsi, %rcx
+	shrq $3, %rcx
+	andl $7, %esi
+	xorl %eax, %eax
+	SMAP_OPEN
+.Lzero_first:
+	rep stosq
+	movl %esi, %ecx
+	rep stosb
+.Lzero_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_zero, . - user_zero
+	USER_RANGE .Lzero_first, .Lzero_last, user_failed
+
+/* bool user_string(char *to, const char *from, size_t size): size > 0; false too if there is no 0 byte within size */
+	.balign 16
+	.globl user_string
+	.type user_string, @function
+user_string:
+	SMAP_OPEN
+.Lstring_first:
+	movb (%rsi), %al
+.Lstring_last:
+	movb %al, (%rdi)
+	testb %al, %al
+	jz 1f
+	incq %rsi
+	incq %rdi
+	decq %rdx
+	jnz .Lstring_first
+	jmp user_failed
+1:	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_string, . - user_string
+	USER_RANGE .Lstring_first, .Lstring_last, user_failed
+
+	.type user_failed, @function
+user_failed:
+	SMAP_CLOSE
+	xorl %eax, %eax
+	ret
+	.size user_failed, . - user_failed
+
+	.section .note.GNU-stack, "", @progbits

@@ -1,0 +1,184 @@
+/* The table of block devices, and what all drivers share: counting, checking and finishing requests. */
+#include "io/block.h"
+
+#include "lib/string.h"
+
+struct block_device *block_devices;
+
+/*
+ * Where threads wait for requests without a callback, by the request's address: a request has no room for a queue of
+ * its own that would outlive it, and one queue for all would wake too many.
+ */
+#define WAIT_BUCKETS 16
+
+static struct wait_bucket {
+	struct spinlock lock;
+	struct wait_queue queue;
+} wait_buckets[WAIT_BUCKETS] = {
+#define BUCKET(i) [i] = { SPINLOCK_INIT("block wait", RANK_DEVICE), WAIT_QUEUE_INIT(wait_buckets[i].queue) }
+	BUCKET(0), BUCKET(1), BUCKET(2),  BUCKET(3),  BUCKET(4),  BUCKET(5),  BUCKET(6),  BUCKET(7),
+	BUCKET(8), BUCKET(9), BUCKET(10), BUCKET(11), BUCKET(12), BUCKET(13), BUCKET(14), BUCKET(15),
+#undef BUCKET
+};
+
+static struct wait_bucket *wait_bucket(const struct block_request *r)
+{
+	u64 a = (u64)r;
+	return &wait_buckets[(a >> 6 ^ a >> 12) % WAIT_BUCKETS];
+}
+
+static void count(u64 *counter, u64 n)
+{
+	__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+}
+
+void block_register(struct block_device *d)
+{
+	struct block_device **end = &block_devices;
+
+	while (*end)
+		end = &(*end)->next;
+	d->next = NULL;
+	*end = d;
+	klog(LOG_INFO, "%s: %llu MiB%s%s%s%s", d->name, (unsigned long long)(d->sectors * SECTOR_SIZE >> 20),
+	     d->serial[0] ? ", serial \"" : "", d->serial, d->serial[0] ? "\"" : "", d->read_only ? ", read-only" : "");
+}
+
+struct block_device *block_find(const char *name_or_serial)
+{
+	struct block_device *d;
+
+	if (!name_or_serial[0])
+		return NULL;
+	for (d = block_devices; d; d = d->next)
+		if (strcmp(d->name, name_or_serial) == 0)
+			return d;
+	for (d = block_devices; d; d = d->next)
+		if (strcmp(d->serial, name_or_serial) == 0)
+			return d;
+	return NULL;
+}
+
+static u64 request_bytes(const struct block_request *r)
+{
+	u64 bytes = 0;
+
+	for (u32 i = 0; i < r->piece_count; i++)
+		bytes += r->pieces[i].bytes;
+	return bytes;
+}
+
+static bool request_valid(const struct block_device *d, const struct block_request *r, u64 bytes)
+{
+	if (r->piece_count == 0 || r->piece_count > BLOCK_PIECES_MAX || (r->write && d->read_only))
+		return false;
+	return r->sector < d->sectors && bytes / SECTOR_SIZE <= d->sectors - r->sector;
+}
+
+static void request_start(struct block_device *d, struct block_request *r, bool flush)
+{
+	r->device = d;
+	r->flush = flush;
+	r->failed = false;
+	r->done = false;
+}
+
+void block_submit(struct block_device *d, struct block_request *r)
+{
+	u64 bytes;
+
+	assert(r->piece_count <= BLOCK_PIECES_MAX);
+	bytes = request_bytes(r);
+	assert(IS_ALIGNED(bytes, SECTOR_SIZE));
+	request_start(d, r, false);
+	if (!request_valid(d, r, bytes)) {
+		block_complete(r, true);
+		return;
+	}
+	if (r->write) {
+		count(&d->writes, 1);
+		count(&d->written_bytes, bytes);
+	} else {
+		count(&d->reads, 1);
+		count(&d->read_bytes, bytes);
+	}
+	d->submit(d, r);
+}
+
+void block_submit_flush(struct block_device *d, struct block_request *r)
+{
+	r->sector = 0;
+	r->write = false;
+	r->piece_count = 0;
+	request_start(d, r, true);
+	d->submit(d, r);
+}
+
+/* The first error is worth a line; a dying disk would fill the console with them. */
+static void error_count(struct block_device *d, const struct block_request *r)
+{
+	const char *what = r->write ? "write" : "read";
+
+	if (r->flush)
+		what = "flush";
+	if (__atomic_fetch_add(&d->errors, 1, __ATOMIC_RELAXED) == 0)
+		klog(LOG_ERROR, "%s: %s at sector %llu failed; further errors are only counted", d->name, what,
+		     (unsigned long long)r->sector);
+}
+
+void block_complete(struct block_request *r, bool failed)
+{
+	void (*complete)(struct block_request *) = r->complete;
+	struct block_device *d = r->device;
+	struct wait_bucket *b;
+
+	if (failed)
+		error_count(d, r);
+	r->failed = failed;
+	if (complete) {
+		__atomic_store_n(&r->done, true, __ATOMIC_RELEASE);
+		complete(r);
+		return;
+	}
+	b = wait_bucket(r);
+	spin_lock(&b->lock);
+	r->done = true;
+	wait_wake_all(&b->queue);
+	spin_unlock(&b->lock);
+}
+
+/* Looks at done under the lock only: once the lock is free, block_complete has finished with the request. */
+bool block_wait(struct block_request *r)
+{
+	struct wait_bucket *b = wait_bucket(r);
+
+	check(!r->complete);
+	spin_lock(&b->lock);
+	while (!r->done)
+		wait_sleep(&b->queue, &b->lock, WAIT_FOREVER, false);
+	spin_unlock(&b->lock);
+	return !r->failed;
+}
+
+bool block_transfer(struct block_device *d, bool write, u64 sector, u64 phys, u32 bytes)
+{
+	struct block_request r;
+
+	r.sector = sector;
+	r.write = write;
+	r.complete = NULL;
+	r.piece_count = 1;
+	r.pieces[0].phys = phys;
+	r.pieces[0].bytes = bytes;
+	block_submit(d, &r);
+	return block_wait(&r);
+}
+
+bool block_flush(struct block_device *d)
+{
+	struct block_request r;
+
+	r.complete = NULL;
+	block_submit_flush(d, &r);
+	return block_wait(&r);
+}

@@ -1,0 +1,84 @@
+/* Block devices: disks and RAM disks. Sectors are 512 bytes. */
+#ifndef IO_BLOCK_H
+#define IO_BLOCK_H
+
+#include "lib/list.h"
+#include "lib/types.h"
+#include "proc/lock.h"
+
+#define SECTOR_SIZE 512
+#define BLOCK_PIECES_MAX 64
+
+struct block_device;
+
+/*
+ * One request: a run of sectors to or from up to 64 pieces of memory in the direct map. The caller owns it until it is
+ * done; it is never copied and submitting it allocates nothing, so a caller that must not allocate keeps its own.
+ *
+ * How its end is told, one of two ways:
+ * - complete is NULL: block_wait, or poll done.
+ * - complete is set: done and failed are set, then complete is called, with no lock held, and the request is not
+ * touched again: complete may free it, or fill it anew and submit it. In interrupt or thread context, perhaps before
+ *   block_submit returns; it must not sleep. Such a request can't be given to block_wait.
+ */
+struct block_request {
+	u64 sector;
+	bool write;
+	bool flush;  /* set by block_submit (false) and block_submit_flush (true) */
+	bool failed; /* result */
+	volatile bool done;
+	u32 piece_count;
+	struct {
+		u64 phys;  /* any alignment */
+		u32 bytes; /* a multiple of 512, at most 1 MiB */
+	} pieces[BLOCK_PIECES_MAX];
+	void (*complete)(struct block_request *);
+	void *context;               /* the caller's */
+	struct block_device *device; /* set by block_submit */
+	struct list link;            /* the driver's */
+	u32 driver_private;
+};
+
+struct block_device {
+	char name[16];   /* "vd0", "vd1", "ram0" in the order they were found */
+	char serial[21]; /* virtio's device id string, or "" */
+	u64 sectors;
+	bool read_only;
+	struct block_device *next;
+	/* The driver's. Any context; never sleeps: a request that finds no room waits in a list. */
+	void (*submit)(struct block_device *, struct block_request *);
+	void *driver;
+	u64 reads, writes, read_bytes, written_bytes, errors; /* counters, atomic */
+};
+
+extern struct block_device *block_devices;
+void block_register(struct block_device *d);
+/* The device with this name, or else with this serial; NULL if there is none. */
+struct block_device *block_find(const char *name_or_serial);
+/*
+ * Starts the request: sets done = failed = false and counts it. A request beyond the end, without data, or a write to a
+ * read-only device completes as failed. Any context; no lock of rank RANK_DEVICE or above held.
+ */
+void block_submit(struct block_device *d, struct block_request *r);
+/* The same for a request without data: done when all writes that were done before are on the disk itself. */
+void block_submit_flush(struct block_device *d, struct block_request *r);
+/* Sleeps until it is done; afterwards the request is the caller's again. True if it succeeded. Thread context. */
+bool block_wait(struct block_request *r);
+/* Submit and wait for one piece: bytes from sector on, at phys. The request (1 KiB) is on the stack. */
+bool block_transfer(struct block_device *d, bool write, u64 sector, u64 phys, u32 bytes);
+/* Waits until all that was written is on the disk itself. False: the device says that it failed. */
+bool block_flush(struct block_device *d);
+/* For drivers: the request is done. Any context, no lock of rank RANK_DEVICE or above held. */
+void block_complete(struct block_request *r, bool failed);
+
+/* Finds devices. */
+void pci_init(void);
+/* Drives and registers every virtio-blk device that PCI found. After mm_init and arch_init; needs no scheduler. */
+void virtio_blk_init(void);
+/*
+ * A RAM disk of size bytes (a multiple of 512) in the contiguous physical run at phys (already zeroed), registered as
+ * "ram0", "ram1", ... NULL: no memory.
+ */
+struct block_device *ramdisk_create(u64 phys, u64 size);
+
+#endif

@@ -1,0 +1,209 @@
+/* The FAT32 volume: its first sector, and chains of clusters. Source: FAT32 File System Specification (1.03). */
+#include "io/fat.h"
+
+#include "lib/string.h"
+#include "mm/pool.h"
+
+/* Offsets in the first sector: "Boot Sector and BPB". */
+enum {
+	BPB_SECTOR_BYTES = 11,
+	BPB_CLUSTER_SECTORS = 13,
+	BPB_RESERVED_SECTORS = 14,
+	BPB_FAT_COUNT = 16,
+	BPB_ROOT_ENTRIES = 17,
+	BPB_TOTAL_16 = 19,
+	BPB_FAT_SIZE_16 = 22,
+	BPB_TOTAL_32 = 32,
+	BPB_FAT_SIZE_32 = 36,
+	BPB_FLAGS = 40,
+	BPB_VERSION = 42,
+	BPB_ROOT_CLUSTER = 44,
+	BPB_SIGNATURE = 510,
+};
+
+#define FLAGS_ONE_FAT 0x80 /* only the FAT whose number is in the low 4 bits is kept up to date */
+
+/* Values of a FAT entry, of which only 28 bits count: "FAT Data Structure". */
+#define ENTRY_MASK 0x0fffffffu
+#define ENTRY_END 0x0ffffff8u /* this and above */
+#define CLUSTERS_MAX 0x0ffffff5u
+
+#define FIRST_CLUSTER 2
+
+/* An array of runs is one allocation. A file in more pieces than this, 8,191, can't be opened: FILE_NO_MEMORY. */
+#define RUNS_BYTES_MAX KIB(64)
+
+struct fat_volume fat_volume;
+struct file_counters file_counters;
+
+/* Fills v from the first sector. NULL, or why it is no volume for us. */
+static const char *volume_read(struct fat_volume *v, const struct block_device *d, const u8 *b)
+{
+	u32 sector_bytes = fat_get16(b + BPB_SECTOR_BYTES), scale = sector_bytes / SECTOR_SIZE;
+	u32 cluster_sectors = b[BPB_CLUSTER_SECTORS], fats = b[BPB_FAT_COUNT], flags = fat_get16(b + BPB_FLAGS);
+	u32 reserved = fat_get16(b + BPB_RESERVED_SECTORS), fat_size = fat_get32(b + BPB_FAT_SIZE_32);
+	u64 total = fat_get32(b + BPB_TOTAL_32), data = reserved + (u64)fats * fat_size, clusters;
+	u32 fat_used = flags & FLAGS_ONE_FAT ? flags & 15 : 0;
+
+	if (fat_get16(b + BPB_SIGNATURE) != 0xaa55)
+		return "no boot sector signature";
+	if (sector_bytes < SECTOR_SIZE || sector_bytes > 4096 || (sector_bytes & (sector_bytes - 1)))
+		return "not a FAT volume (bytes per sector)";
+	if (!cluster_sectors || (cluster_sectors & (cluster_sectors - 1)) || !reserved || !fats)
+		return "not a FAT volume (clusters, reserved sectors, FATs)";
+	if (fat_get16(b + BPB_ROOT_ENTRIES) || fat_get16(b + BPB_FAT_SIZE_16) || fat_get16(b + BPB_TOTAL_16))
+		return "a FAT12 or FAT16 volume";
+	if (!fat_size || fat_get16(b + BPB_VERSION))
+		return "not a FAT32 volume of version 0";
+	if (data >= total || total * scale > d->sectors || fat_used >= fats)
+		return "the volume is larger than the disk, or its FATs than the volume";
+	clusters = (total - data) / cluster_sectors;
+	if (clusters == 0 || clusters > CLUSTERS_MAX || (clusters + FIRST_CLUSTER) * 4 > (u64)fat_size * sector_bytes)
+		return "the FAT does not fit the number of clusters";
+	v->fat_sector = (reserved + (u64)fat_used * fat_size) * scale;
+	v->data_sector = data * scale;
+	v->cluster_sectors = cluster_sectors * scale;
+	v->cluster_count = clusters;
+	v->root_cluster = fat_get32(b + BPB_ROOT_CLUSTER) & ENTRY_MASK;
+	if (v->root_cluster < FIRST_CLUSTER || v->root_cluster - FIRST_CLUSTER >= clusters)
+		return "the root directory lies outside the volume";
+	return NULL;
+}
+
+bool fat_mount(struct block_device *d)
+{
+	const char *problem = "it can't be read";
+	const u8 *first;
+
+	mutex_init(&fat_volume.lock, "FAT volume", RANK_FS);
+	if (!fat_cache_init(d)) {
+		klog(LOG_ERROR, "%s: no memory to mount it", d->name);
+		return false;
+	}
+	mutex_lock(&fat_volume.lock);
+	first = fat_cache_get(0);
+	if (first)
+		problem = volume_read(&fat_volume, d, first);
+	fat_volume.device = problem ? NULL : d;
+	mutex_unlock(&fat_volume.lock);
+	if (problem) {
+		klog(LOG_ERROR, "%s is not used as the system volume: %s", d->name, problem);
+		return false;
+	}
+	klog(LOG_INFO, "%s: FAT32, %u clusters of %u bytes", d->name, fat_volume.cluster_count,
+	     fat_volume.cluster_sectors * SECTOR_SIZE);
+	return true;
+}
+
+static bool cluster_valid(u32 cluster)
+{
+	return cluster >= FIRST_CLUSTER && cluster - FIRST_CLUSTER < fat_volume.cluster_count;
+}
+
+/* What the FAT has for a cluster: the next one, or 0 at the end of the chain. */
+static enum file_status cluster_next(u32 cluster, u32 *next)
+{
+	const u8 *sector = fat_cache_get(fat_volume.fat_sector + cluster / (SECTOR_SIZE / 4));
+
+	if (!sector)
+		return FILE_IO_ERROR;
+	*next = fat_get32(sector + cluster % (SECTOR_SIZE / 4) * 4) & ENTRY_MASK;
+	if (*next >= ENTRY_END)
+		*next = 0;
+	else if (!cluster_valid(*next)) /* free, reserved, bad, or beyond the end */
+		return FILE_CORRUPT;
+	return FILE_OK;
+}
+
+/* The array grows by doubling. list has room for count + 1 entries afterwards. */
+static bool runs_grow(struct fat_run **list, u32 count, u32 *room)
+{
+	struct fat_run *larger;
+	u32 entries = *room ? *room * 2 : 4;
+
+	if (count + 1 <= *room)
+		return true;
+	if (entries * sizeof(*larger) > RUNS_BYTES_MAX)
+		return false;
+	larger = kmalloc(entries * sizeof(*larger));
+	if (!larger)
+		return false;
+	if (*list)
+		memcpy(larger, *list, count * sizeof(*larger));
+	kfree(*list);
+	*list = larger;
+	*room = entries;
+	return true;
+}
+
+/*
+ * A chain that reaches its end has no loop: each cluster has one successor. Brent's algorithm finds those that don't: a
+ * cluster is remembered at each power of two, and meeting it again is a loop.
+ */
+enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 *run_count)
+{
+	u64 cluster_bytes = (u64)fat_volume.cluster_sectors * SECTOR_SIZE;
+	u64 need = size == FAT_DIRECTORY ? 1 : DIV_UP(size, cluster_bytes);
+	u64 most = size == FAT_DIRECTORY ? MAX(FAT_DIRECTORY_BYTES_MAX / cluster_bytes, 1) : fat_volume.cluster_count;
+	u32 cluster = first, remembered = 0, count = 0, room = 0;
+	struct fat_run *list = NULL;
+	enum file_status status = FILE_OK;
+	u64 length = 0;
+
+	*runs = NULL;
+	*run_count = 0;
+	if (need == 0)
+		return FILE_OK;
+	if (!cluster_valid(first))
+		return FILE_CORRUPT;
+	while (cluster) {
+		if (cluster == remembered || length == most) {
+			status = FILE_CORRUPT;
+			break;
+		}
+		if ((length & (length - 1)) == 0)
+			remembered = cluster;
+		/* Clusters behind the file's end (some systems allocate ahead) are followed, not kept. */
+		if ((length < need || size == FAT_DIRECTORY) &&
+		    (count == 0 || cluster != list[count - 1].disk_cluster + (length - list[count - 1].file_cluster))) {
+			if (!runs_grow(&list, count + 1, &room)) {
+				status = FILE_NO_MEMORY;
+				break;
+			}
+			list[count++] = (struct fat_run){ length, cluster };
+		}
+		length++;
+		status = cluster_next(cluster, &cluster);
+		if (status != FILE_OK)
+			break;
+	}
+	if (status == FILE_OK && length < need)
+		status = FILE_CORRUPT;
+	if (status != FILE_OK) {
+		kfree(list);
+		return status;
+	}
+	list[count] = (struct fat_run){ size == FAT_DIRECTORY ? length : need, 0 };
+	*runs = list;
+	*run_count = count;
+	return FILE_OK;
+}
+
+u64 fat_sector_at(const struct fat_run *runs, u32 run_count, u64 offset, u64 *count)
+{
+	u64 sector = offset / SECTOR_SIZE, in_run;
+	u32 cluster = sector / fat_volume.cluster_sectors, low = 0, high = run_count;
+
+	assert(cluster < runs[run_count].file_cluster);
+	while (high - low > 1) { /* runs[low].file_cluster <= cluster < runs[high].file_cluster */
+		u32 middle = low + (high - low) / 2;
+		if (runs[middle].file_cluster <= cluster)
+			low = middle;
+		else
+			high = middle;
+	}
+	in_run = sector - (u64)runs[low].file_cluster * fat_volume.cluster_sectors;
+	*count = (u64)(runs[low + 1].file_cluster - runs[low].file_cluster) * fat_volume.cluster_sectors - in_run;
+	return fat_volume.data_sector + (u64)(runs[low].disk_cluster - FIRST_CLUSTER) * fat_volume.cluster_sectors +
+	       in_run;
+}

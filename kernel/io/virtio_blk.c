@@ -1,0 +1,367 @@
+/*
+ * Disks: the virtio block device. Source: Virtual I/O Device (VIRTIO) Version 1.1, section 5.2.
+ *
+ * A request becomes one chain of descriptors: header, pieces, status. If the device knows indirect descriptors, the
+ * chain is in a table of its own and takes one entry of the ring; else it takes entries of the ring itself. A request
+ * that finds no room waits in a list, first come, first served. Everything that is needed is allocated when the device
+ * is found: writing out memory must never need memory.
+ *
+ * Locking: disk->lock, with interrupts off, over ring and lists; requests are completed after it was released.
+ */
+#include "arch/arch.h"
+#include "io/block.h"
+#include "io/virtio.h"
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "proc/lock.h"
+
+#define DEVICE_BLOCK 0x1042
+#define DEVICE_BLOCK_TRANSITIONAL 0x1001
+
+#define FEATURE_SIZE_MAX (1ull << 1)
+#define FEATURE_SEG_MAX (1ull << 2)
+#define FEATURE_READ_ONLY (1ull << 5)
+#define FEATURE_BLOCK_SIZE (1ull << 6)
+#define FEATURE_FLUSH (1ull << 9)
+
+/* The device's configuration: the beginning of it. */
+struct disk_config {
+	u32 capacity[2]; /* in 512-byte sectors; low, high */
+	u32 size_max;    /* bytes of a piece */
+	u32 seg_max;     /* pieces of a request */
+	u32 geometry;
+	u32 block_size;
+};
+
+enum disk_operation { OPERATION_READ = 0, OPERATION_WRITE = 1, OPERATION_FLUSH = 4, OPERATION_GET_ID = 8 };
+
+#define STATUS_OK 0
+#define STATUS_NONE 0xff /* not yet written by the device */
+#define ID_BYTES 20
+
+/* One for each entry of the ring: the chain that begins there. The device reads the header and writes the status. */
+struct disk_slot {
+	struct {
+		u32 operation;
+		u32 reserved;
+		u64 sector;
+	} header;
+	struct block_request *request; /* NULL: no chain begins here */
+	u16 descriptors;               /* of the ring, that the chain takes */
+	volatile u8 status;
+};
+
+#define CHAIN_MAX (BLOCK_PIECES_MAX + 2)
+
+struct disk_table {
+	struct virtio_descriptor descriptors[CHAIN_MAX];
+};
+
+#define QUEUE_SIZE 256
+#define TABLE_COUNT (KIB(64) / sizeof(struct disk_table)) /* requests in flight: what one allocation holds */
+
+struct disk {
+	struct block_device block;
+	struct virtio_device virtio;
+	struct spinlock lock;
+	struct virtio_queue queue;
+	struct disk_slot *slots;
+	struct disk_table *tables; /* NULL: no indirect descriptors */
+	u16 free_head, free_count; /* of the ring's entries, linked by next */
+	struct list waiting;       /* requests that found no room */
+	bool broken;               /* it contradicted itself and was reset: everything fails */
+};
+
+static u16 descriptor_set(struct virtio_descriptor *table, u16 i, u64 phys, u32 bytes, u16 flags)
+{
+	table[i].phys = phys;
+	table[i].bytes = bytes;
+	table[i].flags = flags;
+	return table[i].next;
+}
+
+/* Fills the chain that begins at table[i], along the next fields as they are. Returns the entry behind the chain. */
+static u16 chain_fill(struct virtio_descriptor *table, u16 i, struct disk_slot *slot, const struct block_request *r)
+{
+	u16 data_flags = VIRTIO_DESCRIPTOR_NEXT;
+
+	if (slot->header.operation != OPERATION_WRITE)
+		data_flags |= VIRTIO_DESCRIPTOR_WRITE;
+	i = descriptor_set(table, i, virt_to_phys(&slot->header), sizeof(slot->header), VIRTIO_DESCRIPTOR_NEXT);
+	for (u32 n = 0; n < r->piece_count; n++)
+		i = descriptor_set(table, i, r->pieces[n].phys, r->pieces[n].bytes, data_flags);
+	return descriptor_set(table, i, virt_to_phys((const void *)&slot->status), 1, VIRTIO_DESCRIPTOR_WRITE);
+}
+
+/* Puts the request on the ring. False: no room. */
+static bool request_push(struct disk *d, struct block_request *r)
+{
+	u32 chain = r->piece_count + 2, need = d->tables ? 1 : chain;
+	struct virtio_descriptor *ring = d->queue.descriptors;
+	u16 head = d->free_head;
+	struct disk_slot *slot = &d->slots[head];
+
+	if (d->free_count < need)
+		return false;
+	slot->header.operation = r->driver_private;
+	slot->header.sector = r->sector;
+	slot->request = r;
+	slot->descriptors = need;
+	slot->status = STATUS_NONE;
+	if (d->tables) {
+		struct virtio_descriptor *table = d->tables[head].descriptors;
+		chain_fill(table, 0, slot, r);
+		d->free_head = descriptor_set(ring, head, virt_to_phys(table), chain * sizeof(*table),
+					      VIRTIO_DESCRIPTOR_INDIRECT);
+	} else {
+		d->free_head = chain_fill(ring, head, slot, r);
+	}
+	d->free_count -= need;
+	virtio_queue_push(&d->queue, head);
+	return true;
+}
+
+static void slot_free(struct disk *d, u16 head)
+{
+	struct disk_slot *slot = &d->slots[head];
+	u16 last = head;
+
+	for (u32 n = 1; n < slot->descriptors; n++)
+		last = d->queue.descriptors[last].next;
+	d->queue.descriptors[last].next = d->free_head;
+	d->free_head = head;
+	d->free_count += slot->descriptors;
+	slot->request = NULL;
+}
+
+/* The device broke its contract. After the reset it touches no memory any more; every request fails. */
+static void disk_break(struct disk *d, struct list *finished)
+{
+	klog(LOG_ERROR, "%s: the device answers with what was not asked; it is not used any more", d->block.name);
+	virtio_reset(&d->virtio);
+	d->broken = true;
+	for (u32 i = 0; i < d->queue.size; i++)
+		if (d->slots[i].request) {
+			list_push_back(finished, &d->slots[i].request->link);
+			d->slots[i].request->driver_private = STATUS_NONE;
+			d->slots[i].request = NULL;
+		}
+	while (!list_empty(&d->waiting)) {
+		struct block_request *r = list_first(&d->waiting, struct block_request, link);
+		list_remove(&r->link);
+		r->driver_private = STATUS_NONE;
+		list_push_back(finished, &r->link);
+	}
+}
+
+/* Takes what the device has finished, with its status in driver_private, and refills the ring. */
+static void queue_reap(struct disk *d, struct list *finished)
+{
+	u32 head;
+
+	do {
+		while (virtio_queue_pop(&d->queue, &head)) {
+			struct block_request *r = head < d->queue.size ? d->slots[head].request : NULL;
+			if (!r) {
+				disk_break(d, finished);
+				return;
+			}
+			r->driver_private = d->slots[head].status;
+			slot_free(d, head);
+			list_push_back(finished, &r->link);
+		}
+	} while (virtio_queue_rearm(&d->queue));
+	while (!list_empty(&d->waiting)) {
+		struct block_request *r = list_first(&d->waiting, struct block_request, link);
+		if (!request_push(d, r))
+			break;
+		list_remove(&r->link);
+	}
+	virtio_queue_kick(&d->queue);
+}
+
+static void disk_interrupt(void *arg)
+{
+	struct disk *d = arg;
+	struct block_request *r, *next;
+	struct list finished;
+
+	list_init(&finished);
+	spin_lock(&d->lock);
+	if (!d->broken)
+		queue_reap(d, &finished);
+	spin_unlock(&d->lock);
+	list_for_each_safe(&finished, r, next, link)
+		block_complete(r, r->driver_private != STATUS_OK);
+}
+
+static void request_start(struct disk *d, struct block_request *r, enum disk_operation operation)
+{
+	bool broken;
+
+	r->driver_private = operation;
+	spin_lock(&d->lock);
+	broken = d->broken;
+	if (!broken) {
+		if (!list_empty(&d->waiting) || !request_push(d, r))
+			list_push_back(&d->waiting, &r->link);
+		else
+			virtio_queue_kick(&d->queue);
+	}
+	spin_unlock(&d->lock);
+	if (broken)
+		block_complete(r, true);
+}
+
+static void disk_submit(struct block_device *b, struct block_request *r)
+{
+	struct disk *d = b->driver;
+
+	if (!r->flush)
+		request_start(d, r, r->write ? OPERATION_WRITE : OPERATION_READ);
+	else if (d->virtio.features & FEATURE_FLUSH)
+		request_start(d, r, OPERATION_FLUSH);
+	else /* each write that is done is on the disk: section 5.2.6.2 */
+		block_complete(r, false);
+}
+
+/* Asks for the serial, by polling: there may be no scheduler yet. Not all devices have one, which is not an error. */
+static void serial_read(struct disk *d)
+{
+	struct block_request *r = kzalloc(sizeof(*r));
+	char *id = kzalloc(ID_BYTES + 1);
+	u64 end = clock_ns() + 1000000000;
+
+	if (r && id) {
+		r->piece_count = 1;
+		r->pieces[0].phys = virt_to_phys(id);
+		r->pieces[0].bytes = ID_BYTES;
+		r->device = &d->block;
+		d->block.errors = 1; /* keeps block_complete quiet */
+		request_start(d, r, OPERATION_GET_ID);
+		while (!r->done && clock_ns() < end) {
+			disk_interrupt(d);
+			cpu_relax();
+		}
+		d->block.errors = 0;
+		if (!r->done) /* it may answer at any time later: the memory stays lent */
+			return;
+		if (!r->failed)
+			strlcpy(d->block.serial, id, sizeof(d->block.serial));
+	}
+	kfree(r);
+	kfree(id);
+}
+
+/* Reads size and limits. NULL if the disk can be used, else why not. */
+static const char *config_read(struct disk *d)
+{
+	volatile struct disk_config *c = (volatile struct disk_config *)d->virtio.config;
+	u64 features = d->virtio.features;
+	u8 generation;
+
+	do { /* two halves of one moment */
+		generation = d->virtio.common->config_generation;
+		d->block.sectors = c->capacity[0] | (u64)c->capacity[1] << 32;
+	} while (generation != d->virtio.common->config_generation);
+	d->block.read_only = features & FEATURE_READ_ONLY;
+	if ((features & FEATURE_BLOCK_SIZE) && c->block_size != SECTOR_SIZE)
+		return "its sectors are not 512 bytes";
+	if ((features & FEATURE_SEG_MAX) && c->seg_max < BLOCK_PIECES_MAX)
+		return "it takes fewer than 64 pieces a request (queue-size under 128?)";
+	if ((features & FEATURE_SIZE_MAX) && c->size_max < MIB(1))
+		return "it takes only pieces under 1 MiB";
+	return NULL;
+}
+
+static bool queue_memory(struct disk *d)
+{
+	struct virtio_descriptor *ring = d->queue.descriptors;
+
+	d->slots = kzalloc(d->queue.size * sizeof(*d->slots));
+	if (!d->slots)
+		return false;
+	d->free_count = d->queue.size;
+	if (d->virtio.features & VIRTIO_F_INDIRECT_DESC) {
+		d->tables = kzalloc(TABLE_COUNT * sizeof(*d->tables));
+		if (!d->tables)
+			return false;
+		d->free_count = MIN(d->queue.size, TABLE_COUNT);
+		for (u32 t = 0; t < TABLE_COUNT; t++)
+			for (u32 i = 0; i < CHAIN_MAX; i++)
+				d->tables[t].descriptors[i].next = i + 1;
+	}
+	for (u32 i = 0; i < d->queue.size; i++)
+		ring[i].next = i + 1;
+	d->free_head = 0;
+	return true;
+}
+
+/* NULL if the disk works, else why not. */
+static const char *disk_start(struct disk *d)
+{
+	u64 wanted = FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE | FEATURE_FLUSH |
+		     VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
+	const char *problem;
+	u64 address;
+	u32 data;
+
+	if (!virtio_negotiate(&d->virtio, wanted))
+		return "no agreement on features";
+	if (!d->virtio.config)
+		return "it has no configuration";
+	problem = config_read(d);
+	if (problem)
+		return problem;
+	if (irq_msi_alloc(disk_interrupt, d, &address, &data) < 0)
+		return "no interrupt vector is left";
+	if (!pci_msix_enable(d->virtio.pci, 0, address, data))
+		return "it has no MSI-X interrupts (vectors=0?)";
+	if (!virtio_queue_open(&d->queue, &d->virtio, 0, QUEUE_SIZE, 0))
+		return "its queue can't be set up";
+	if (!queue_memory(d))
+		return "no memory for its queue";
+	/* The longest chain must fit: section 2.6.5.3.1 bounds an indirect one by the queue's size too. */
+	if (d->queue.size < CHAIN_MAX)
+		return "its queue is too short (queue-size under 128?)";
+	return NULL;
+}
+
+static void disk_found(const struct pci_device *pci)
+{
+	static u32 number;
+	struct disk *d = kzalloc(sizeof(*d));
+	const char *problem;
+
+	if (!d || !virtio_open(&d->virtio, pci)) {
+		kfree(d);
+		return;
+	}
+	spin_init(&d->lock, "disk", RANK_DEVICE);
+	list_init(&d->waiting);
+	d->broken = true; /* until it works: an interrupt finds nothing to do */
+	ksnprintf(d->block.name, sizeof(d->block.name), "vd%u", number++);
+	problem = disk_start(d);
+	if (problem) {
+		/* What was allocated stays: its interrupt handler can't be taken back. */
+		virtio_reset(&d->virtio);
+		klog(LOG_ERROR, "%s (PCI %02x:%02x.%u) is not used: %s", d->block.name, pci->bus, pci->slot,
+		     pci->function, problem);
+		return;
+	}
+	d->block.submit = disk_submit;
+	d->block.driver = d;
+	d->broken = false;
+	virtio_start(&d->virtio);
+	serial_read(d);
+	block_register(&d->block);
+}
+
+void virtio_blk_init(void)
+{
+	for (u32 i = 0; i < pci_device_count; i++) {
+		const struct pci_device *p = &pci_devices[i];
+		if (p->vendor == VIRTIO_VENDOR && (p->device == DEVICE_BLOCK || p->device == DEVICE_BLOCK_TRANSITIONAL))
+			disk_found(p);
+	}
+}

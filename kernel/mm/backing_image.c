@@ -1,0 +1,318 @@
+/*
+ * Image sections: the pages of a PE file, each segment with its own protection, read and relocated when they are touched.
+ * A file has one image section while anybody uses it, so that all processes share its clean pages; its base is chosen once
+ * (ASLR). Source: PE Format specification; Windows documentation of CreateFileMapping (SEC_IMAGE).
+ */
+#include "image/pe.h"
+#include "io/file.h"
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "mm/vspace.h"
+#include "options.h"
+
+struct image {
+	struct pe_image pe;
+	u64 base;              /* where it is mapped when that is free */
+	u64 delta;             /* base - preferred base: added to every relocated value */
+	u8 *relocations;       /* the relocation directory, or NULL */
+	u32 base_field;        /* offset of OptionalHeader.ImageBase in the file */
+};
+
+static const struct pe_segment *segment_of(const struct section *s, u64 index)
+{
+	return pe_segment_at(&s->image->pe, index << PAGE_SHIFT);
+}
+
+/* Bytes of the file that page index shows; 0: it is all zeros. */
+static u64 file_bytes(const struct pe_segment *g, u64 index)
+{
+	u64 offset = (index << PAGE_SHIFT) - g->rva;
+
+	return offset < g->file_bytes ? MIN(g->file_bytes - offset, PAGE_SIZE) : 0;
+}
+
+static word_t initial(const struct section *s, u64 index)
+{
+	const struct pe_segment *g = segment_of(s, index);
+
+	return g && file_bytes(g, index) ? word_make(WORD_BACKING, 0) : word_zero(0);
+}
+
+static u32 prot(const struct section *s, u64 index)
+{
+	const struct pe_segment *g = segment_of(s, index);
+	u32 p = 0;
+
+	if (!g)
+		return PROT_NONE;
+	if (g->read)
+		p |= PROT_READ;
+	if (g->execute)
+		p |= PROT_EXECUTE;
+	if (g->write)
+		p |= PROT_READ | PROT_WRITE | (g->shared ? 0 : PROT_COPY);
+	return p;
+}
+
+static u64 offset(const struct section *s, u64 index)
+{
+	const struct pe_segment *g = segment_of(s, index);
+
+	return g ? g->file_offset + (index << PAGE_SHIFT) - g->rva : 0;
+}
+
+static u32 run(const struct section *s, u64 index, u32 max)
+{
+	const struct pe_segment *g = segment_of(s, index);
+	u32 n = 1;
+
+	while (n < max && index + n < s->pages && segment_of(s, index + n) == g && file_bytes(g, index + n))
+		n++;
+	return n;
+}
+
+/* The 8 bytes of the file at rva, before relocation, for values that cross from one page to the next. */
+static bool raw_bytes(struct section *s, u64 rva, u8 *to)
+{
+	const struct pe_segment *g = pe_segment_at(&s->image->pe, rva);
+	u64 at, got = 0;
+
+	memset(to, 0, 8);
+	if (!g || rva - g->rva >= g->file_bytes)
+		return true;
+	at = rva - g->rva;
+	return file_read(s->file, g->file_offset + at, to, MIN(8, g->file_bytes - at), &got) == FILE_OK;
+}
+
+static bool relocate(struct section *s, u64 index, u8 *page)
+{
+	struct image *image = s->image;
+	u32 rva = index << PAGE_SHIFT;
+	bool before, after;
+	u8 *edges;
+	bool ok;
+
+	if (!index) /* the header tells the loader where the pages were relocated to */
+		memcpy(page + image->base_field, &image->base, sizeof(image->base));
+	if (!image->delta || !image->relocations)
+		return true;
+	pe_page_crosses(image->relocations, image->pe.relocation_size, rva, &before, &after);
+	edges = before || after ? kzalloc(16) : NULL;
+	if ((before || after) && !edges)
+		return false;
+	ok = (!before || raw_bytes(s, rva - 8, edges)) && (!after || raw_bytes(s, rva + PAGE_SIZE, edges + 8));
+	if (ok)
+		pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, edges,
+				 edges ? edges + 8 : NULL);
+	kfree(edges);
+	return ok;
+}
+
+static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)
+{
+	const struct pe_segment *g = segment_of(s, index);
+	u64 phys[16];
+
+	assert(count <= ARRAY_SIZE(phys));
+	for (u32 i = 0; i < count; i++)
+		phys[i] = (u64)pfns[i] << PAGE_SHIFT;
+	if (file_read_pages(s->file, offset(s, index), (u64)g->file_offset + g->file_bytes, phys, count) != FILE_OK)
+		return false;
+	for (u32 i = 0; i < count; i++)
+		if (!relocate(s, index + i, phys_to_virt(phys[i])))
+			return false;
+	return true;
+}
+
+static void image_free(struct image *image)
+{
+	if (image)
+		kfree(image->relocations);
+	kfree(image);
+}
+
+static void destroy(struct section *s)
+{
+	mutex_lock(&sections_lock);
+	if (s->file->image_section == s)
+		s->file->image_section = NULL;
+	mutex_unlock(&sections_lock);
+	file_unref(s->file);
+	image_free(s->image);
+}
+
+const struct backing backing_image = {
+	.name = "image",
+	.initial = initial,
+	.prot = prot,
+	.read = read,
+	.run = run,
+	.offset = offset,
+	.destroy = destroy,
+};
+
+/* ---- making one ---- */
+
+static u32 status_of(enum pe_error e)
+{
+	switch (e) {
+	case PE_OK:
+		return STATUS_SUCCESS;
+	case PE_NOT_PE:
+		return STATUS_INVALID_IMAGE_NOT_MZ;
+	default:
+		return STATUS_INVALID_IMAGE_FORMAT;
+	}
+}
+
+/*
+ * ASLR: one place for each image, for as long as its section lives. DLLs side by side downwards from a random start, EXEs
+ * at random places below them, as on Windows.
+ */
+static u64 choose_base(const struct pe_image *pe)
+{
+	static u64 dll_top;
+	u64 random = clock_boot_unix_seconds() * 0x9e3779b97f4a7c15ull + tsc_read();
+
+	random = (random ^ random >> 31) * 0xbf58476d1ce4e5b9ull;
+	random ^= random >> 29;
+	if (!options.aslr || !pe->relocatable || !(pe->dll_characteristics & 0x40 /* DYNAMIC_BASE */))
+		return pe->preferred_base;
+	if (!(pe->characteristics & 0x2000 /* DLL */))
+		return 0x7ff600000000ull + (random & 0x1fff) * MIB(16) / 4;
+	if (!dll_top)
+		dll_top = 0x7fff00000000ull - (random & 0xfff) * GRANULARITY;
+	dll_top = ALIGN_DOWN(dll_top - pe->size, GRANULARITY);
+	return dll_top;
+}
+
+static u32 relocations_load(struct section *s)
+{
+	struct image *image = s->image;
+	const struct pe_image *pe = &image->pe;
+	u64 at = 0, got;
+
+	if (!pe->relocation_size)
+		return STATUS_SUCCESS;
+	if (pe->relocation_size > KMALLOC_MAX)
+		return STATUS_INVALID_IMAGE_FORMAT;
+	image->relocations = kzalloc(pe->relocation_size);
+	if (!image->relocations)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	while (at < pe->relocation_size) {
+		const struct pe_segment *g = pe_segment_at(pe, pe->relocation_rva + at);
+		u64 inside = g ? pe->relocation_rva + at - g->rva : 0, n;
+
+		if (!g)
+			return STATUS_INVALID_IMAGE_FORMAT;
+		n = MIN(pe->relocation_size - at, (u64)g->pages * PAGE_SIZE - inside);
+		if (inside < g->file_bytes &&
+		    file_read(s->file, g->file_offset + inside, image->relocations + at, MIN(n, g->file_bytes - inside), &got) !=
+			    FILE_OK)
+			return STATUS_IN_PAGE_ERROR;
+		at += n;
+	}
+	return status_of(pe_check_relocations(pe, image->relocations, pe->relocation_size));
+}
+
+/* Parses the headers into a new struct image. */
+static u32 image_parse(struct file *f, struct image **out)
+{
+	size_t bytes = PAGE_SIZE, need = 0;
+	struct image *image = kzalloc(sizeof(*image));
+	u8 *headers = NULL;
+	u32 status = STATUS_INSUFFICIENT_RESOURCES;
+
+	while (image && bytes <= KMALLOC_MAX && (headers = kmalloc(bytes))) {
+		u64 got = 0;
+		enum pe_error e;
+
+		if (file_read(f, 0, headers, bytes, &got) != FILE_OK && !got) {
+			status = f->size ? STATUS_IN_PAGE_ERROR : STATUS_INVALID_FILE_FOR_SECTION;
+			break;
+		}
+		e = pe_parse(headers, got, f->size, &image->pe, &need);
+		status = status_of(e);
+		if (e == PE_OK)
+			image->base_field = *(u32 *)(headers + 0x3c) + 24 + 24;
+		if (e != PE_TRUNCATED || need <= bytes)
+			break;
+		kfree(headers);
+		bytes = ALIGN_UP(need, PAGE_SIZE);
+	}
+	kfree(headers);
+	if (status == STATUS_SUCCESS) {
+		*out = image;
+		return status;
+	}
+	image_free(image);
+	return status;
+}
+
+static u64 shared_writable_pages(const struct pe_image *pe)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < pe->segment_count; i++)
+		if (pe->segments[i].write && pe->segments[i].shared)
+			n += pe->segments[i].pages;
+	return n;
+}
+
+/* The file's section if it has one that is alive: one more reference. sections_lock held. */
+static struct section *existing(struct file *f)
+{
+	struct section *s = f->image_section;
+	u32 refs = s ? __atomic_load_n(&s->object.refs, __ATOMIC_RELAXED) : 0;
+
+	while (refs && !__atomic_compare_exchange_n(&s->object.refs, &refs, refs + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return refs ? s : NULL;
+}
+
+u32 section_create_image(struct file *f, struct section **out)
+{
+	struct section *s, *other;
+	struct image *image;
+	u32 status;
+
+	mutex_lock(&sections_lock);
+	s = existing(f);
+	mutex_unlock(&sections_lock);
+	if (s) {
+		*out = s;
+		return STATUS_SUCCESS;
+	}
+	status = image_parse(f, &image);
+	if (status)
+		return status;
+	status = section_setup(&s, &backing_image, image->pe.size >> PAGE_SHIFT, SEC_IMAGE, PAGE_EXECUTE_WRITECOPY,
+			       shared_writable_pages(&image->pe));
+	if (status) {
+		image_free(image);
+		return status;
+	}
+	file_ref(f);
+	s->file = f;
+	s->image = image;
+	status = relocations_load(s);
+	if (status) {
+		section_unref(s);
+		return status;
+	}
+	mutex_lock(&sections_lock);
+	other = existing(f); /* somebody else may have been faster */
+	if (!other) {
+		f->image_section = s;
+		image->base = choose_base(&image->pe);
+		image->delta = image->base - image->pe.preferred_base;
+	}
+	mutex_unlock(&sections_lock);
+	if (other)
+		section_unref(s);
+	*out = other ? other : s;
+	return STATUS_SUCCESS;
+}
+
+const struct pe_image *section_image(const struct section *s) { return s->image ? &s->image->pe : NULL; }
+u64 section_image_base(const struct section *s) { return s->image ? s->image->base : 0; }

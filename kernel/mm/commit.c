@@ -1,0 +1,34 @@
+/* Commit charge and limit. */
+#include "mm/commit.h"
+
+struct commit_totals commit_totals;
+
+bool commit_charge(enum commit_owner owner, u64 pages)
+{
+	struct commit_totals *t = &commit_totals;
+	u64 old = __atomic_load_n(&t->charge, __ATOMIC_RELAXED), peak;
+
+	do {
+		if (!t->overcommit && (old > t->limit || pages > t->limit - old)) {
+			__atomic_add_fetch(&t->refused, 1, __ATOMIC_RELAXED);
+			return false;
+		}
+	} while (!__atomic_compare_exchange_n(&t->charge, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	__atomic_add_fetch(&t->by_owner[owner], pages, __ATOMIC_RELAXED);
+	peak = __atomic_load_n(&t->peak, __ATOMIC_RELAXED);
+	while (peak < old + pages &&
+	       !__atomic_compare_exchange_n(&t->peak, &peak, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	return true;
+}
+
+void commit_release(enum commit_owner owner, u64 pages)
+{
+	__atomic_sub_fetch(&commit_totals.by_owner[owner], pages, __ATOMIC_RELAXED);
+	__atomic_sub_fetch(&commit_totals.charge, pages, __ATOMIC_RELAXED);
+}
+
+void commit_limit_add(u64 pages)
+{
+	__atomic_add_fetch(&commit_totals.limit, pages, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,25 @@
+/*
+ * Commit: what is promised. Each promise of memory is charged here before it is made, and held as a count by the object
+ * that made it (a view, a section, an address space's tables, the kernel's pool), which gives it back when it goes.
+ * Limit = usable memory + paging files. No kernel calls: the host tests this file as it is.
+ */
+#ifndef MM_COMMIT_H
+#define MM_COMMIT_H
+
+#include "lib/types.h"
+
+enum commit_owner { COMMIT_PRIVATE, COMMIT_SECTION, COMMIT_TABLES, COMMIT_KERNEL, COMMIT_OWNERS };
+
+struct commit_totals {
+	u64 charge, limit, peak, refused; /* pages; refused: requests */
+	u64 by_owner[COMMIT_OWNERS];
+	bool overcommit;                  /* nothing is refused */
+};
+extern struct commit_totals commit_totals;
+
+/* False, nothing charged: over the limit. Atomic; any context. */
+bool commit_charge(enum commit_owner owner, u64 pages);
+void commit_release(enum commit_owner owner, u64 pages);
+void commit_limit_add(u64 pages);
+
+#endif

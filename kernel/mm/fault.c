@@ -1,0 +1,110 @@
+/*
+ * The way of a page fault: trap -> mm_fault -> one function for the case, each in a file of its own.
+ *
+ *   address in no view, page not committed, access not allowed . . . . . . . . access violation
+ *   guard page  . . . . . . . . . . . . . . . . . . . . . . fault_guard.c      stack grows, or a guard-page exception
+ *   word: demand zero . . . . . . . . . . . . . . . . . . . fault_zero.c       a zeroed frame
+ *   word: in transition . . . . . . . . . . . . . . . . . . fault_swap.c       back from standby or modified: no I/O
+ *   word: in a paging file  . . . . . . . . . . . . . . . . fault_swap.c       read
+ *   word: nothing or "see the prototype", in a section's view  fault_section.c the same cases, of the section's word
+ *   valid, but write-copy and written . . . . . . . . . . . fault_cow.c        a private copy, or the page itself
+ *
+ * Locks: v->lock, then the section's, then frames_lock (mm.h). A case that needs I/O marks the page (its word says
+ * "transition", its frame FRAME_READING), says so in struct fault and returns FAULT_RETRY: mm_fault drops the locks, does
+ * the I/O, and looks at everything again from the start, since the view, the section's page or the process may have gone
+ * meanwhile. A case that finds no frame returns FAULT_WAIT_MEMORY: nobody waits for memory with a lock held.
+ */
+#include "mm/vspace.h"
+
+#include "mm/reclaim.h"
+#include "proc/thread.h"
+
+struct fault_counters fault_counters;
+
+#define TEB_STACK_LIMIT 0x10 /* NT_TIB.StackLimit */
+
+void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty)
+{
+	if (!word_valid(*f->word) && ++f->v->resident > f->v->resident_peak)
+		f->v->resident_peak = f->v->resident;
+	*f->word = word_valid_make(pfn, prot, section, dirty);
+}
+
+/* Present, and allowed: either write-copy, or another thread was faster, or this CPU's TLB is behind. */
+static enum fault_result fault_valid(struct fault *f)
+{
+	struct section *s = f->view->section;
+	enum fault_result r;
+
+	if (!(f->access & FAULT_WRITE) || !(f->prot & PROT_COPY)) {
+		tlb_flush_local(f->va);
+		return FAULT_RESOLVED;
+	}
+	mutex_lock(&s->lock);
+	r = fault_cow(f, word_pfn(*f->word));
+	mutex_unlock(&s->lock);
+	return r;
+}
+
+/* v->lock held. */
+static enum fault_result fault_classify(struct fault *f)
+{
+	struct page_state state;
+	word_t word;
+
+	f->view = view_find(f->v, f->va);
+	if (!f->view)
+		return FAULT_ACCESS_VIOLATION;
+	f->word = pt_word(f->v, f->va);
+	word = f->word ? *f->word : 0;
+	view_page_state(f->v, f->view, f->va, word, &state);
+	if (!state.committed)
+		return FAULT_ACCESS_VIOLATION;
+	f->prot = state.prot;
+	if (f->prot & PROT_GUARD)
+		return fault_guard(f);
+	if (!prot_allows(f->prot, f->access))
+		return FAULT_ACCESS_VIOLATION;
+	switch (word_kind(word)) {
+	case WORD_VALID:
+		return fault_valid(f);
+	case WORD_ZERO:
+		return fault_zero(f);
+	case WORD_TRANSITION:
+		return fault_transition(f);
+	case WORD_SWAP:
+		return fault_swap(f);
+	default:
+		return fault_section(f);
+	}
+}
+
+enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
+{
+	struct fault f = { .v = v, .va = ALIGN_DOWN(address, PAGE_SIZE), .access = access };
+	enum fault_result r;
+
+	assert(interrupts_enabled() && mutex_none_held());
+	if (address >= USER_HIGH)
+		return FAULT_ACCESS_VIOLATION;
+	__atomic_add_fetch(&fault_counters.all, 1, __ATOMIC_RELAXED);
+	do {
+		f.io = IO_NONE;
+		f.grow_stack_to = 0;
+		mutex_lock(&v->lock);
+		v->faults++;
+		r = fault_classify(&f);
+		mutex_unlock(&v->lock);
+		if (f.grow_stack_to)
+			copy_to_user(user_thread_of(thread_current())->teb + TEB_STACK_LIMIT, &f.grow_stack_to, sizeof(u64));
+		if (f.io != IO_NONE) {
+			r = fault_io(&f);
+		} else if (r == FAULT_WAIT_MEMORY) {
+			/* A thread that was told to end does not wait: it ends on its way back to user mode. */
+			if (!frames_wait())
+				return access & FAULT_USER ? FAULT_RESOLVED : FAULT_NO_MEMORY;
+			r = FAULT_RETRY;
+		}
+	} while (r == FAULT_RETRY);
+	return r;
+}

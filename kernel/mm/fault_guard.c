@@ -1,0 +1,50 @@
+/*
+ * Guard pages: the first access takes the guard away. In the running thread's own stack that is how the stack grows: the
+ * next page below becomes the guard; where there is none left, it is a stack overflow. Everywhere else it is an exception.
+ * Source: Windows documentation, "Creating Guard Pages" and "Thread Stack Size".
+ */
+#include "mm/vspace.h"
+#include "proc/thread.h"
+
+static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
+{
+	u64 next = f->va - PAGE_SIZE;
+	word_t *word;
+	u32 status;
+
+	/* The lowest page is never committed: what runs over the end of the stack must find nothing. */
+	if (next < t->stack_low + PAGE_SIZE)
+		return FAULT_STACK_OVERFLOW;
+	status = pt_word_make(f->v, next, &word);
+	if (status == MM_WAIT_MEMORY)
+		return FAULT_WAIT_MEMORY;
+	if (!status && !*word) {
+		if (!commit_charge(COMMIT_PRIVATE, 1))
+			return FAULT_STACK_OVERFLOW;
+		*word = word_zero(PROT_READ | PROT_WRITE | PROT_GUARD);
+		f->view->charge++;
+		f->v->private_charge++;
+	}
+	if (status)
+		return FAULT_STACK_OVERFLOW;
+	f->grow_stack_to = f->va;
+	return FAULT_RETRY; /* the page itself is not there yet */
+}
+
+enum fault_result fault_guard(struct fault *f)
+{
+	struct thread *current = thread_current();
+	struct user_thread *t = current->process ? user_thread_of(current) : NULL;
+	enum fault_result r = FAULT_GUARD_PAGE;
+
+	if (t && current->vspace == f->v && f->va >= t->stack_low && f->va < t->stack_high)
+		r = stack_grow(f, t);
+	if (r == FAULT_WAIT_MEMORY)
+		return r;
+	/* Its frame may be taken meanwhile, if it is in transition: so under the lock. A guarded page is never valid. */
+	spin_lock(&frames_lock);
+	*f->word = word_with_prot(*f->word, f->prot & ~PROT_GUARD);
+	spin_unlock(&frames_lock);
+	__atomic_add_fetch(&fault_counters.guard, 1, __ATOMIC_RELAXED);
+	return r;
+}

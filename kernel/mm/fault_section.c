@@ -1,0 +1,129 @@
+/*
+ * A page of a section that this address space does not have in its page table: where it is says the section's prototype
+ * word. The process's entry becomes a cache of it, or, for a write to a write-copy page, a private copy.
+ */
+#include "mm/vspace.h"
+
+/* Begins to read pages from the section's file into new frames; the section's lock is held. */
+static enum fault_result read_begin(struct fault *f, struct section *s, u64 index, word_t *word)
+{
+	/* Neighbours come with it, as far as the file and this table of words go on. */
+	u32 want = frames_available() > frame_counts.high ? 8 : 1, n = 0;
+
+	want = MIN(want, 512 - (index & 511));
+	want = s->backing->run(s, index, want);
+	while (n < want) {
+		u32 pfn;
+
+		if (!word[n])
+			word[n] = s->backing->initial(s, index + n);
+		if (word_kind(word[n]) != WORD_BACKING)
+			break;
+		pfn = frame_alloc(FRAME_FOR_USER, false);
+		if (!pfn)
+			break;
+		spin_lock(&frames_lock);
+		frames[pfn].word = &word[n];
+		frames[pfn].backing = word[n];
+		frames[pfn].flags = FRAME_READING | FRAME_SECTION;
+		frame_state_set(pfn, FRAME_TRANSITION);
+		word[n] = word_transition(pfn, 0);
+		spin_unlock(&frames_lock);
+		f->io_pfns[n++] = pfn;
+	}
+	if (!n)
+		return FAULT_WAIT_MEMORY;
+	f->io = IO_READ;
+	f->io_count = n;
+	f->io_section = s;
+	f->io_index = index;
+	section_ref(s); /* the view may go during the read */
+	return FAULT_RETRY;
+}
+
+/* A zeroed frame for the section's page, or, if it is written to write-copy, for the process alone. */
+static enum fault_result zero(struct fault *f, word_t *word, u32 *pfn)
+{
+	if (f->access & FAULT_WRITE && f->prot & PROT_COPY)
+		return fault_zero(f);
+	*pfn = frame_alloc(FRAME_FOR_USER, true);
+	if (!*pfn)
+		return FAULT_WAIT_MEMORY;
+	frames[*pfn].word = word;
+	frames[*pfn].backing = word_zero(0);
+	frames[*pfn].flags = FRAME_SECTION | (f->access & FAULT_WRITE ? FRAME_DIRTY : 0);
+	frames[*pfn].shares = 1;
+	frames[*pfn].state = FRAME_ACTIVE;
+	*word = word_valid_make(*pfn, 0, true, false);
+	return FAULT_RETRY; /* that is: go on and map it */
+}
+
+/* The page is in memory: one share more. FAULT_RETRY with *pfn set: map it. */
+static enum fault_result in_memory(struct fault *f, word_t *word, u32 *pfn)
+{
+	spin_lock(&frames_lock);
+	if (word_valid(*word)) {
+		*pfn = word_pfn(*word);
+		frames[*pfn].shares++;
+	} else if (word_kind(*word) == WORD_TRANSITION) {
+		if (frames[word_pfn(*word)].flags & FRAME_READING) {
+			f->io = IO_WAIT;
+			f->io_pfns[0] = word_pfn(*word);
+		} else {
+			*pfn = word_pfn(*word);
+			frame_reactivate(*pfn);
+			*word = word_valid_make(*pfn, 0, true, false);
+			__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+		}
+	} /* else its frame was taken just now: look again */
+	/* Said at once, not when the entry's dirty bit is collected: others ask where the page is backed. */
+	if (*pfn && f->access & FAULT_WRITE && !(f->prot & PROT_COPY))
+		frames[*pfn].flags |= FRAME_DIRTY;
+	spin_unlock(&frames_lock);
+	return FAULT_RETRY;
+}
+
+/* The section's lock is held. */
+static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
+{
+	enum fault_result r;
+	word_t *word;
+	u32 pfn = 0, status = pt_word_make(f->v, f->va, &f->word);
+
+	if (!status)
+		status = section_word_make(s, index, &word);
+	if (status)
+		return status == MM_WAIT_MEMORY ? FAULT_WAIT_MEMORY : FAULT_NO_MEMORY;
+	switch (word_kind(*word)) {
+	case WORD_ZERO:
+		r = zero(f, word, &pfn);
+		break;
+	case WORD_SWAP:
+		r = swap_in_begin(f, word, MIN(511 - (index & 511), s->pages - 1 - index), true);
+		break;
+	case WORD_BACKING:
+		r = read_begin(f, s, index, word);
+		break;
+	default:
+		r = in_memory(f, word, &pfn);
+		break;
+	}
+	if (!pfn)
+		return r;
+	if (f->access & FAULT_WRITE && f->prot & PROT_COPY)
+		return fault_cow(f, pfn);
+	fault_map(f, pfn, f->prot, true, f->access & FAULT_WRITE);
+	__atomic_add_fetch(&fault_counters.section, 1, __ATOMIC_RELAXED);
+	return FAULT_RESOLVED;
+}
+
+enum fault_result fault_section(struct fault *f)
+{
+	struct section *s = f->view->section;
+	enum fault_result r;
+
+	mutex_lock(&s->lock);
+	r = resolve(f, s, view_index(f->view, f->va));
+	mutex_unlock(&s->lock);
+	return r;
+}

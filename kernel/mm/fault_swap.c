@@ -1,0 +1,130 @@
+/*
+ * Pages that are in memory but in no page table (transition), pages in a paging file, and the I/O of all cases.
+ * The word of a page that is being read says transition; its frame is FRAME_READING, and whoever else wants it waits.
+ */
+#include "lib/string.h"
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+#include "mm/vspace.h"
+
+enum fault_result fault_transition(struct fault *f)
+{
+	enum fault_result r = FAULT_RETRY;
+	u32 pfn;
+
+	spin_lock(&frames_lock);
+	if (word_kind(*f->word) == WORD_TRANSITION) {
+		pfn = word_pfn(*f->word);
+		if (frames[pfn].flags & FRAME_READING) {
+			f->io = IO_WAIT;
+			f->io_pfns[0] = pfn;
+		} else {
+			frame_reactivate(pfn);
+			fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
+			r = FAULT_RESOLVED;
+		}
+	} /* else its frame was taken just now */
+	spin_unlock(&frames_lock);
+	if (r == FAULT_RESOLVED)
+		__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+	return r;
+}
+
+enum fault_result fault_swap(struct fault *f)
+{
+	u32 after = 511 - (f->va >> PAGE_SHIFT & 511);
+	u64 in_view = (f->view->node.end - f->va) >> PAGE_SHIFT;
+
+	return swap_in_begin(f, f->word, MIN(after, in_view - 1), false);
+}
+
+/* The pages behind this one that stand behind it in the paging file too come with it, while memory is not short. */
+static bool swap_follows(word_t first, word_t next, u32 distance)
+{
+	return word_kind(next) == WORD_SWAP && word_swap_file(next) == word_swap_file(first) &&
+	       word_swap_slot(next) == word_swap_slot(first) + distance;
+}
+
+enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, bool section)
+{
+	word_t first = *word;
+	u32 want = frames_available() > frame_counts.high ? ARRAY_SIZE(f->io_pfns) : 4, n = 0;
+
+	while (n < want && n <= words_after && swap_follows(first, word[n], n)) {
+		u32 pfn = frame_alloc(FRAME_FOR_USER, false);
+
+		if (!pfn)
+			break;
+		spin_lock(&frames_lock);
+		frames[pfn].word = &word[n];
+		frames[pfn].backing = word[n];
+		frames[pfn].flags = FRAME_READING | (section ? FRAME_SECTION : 0);
+		frame_state_set(pfn, FRAME_TRANSITION);
+		word[n] = word_transition(pfn, word_prot(word[n]));
+		spin_unlock(&frames_lock);
+		f->io_pfns[n++] = pfn;
+	}
+	if (!n)
+		return FAULT_WAIT_MEMORY;
+	f->io = IO_SWAP;
+	f->io_count = n;
+	f->io_file = word_swap_file(first);
+	f->io_slot = word_swap_slot(first);
+	return FAULT_RETRY;
+}
+
+/* The read has ended: good pages go to standby, bad ones back to where they were, given-up ones are freed. */
+static void io_finish(struct fault *f, u64 bad)
+{
+	u32 to_free[ARRAY_SIZE(f->io_pfns)], free_count = 0;
+
+	spin_lock(&frames_lock);
+	for (u32 i = 0; i < f->io_count; i++) {
+		u32 pfn = f->io_pfns[i];
+		struct frame *frame = &frames[pfn];
+
+		frame->flags &= ~FRAME_READING;
+		frame_state_set(pfn, FRAME_KERNEL);
+		if (frame->flags & FRAME_ABANDONED) {
+			swap_slot_drop(frame);
+			to_free[free_count++] = pfn;
+		} else if (bad & 1ull << i) {
+			*frame->word = word_with_prot(frame->backing, word_prot(*frame->word));
+			to_free[free_count++] = pfn;
+		} else {
+			frame_list_add(pfn, FRAME_STANDBY);
+		}
+		frame_io_done(pfn);
+	}
+	spin_unlock(&frames_lock);
+	while (free_count)
+		frame_free(to_free[--free_count]);
+}
+
+enum fault_result fault_io(struct fault *f)
+{
+	u64 bad = 0;
+
+	assert(mutex_none_held());
+	switch (f->io) {
+	case IO_WAIT:
+		frame_wait_io(f->io_pfns[0]);
+		return FAULT_RETRY;
+	case IO_SWAP:
+		if (!swap_read(f->io_file, f->io_slot, f->io_pfns, f->io_count, &bad))
+			bad = ~0ull;
+		__atomic_add_fetch(&fault_counters.swap_in, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&reclaim_counters.swapped_in, f->io_count, __ATOMIC_RELAXED);
+		break;
+	default:
+		if (!f->io_section->backing->read(f->io_section, f->io_index, f->io_pfns, f->io_count))
+			bad = ~0ull;
+		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&fault_counters.image_pages, f->io_count, __ATOMIC_RELAXED);
+		io_finish(f, bad);
+		section_unref(f->io_section);
+		return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
+	}
+	io_finish(f, bad);
+	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
+}

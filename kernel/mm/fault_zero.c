@@ -1,0 +1,18 @@
+/* Demand zero: the first touch of committed memory. The frame comes zeroed, by an idle CPU if one had time. */
+#include "mm/vspace.h"
+
+enum fault_result fault_zero(struct fault *f)
+{
+	u32 pfn = frame_alloc(FRAME_FOR_USER, true);
+	struct frame *frame = &frames[pfn];
+
+	if (!pfn)
+		return FAULT_WAIT_MEMORY;
+	frame->word = f->word;
+	frame->backing = word_zero(0); /* discarded before it was written, it is demand zero again */
+	frame->shares = 1;
+	frame->state = FRAME_ACTIVE;
+	fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
+	__atomic_add_fetch(&fault_counters.zero, 1, __ATOMIC_RELAXED);
+	return FAULT_RESOLVED;
+}

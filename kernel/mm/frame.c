@@ -1,0 +1,513 @@
+/* The PFN database, the page lists and the frame allocator. */
+#include "mm/frame.h"
+
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+#include "mm/vspace.h"
+#include "options.h"
+#include "proc/sched.h"
+
+struct spinlock frames_lock = SPINLOCK_INIT("frames", RANK_FRAMES);
+struct frame_counts frame_counts;
+
+static struct { u32 first, last; } lists[FRAME_STATES];
+static struct wait_queue memory_waiters = WAIT_QUEUE_INIT(memory_waiters);
+static u32 memory_waiting;
+
+#define IO_QUEUES 32
+static struct wait_queue io_queues[IO_QUEUES];
+
+/* Available frames that a caller of each kind leaves for those who free memory. */
+static const u64 floors[] = { [FRAME_FOR_USER] = 40, [FRAME_FOR_KERNEL] = 8 };
+
+#define CACHE_MAX ARRAY_SIZE(((struct cpu *)0)->frame_cache_free)
+#define CACHE_BATCH 16
+#define ZEROED_TARGET 32768 /* idle CPUs keep at most this many zeroed frames (128 MiB) */
+
+/* ---- the lists ---- */
+
+static bool state_has_list(enum frame_state s)
+{
+	return s == FRAME_FREE || s == FRAME_ZEROED || s == FRAME_STANDBY || s == FRAME_MODIFIED;
+}
+
+void frame_list_add(u32 pfn, enum frame_state s)
+{
+	struct frame *f = &frames[pfn];
+
+	assert(spin_held(&frames_lock) && state_has_list(s));
+	f->state = s;
+	f->next = 0;
+	f->prev = lists[s].last;
+	if (f->prev)
+		frames[f->prev].next = pfn;
+	else
+		lists[s].first = pfn;
+	lists[s].last = pfn;
+	frame_counts.state[s]++;
+	if (memory_waiting && s != FRAME_MODIFIED)
+		wait_wake_all(&memory_waiters);
+}
+
+void frame_list_remove(u32 pfn)
+{
+	struct frame *f = &frames[pfn];
+
+	assert(spin_held(&frames_lock) && state_has_list(f->state));
+	if (f->prev)
+		frames[f->prev].next = f->next;
+	else
+		lists[f->state].first = f->next;
+	if (f->next)
+		frames[f->next].prev = f->prev;
+	else
+		lists[f->state].last = f->prev;
+	frame_counts.state[f->state]--;
+	f->next = f->prev = 0;
+}
+
+u32 frame_list_first(enum frame_state s)
+{
+	return lists[s].first;
+}
+
+void frame_state_set(u32 pfn, enum frame_state s)
+{
+	struct frame *f = &frames[pfn];
+
+	assert(spin_held(&frames_lock) && !state_has_list(s) && !state_has_list(f->state));
+	frame_counts.state[FRAME_TRANSITION] += (s == FRAME_TRANSITION) - (f->state == FRAME_TRANSITION);
+	f->state = s;
+}
+
+void frame_deactivate(u32 pfn)
+{
+	struct frame *f = &frames[pfn];
+
+	assert(spin_held(&frames_lock) && f->state == FRAME_ACTIVE && !f->shares);
+	*f->word = word_transition(pfn, word_prot(*f->word));
+	if (f->flags & FRAME_DIRTY)
+		swap_slot_drop(f);
+	if (f->flags & FRAME_WRITING)
+		frame_state_set(pfn, FRAME_TRANSITION); /* the writer still has it, and puts it on a list */
+	else
+		frame_list_add(pfn, f->flags & FRAME_DIRTY ? FRAME_MODIFIED : FRAME_STANDBY);
+}
+
+void frame_reactivate(u32 pfn)
+{
+	struct frame *f = &frames[pfn];
+
+	assert(spin_held(&frames_lock) && !f->shares && !(f->flags & FRAME_READING));
+	if (f->state == FRAME_TRANSITION)
+		frame_state_set(pfn, FRAME_ACTIVE);
+	else {
+		frame_list_remove(pfn);
+		f->state = FRAME_ACTIVE;
+	}
+	f->shares = 1;
+}
+
+bool frame_give_up(u32 pfn)
+{
+	struct frame *f = &frames[pfn];
+
+	assert(spin_held(&frames_lock) && !f->shares);
+	if (state_has_list(f->state))
+		frame_list_remove(pfn);
+	f->word = NULL;
+	if (f->flags & (FRAME_READING | FRAME_WRITING)) {
+		if (f->state != FRAME_TRANSITION)
+			frame_state_set(pfn, FRAME_TRANSITION);
+		f->flags |= FRAME_ABANDONED;
+		return false;
+	}
+	swap_slot_drop(f);
+	f->flags = 0;
+	f->state = FRAME_KERNEL;
+	return true;
+}
+
+/* ---- waiting ---- */
+
+void frame_io_done(u32 pfn)
+{
+	assert(spin_held(&frames_lock));
+	wait_wake_all(&io_queues[pfn % IO_QUEUES]);
+}
+
+void frame_wait_io(u32 pfn)
+{
+	assert(mutex_none_held());
+	spin_lock(&frames_lock);
+	/* The frame may have been freed and taken again since: then this is one look too many, and no harm. */
+	if (frames[pfn].flags & FRAME_READING)
+		wait_sleep(&io_queues[pfn % IO_QUEUES], &frames_lock, WAIT_FOREVER, false);
+	spin_unlock(&frames_lock);
+}
+
+bool frames_wait(void)
+{
+	assert(mutex_none_held());
+	trimmer_wake();
+	spin_lock(&frames_lock);
+	memory_waiting++;
+	while (frames_available() <= floors[FRAME_FOR_USER] && !thread_ending()) {
+		wait_sleep(&memory_waiters, &frames_lock, clock_ns() + 20000000, true);
+		trimmer_wake();
+	}
+	memory_waiting--;
+	spin_unlock(&frames_lock);
+	return !thread_ending();
+}
+
+/* ---- the allocator ---- */
+
+/* Takes a frame off the lists, the cheapest first; frames_lock held. 0: none. */
+static u32 take_locked(bool prefer_zeroed, bool *zeroed)
+{
+	enum frame_state first = prefer_zeroed ? FRAME_ZEROED : FRAME_FREE;
+	enum frame_state second = prefer_zeroed ? FRAME_FREE : FRAME_ZEROED;
+	u32 pfn = lists[first].first;
+
+	if (!pfn)
+		pfn = lists[second].first;
+	*zeroed = false;
+	if (pfn) {
+		*zeroed = frames[pfn].state == FRAME_ZEROED;
+		frame_list_remove(pfn);
+	} else if ((pfn = lists[FRAME_STANDBY].first)) {
+		/* The oldest standby page loses its frame: from now on its word names the backing store. */
+		struct frame *f = &frames[pfn];
+
+		frame_list_remove(pfn);
+		*f->word = word_with_prot(f->backing, word_prot(*f->word));
+		f->word = NULL;
+		f->flags = 0;
+		reclaim_counters.discarded++;
+	}
+	if (pfn)
+		frames[pfn].state = FRAME_CACHED;
+	return pfn;
+}
+
+static void cpu_cache_refill(struct cpu *c, bool want_zeroed)
+{
+	/* Short of memory, CPUs do not hoard. */
+	u32 batch = frames_available() > 4 * frame_counts.high ? CACHE_BATCH : 1;
+
+	spin_lock(&frames_lock);
+	while (batch--) {
+		bool zeroed;
+		u32 pfn = take_locked(want_zeroed, &zeroed);
+
+		if (!pfn)
+			break;
+		if (zeroed && c->frame_cache_zero_count < CACHE_MAX)
+			c->frame_cache_zero[c->frame_cache_zero_count++] = pfn;
+		else
+			c->frame_cache_free[c->frame_cache_free_count++] = pfn;
+		__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
+	}
+	spin_unlock(&frames_lock);
+}
+
+u32 frame_alloc(enum frame_user user, bool want_zeroed)
+{
+	bool was_on = interrupts_enabled(), zeroed = false;
+	u64 available = frames_available();
+	struct cpu *c;
+	u32 pfn = 0;
+
+	if (available < frame_counts.low)
+		trimmer_wake();
+	if (available <= floors[user])
+		return 0;
+	interrupts_off();
+	c = this_cpu();
+	if (want_zeroed ? !c->frame_cache_zero_count && !c->frame_cache_free_count : !c->frame_cache_free_count)
+		cpu_cache_refill(c, want_zeroed);
+	if ((want_zeroed || !c->frame_cache_free_count) && c->frame_cache_zero_count) {
+		pfn = c->frame_cache_zero[--c->frame_cache_zero_count];
+		zeroed = true;
+	} else if (c->frame_cache_free_count) {
+		pfn = c->frame_cache_free[--c->frame_cache_free_count];
+	}
+	if (was_on)
+		interrupts_on();
+	if (!pfn)
+		return 0;
+	__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
+	assert(frames[pfn].state == FRAME_CACHED && !frames[pfn].shares && !frames[pfn].word);
+	frames[pfn].state = FRAME_KERNEL;
+	frames[pfn].flags = 0;
+	if (want_zeroed && !zeroed)
+		page_zero(frame_address(pfn));
+	return pfn;
+}
+
+void frame_free(u32 pfn)
+{
+	bool was_on = interrupts_enabled();
+	struct frame *f = &frames[pfn];
+	struct cpu *c;
+
+	assert(f->state == FRAME_KERNEL && !f->shares);
+#ifdef DEBUG
+	memset(frame_address(pfn), 0xdf, PAGE_SIZE); /* the fault message knows this pattern: use after free */
+#endif
+	f->word = NULL;
+	f->backing = 0;
+	f->flags = 0;
+	interrupts_off();
+	c = this_cpu();
+	if (c->frame_cache_free_count < CACHE_MAX && frames_available() > 4 * frame_counts.high) {
+		f->state = FRAME_CACHED;
+		c->frame_cache_free[c->frame_cache_free_count++] = pfn;
+		__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
+	} else {
+		spin_lock(&frames_lock);
+		frame_list_add(pfn, FRAME_FREE);
+		while (c->frame_cache_free_count > CACHE_MAX - CACHE_BATCH) {
+			u32 cached = c->frame_cache_free[--c->frame_cache_free_count];
+
+			frame_list_add(cached, FRAME_FREE);
+			__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
+		}
+		spin_unlock(&frames_lock);
+	}
+	if (was_on)
+		interrupts_on();
+}
+
+/* Short of memory, an idle CPU gives back what its cache holds. */
+static void cpu_cache_drain(void)
+{
+	struct cpu *c;
+
+	spin_lock(&frames_lock);
+	c = this_cpu();
+	__atomic_sub_fetch(&frame_counts.cached, c->frame_cache_free_count + c->frame_cache_zero_count, __ATOMIC_RELAXED);
+	while (c->frame_cache_free_count)
+		frame_list_add(c->frame_cache_free[--c->frame_cache_free_count], FRAME_FREE);
+	while (c->frame_cache_zero_count)
+		frame_list_add(c->frame_cache_zero[--c->frame_cache_zero_count], FRAME_ZEROED);
+	spin_unlock(&frames_lock);
+}
+
+bool frame_idle_work(void)
+{
+	u32 pfn = 0;
+
+	if (frames_available() < frame_counts.high)
+		cpu_cache_drain();
+	if (frame_counts.state[FRAME_ZEROED] >= ZEROED_TARGET || !frame_counts.state[FRAME_FREE])
+		return false;
+	spin_lock(&frames_lock);
+	pfn = lists[FRAME_FREE].first;
+	if (pfn) {
+		frame_list_remove(pfn);
+		frames[pfn].state = FRAME_CACHED;
+	}
+	spin_unlock(&frames_lock);
+	if (!pfn)
+		return false;
+	__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
+	page_zero(frame_address(pfn));
+	spin_lock(&frames_lock);
+	frame_list_add(pfn, FRAME_ZEROED);
+	spin_unlock(&frames_lock);
+	__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
+/* ---- frames for the kernel ---- */
+
+/* Ranges of managed memory; before the free lists exist, the last page of the last range is handed out. */
+#define RANGES_MAX 64
+static struct { u64 first, count; } ranges[RANGES_MAX];
+static u32 range_count;
+static bool lists_ready;
+
+static u64 early_alloc(void)
+{
+	while (range_count && !ranges[range_count - 1].count)
+		range_count--;
+	if (!range_count)
+		return 0;
+	return (ranges[range_count - 1].first + --ranges[range_count - 1].count) << PAGE_SHIFT;
+}
+
+static u64 kernel_frame(bool zeroed)
+{
+	u32 pfn;
+
+	if (!lists_ready) {
+		u64 phys = early_alloc();
+
+		if (phys && zeroed)
+			page_zero(phys_to_virt(phys));
+		return phys;
+	}
+	if (!commit_charge(COMMIT_KERNEL, 1))
+		return 0;
+	while (!(pfn = frame_alloc(FRAME_FOR_KERNEL, zeroed))) {
+		/* Only a thread without locks may wait; everyone else is told that there is none. */
+		if (!interrupts_enabled() || this_cpu()->spin_depth || !mutex_none_held() || !frames_wait()) {
+			commit_release(COMMIT_KERNEL, 1);
+			return 0;
+		}
+	}
+	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
+	return (u64)pfn << PAGE_SHIFT;
+}
+
+u64 frame_alloc_kernel(void) { return kernel_frame(false); }
+u64 frame_alloc_table(void) { return kernel_frame(true); }
+
+void frame_free_kernel(u64 phys)
+{
+	frame_free(phys >> PAGE_SHIFT);
+	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
+	commit_release(COMMIT_KERNEL, 1);
+}
+
+static bool frame_is_free(u64 pfn)
+{
+	return frames[pfn].state == FRAME_FREE || frames[pfn].state == FRAME_ZEROED;
+}
+
+u32 frame_alloc_run(u32 count)
+{
+	u32 found = 0;
+
+	if (frames_available() <= floors[FRAME_FOR_KERNEL] + count)
+		return 0;
+	spin_lock(&frames_lock);
+	for (u32 r = 0; r < range_count && !found; r++) {
+		u64 end = ranges[r].first + ranges[r].count;
+
+		for (u64 at = ALIGN_UP(ranges[r].first, count); at + count <= end && !found; at += count) {
+			u32 n = 0;
+
+			while (n < count && frame_is_free(at + n))
+				n++;
+			if (n == count)
+				found = at;
+		}
+	}
+	for (u32 i = 0; found && i < count; i++) {
+		frame_list_remove(found + i);
+		frames[found + i].state = FRAME_KERNEL;
+	}
+	spin_unlock(&frames_lock);
+	if (found)
+		__atomic_add_fetch(&frame_counts.kernel, count, __ATOMIC_RELAXED);
+	return found;
+}
+
+/* ---- start ---- */
+
+static u64 ramdisk_phys;
+
+static void range_add(u64 first, u64 count)
+{
+	if (count && range_count < RANGES_MAX) {
+		ranges[range_count].first = first;
+		ranges[range_count++].count = count;
+	}
+}
+
+/* Takes a run for the RAM disk out of the highest range that can hold it. */
+static void ramdisk_reserve(void)
+{
+	u64 pages = options.swap_ramdisk_size >> PAGE_SHIFT;
+
+	for (u32 r = range_count; pages && r-- > 0;)
+		if (ranges[r].count >= pages + 1024) {
+			ranges[r].count -= pages;
+			ramdisk_phys = (ranges[r].first + ranges[r].count) << PAGE_SHIFT;
+			memset(phys_to_virt(ramdisk_phys), 0, pages << PAGE_SHIFT);
+			return;
+		}
+	if (pages) {
+		kprintf("backstore: swap=ramdisk:%lluK does not fit into memory; use a smaller one or more memory\n",
+			(unsigned long long)pages * 4);
+		machine_exit(EXIT_BAD_OPTION);
+	}
+}
+
+u64 frame_ramdisk_phys(void) { return ramdisk_phys; }
+
+void mm_init(const struct bootinfo *b)
+{
+	const struct boot_memory *m = phys_to_virt(b->memory);
+	u64 cap = options.memory_limit ? options.memory_limit >> PAGE_SHIFT : ~0ull, total = 0;
+
+	for (u32 i = 0; i < IO_QUEUES; i++)
+		wait_queue_init(&io_queues[i]);
+	mutex_init(&writer_lock, "writer", RANK_WRITER);
+	mutex_init(&vspaces_lock, "address spaces", RANK_VSPACES);
+	mutex_init(&sections_lock, "sections", RANK_SECTIONS);
+	commit_totals.overcommit = options.commit == COMMIT_OVERCOMMIT;
+	for (u32 i = 0; i < b->memory_count; i++)
+		if (m[i].kind == BOOT_USABLE) {
+			u64 first = MAX(m[i].base, MIB(1)) >> PAGE_SHIFT, end = (m[i].base >> PAGE_SHIFT) + m[i].pages;
+
+			if (end > first)
+				range_add(first, end - first);
+		}
+	ramdisk_reserve();
+	for (u32 r = 0; r < range_count; r++) {
+		ranges[r].count = MIN(ranges[r].count, cap - total);
+		total += ranges[r].count;
+	}
+	while (range_count && !ranges[range_count - 1].count)
+		range_count--;
+
+	/* The PFN database: mapped only where there are frames. */
+	for (u32 r = 0; r < range_count; r++) {
+		u64 at = ALIGN_DOWN((u64)&frames[ranges[r].first], PAGE_SIZE);
+		u64 end = (u64)&frames[ranges[r].first + ranges[r].count];
+		static u64 mapped;
+
+		for (at = MAX(at, mapped); at < end; at += PAGE_SIZE) {
+			u64 phys = frame_alloc_table();
+
+			if (!phys || !kernel_map_page(at, phys, PTE_WRITE | PTE_NX)) {
+				kprintf("backstore: too little memory: %llu MiB are usable, and the kernel needs more\n",
+					(unsigned long long)total >> 8);
+				machine_exit(EXIT_NO_MEMORY);
+			}
+			mapped = at + PAGE_SIZE;
+		}
+	}
+	lists_ready = true;
+	spin_lock(&frames_lock);
+	for (u32 r = 0; r < range_count; r++)
+		for (u64 i = 0; i < ranges[r].count; i++) {
+			frame_list_add(ranges[r].first + i, FRAME_FREE);
+			frame_counts.total++;
+		}
+	spin_unlock(&frames_lock);
+	if (frame_counts.total < 1024) {
+		kprintf("backstore: too little memory: %llu KiB are usable, 4096 KiB are needed\n",
+			(unsigned long long)frame_counts.total * 4);
+		machine_exit(EXIT_NO_MEMORY);
+	}
+	frame_counts.low = MAX(96, frame_counts.total / 64);
+	frame_counts.high = frame_counts.low * 2;
+	/* What the limit leaves out keeps clean pages (code) in memory when everything promised is touched. */
+	commit_limit_add(frame_counts.total - MAX(384, frame_counts.total / 32));
+}
+
+bool frame_range(u32 index, u64 *first, u64 *count)
+{
+	if (index >= range_count)
+		return false;
+	*first = ranges[index].first;
+	*count = ranges[index].count;
+	return true;
+}

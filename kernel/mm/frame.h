@@ -1,0 +1,98 @@
+/*
+ * Page frames: one entry of 32 bytes for each frame of memory (the PFN database), the page lists, and the allocator.
+ * Inside kernel/mm only.
+ */
+#ifndef MM_FRAME_H
+#define MM_FRAME_H
+
+#include "arch/arch.h"
+#include "mm/word.h"
+#include "proc/lock.h"
+
+enum frame_state {
+	FRAME_NONE,       /* not memory of ours */
+	FRAME_KERNEL,     /* page tables, pool, stacks */
+	FRAME_CACHED,     /* free, in a CPU's cache */
+	FRAME_FREE,       /* free, old contents */
+	FRAME_ZEROED,     /* free, filled with zeros */
+	FRAME_STANDBY,    /* in no page table; its backing store holds the same: can be taken at once */
+	FRAME_MODIFIED,   /* in no page table; must be written before it can be taken */
+	FRAME_TRANSITION, /* in no page table; being read or written */
+	FRAME_ACTIVE,     /* in page tables */
+	FRAME_STATES,
+};
+
+#define FRAME_DIRTY 1     /* differs from its backing store (besides what valid entries' dirty bits say) */
+#define FRAME_SECTION 2   /* word is a section's prototype word */
+#define FRAME_READING 4
+#define FRAME_WRITING 8
+#define FRAME_ABANDONED 16 /* its page was given up during I/O: whoever ends the I/O frees it */
+
+struct frame {
+	u32 next, prev;  /* frame numbers; on a list, or a chain of tables to free */
+	word_t *word;    /* the word that says "in this frame"; NULL: none (kernel, free, abandoned) */
+	word_t backing;  /* what that word becomes when the frame is taken: zero, slot, or backing file; protection does not count */
+	u32 shares;      /* valid page-table entries that map it */
+	u8 state;
+	u8 flags;
+	u16 reserved;
+};
+_Static_assert(sizeof(struct frame) == 32, "the PFN database has 32 bytes a frame");
+
+#define frames ((struct frame *)FRAMES_BASE) /* indexed by frame number */
+
+extern struct spinlock frames_lock;
+
+struct frame_counts {
+	u64 total;                  /* frames that we manage */
+	u64 state[FRAME_STATES];    /* on the four lists, and in transition: under frames_lock; the others: see mm_query */
+	volatile u64 cached, kernel;/* atomic */
+	u64 low, high;              /* available frames: the trimmer begins under low, ends over high */
+};
+extern struct frame_counts frame_counts;
+
+static inline void *frame_address(u32 pfn) { return phys_to_virt((u64)pfn << PAGE_SHIFT); }
+static inline u32 frame_of_address(const void *p) { return virt_to_phys(p) >> PAGE_SHIFT; }
+
+/* Frames that any CPU can have without I/O (what the CPUs' caches hold is extra). */
+static inline u64 frames_available(void)
+{
+	return frame_counts.state[FRAME_FREE] + frame_counts.state[FRAME_ZEROED] + frame_counts.state[FRAME_STANDBY];
+}
+
+/* Who asks: below its floor of available frames a caller gets nothing. */
+enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL };
+
+/*
+ * Takes a frame: no word, no shares, state FRAME_KERNEL (the caller changes it). 0: none now. Never waits.
+ * Takes frames_lock at times: the caller does not hold it.
+ */
+u32 frame_alloc(enum frame_user user, bool zeroed);
+void frame_free(u32 pfn);
+/* count frames in a row, power of two up to 16, for the pool. 0: none. */
+u32 frame_alloc_run(u32 count);
+
+/* Sleeps until a frame can be had; the thread holds no mutex. Wakes the trimmer. False: the thread was told to end. */
+bool frames_wait(void);
+
+/* With frames_lock held: */
+void frame_list_remove(u32 pfn);              /* from the list of its state */
+void frame_list_add(u32 pfn, enum frame_state s); /* at the end; wakes who waits for memory */
+u32 frame_list_first(enum frame_state s);     /* 0: empty */
+void frame_state_set(u32 pfn, enum frame_state s); /* between states without a list */
+/* The last valid entry has gone: to standby or modified, its word becomes a transition word. */
+void frame_deactivate(u32 pfn);
+/* A frame on standby or modified, or being written, is wanted again: state active, shares 1, word valid is the caller's job. */
+void frame_reactivate(u32 pfn);
+/*
+ * The page is given up (freed, decommitted, its section gone): its slot and its frame become free, or are marked to be when
+ * its I/O ends. shares is 0. True if the frame is to be freed by the caller with frame_free after frames_lock was dropped.
+ */
+bool frame_give_up(u32 pfn);
+u64 frame_ramdisk_phys(void); /* where mm_init put the RAM disk of option swap=ramdisk:SIZE; 0: none */
+bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */
+/* Waits until pfn's read ends; called and returns without locks. The caller looks at its word again. */
+void frame_wait_io(u32 pfn);
+void frame_io_done(u32 pfn); /* wakes them; frames_lock held */
+
+#endif

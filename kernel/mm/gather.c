@@ -1,0 +1,100 @@
+/* Taking pages out of page tables: entries first, then the TLB, and only then the frames. */
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+#include "mm/vspace.h"
+
+void gather_init(struct gather *g, struct vspace *v)
+{
+	g->v = v;
+	g->count = 0;
+	g->low = ~0ull;
+	g->high = 0;
+}
+
+void gather_flush_only(struct gather *g, u64 va)
+{
+	g->low = MIN(g->low, va);
+	g->high = MAX(g->high, va + PAGE_SIZE);
+}
+
+void gather_page(struct gather *g, u64 va, word_t old, enum gather_what what)
+{
+	gather_flush_only(g, va);
+	g->pages[g->count].pfn = word_pfn(old);
+	g->pages[g->count].what = what;
+	g->pages[g->count].dirty = !!(old & PTE_DIRTY);
+	g->v->resident--;
+	if (++g->count == GATHER_MAX)
+		gather_finish(g);
+}
+
+void gather_finish(struct gather *g)
+{
+	u32 to_free[GATHER_MAX], free_count = 0;
+
+	assert(mutex_held(&g->v->lock));
+	if (g->low < g->high)
+		tlb_flush_range(g->v, g->low, (g->high - g->low) >> PAGE_SHIFT);
+	spin_lock(&frames_lock);
+	for (u32 i = 0; i < g->count; i++) {
+		u32 pfn = g->pages[i].pfn;
+		struct frame *f = &frames[pfn];
+
+		assert(f->state == FRAME_ACTIVE && f->shares);
+		if (g->pages[i].dirty)
+			f->flags |= FRAME_DIRTY;
+		if (--f->shares)
+			continue;
+		/* A section's page that nobody maps any more stays the section's. */
+		if (g->pages[i].what == GATHER_DEACTIVATE || f->flags & FRAME_SECTION)
+			frame_deactivate(pfn);
+		else if (frame_give_up(pfn))
+			to_free[free_count++] = pfn;
+	}
+	spin_unlock(&frames_lock);
+	while (free_count)
+		frame_free(to_free[--free_count]);
+	if (frame_counts.state[FRAME_MODIFIED] && frames_available() < frame_counts.high)
+		writer_wake();
+	gather_init(g, g->v);
+}
+
+/* A private page that is not in the page table: in transition or in a paging file. */
+static void page_remove_absent(word_t *word)
+{
+	u32 pfn = 0;
+	word_t w;
+
+	spin_lock(&frames_lock);
+	w = *word; /* may have changed until now: its frame may have been taken */
+	*word = 0;
+	if (word_kind(w) == WORD_TRANSITION && frame_give_up(word_pfn(w)))
+		pfn = word_pfn(w);
+	spin_unlock(&frames_lock);
+	if (word_kind(w) == WORD_SWAP)
+		swap_slot_free(word_swap_file(w), word_swap_slot(w));
+	if (pfn)
+		frame_free(pfn);
+}
+
+u64 pages_remove(struct vspace *v, u64 start, u64 end)
+{
+	struct gather g;
+	u64 removed = 0, count;
+	word_t *word;
+
+	gather_init(&g, v);
+	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++) {
+			if (!word[i])
+				continue;
+			removed++;
+			if (word_valid(word[i]))
+				gather_page(&g, va + (i << PAGE_SHIFT), __atomic_exchange_n(&word[i], 0, __ATOMIC_RELAXED),
+					    GATHER_GIVE_UP);
+			else
+				page_remove_absent(&word[i]);
+		}
+	gather_finish(&g);
+	return removed;
+}

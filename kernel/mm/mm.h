@@ -1,0 +1,127 @@
+/*
+ * The memory manager: its types, the order of its locks, the results of a fault. What other parts of the kernel call is
+ * in the first half; the second half is for kernel/mm alone. docs/fault-path.md tells the whole story.
+ *
+ * Locks, in the order in which they are taken:
+ *   vspace->lock (mutex)    the tree of views, the page tables' words but for words in transition
+ *   section->lock (mutex)   prototype words, likewise
+ *   frames_lock (spinlock)  the frame lists, states and counts; every change of a word to or from transition
+ *   swap file's lock (spinlock)  its slot bitmap
+ * A word in transition may be rewritten under frames_lock alone, by whoever takes the frame for another use: so the word
+ * is read again after frames_lock was taken. Nobody waits for I/O, or for memory, while holding any of them.
+ */
+#ifndef MM_MM_H
+#define MM_MM_H
+
+#include "abi/backstore.h"
+#include "abi/nt.h"
+#include "abi/status.h"
+#include "arch/arch.h"
+#include "lib/tree.h"
+#include "mm/word.h"
+#include "proc/lock.h"
+
+struct file;
+struct process;
+struct pe_image;
+struct bootinfo;
+
+#define GRANULARITY KIB(64) /* of allocation bases, as on Windows */
+
+/* ---- start ---- */
+
+void mm_init(const struct bootinfo *b); /* frames, commit limit, pool. One CPU, interrupts off. BOOT_INFO memory stays as it is */
+void swap_init(void);                   /* opens the paging file that option swap= names; thread context */
+void mm_threads_start(void);            /* the modified-page writer and the trimmer */
+
+/* ---- faults ---- */
+
+enum fault_access { FAULT_READ = 0, FAULT_WRITE = 1, FAULT_EXECUTE = 2, FAULT_USER = 4 };
+enum fault_result {
+	FAULT_RESOLVED,         /* go on */
+	FAULT_RETRY,            /* inside mm only: look again from the start */
+	FAULT_ACCESS_VIOLATION,
+	FAULT_IN_PAGE_ERROR,    /* the page's backing store could not be read */
+	FAULT_GUARD_PAGE,       /* STATUS_GUARD_PAGE_VIOLATION; the guard is gone now */
+	FAULT_STACK_OVERFLOW,
+	FAULT_NO_MEMORY,        /* overcommit only: this process is the victim */
+	FAULT_WAIT_MEMORY,      /* inside mm only: drop the locks, wait for a free frame, look again */
+};
+/* Thread context, interrupts on, no locks held. Never returns FAULT_RETRY or FAULT_WAIT_MEMORY. */
+enum fault_result mm_fault(struct vspace *v, u64 address, u32 access);
+
+/* ---- address spaces ---- */
+
+struct vspace {
+	u64 pml4_phys;
+	volatile u32 cpus;       /* bit for each CPU that has it loaded; see arch */
+	struct mutex lock;
+	struct tree views;       /* of struct view */
+	u64 private_charge;      /* pages of commit charge held by views and private pages */
+	u64 table_charge;        /* pages: page tables, one charge each */
+	u64 resident, resident_peak; /* valid entries */
+	u64 faults;
+	u64 trim_cursor;         /* where the trimmer goes on */
+	bool dying;
+	u32 process_id;          /* for messages */
+	struct list all_link;    /* all address spaces, under vspaces_lock */
+};
+
+/* NULL: no memory or commit. An empty address space; the caller owns the reference. */
+struct vspace *vspace_create(u32 process_id);
+/* Removes all views, pages, charges. The address space is not loaded by the caller; no thread of it runs in user mode any more. */
+void vspace_destroy(struct vspace *v);
+
+/*
+ * The operations behind NtAllocateVirtualMemory and its kin: sizes in bytes, addresses as given by the caller (rounded
+ * here), results are NTSTATUS values as the Windows documentation of those calls gives them. They take v->lock. v may be another process's.
+ */
+u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, u64 highest, u32 type, u32 protect);
+u32 vspace_free(struct vspace *v, u64 *base, u64 *size, u32 type);
+u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old);
+u32 vspace_query(struct vspace *v, u64 address, struct nt_memory_basic_information *out);
+/* The file name (NT path, UTF-8) of the image or data file mapped at address. */
+u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size);
+u32 vspace_query_backing(struct vspace *v, u64 address, u64 pages, struct bs_page *out);
+/* Copies between v (any address space) and kernel memory through the pager; *done may be short on an error. */
+u32 vspace_read(struct vspace *v, u64 from, void *to, size_t n, size_t *done);
+u32 vspace_write(struct vspace *v, u64 to, const void *from, size_t n, size_t *done);
+/* Trims every page that can be trimmed from the working set. */
+void vspace_empty(struct vspace *v);
+/* What is mapped at address, for messages: "private memory", "C:\bin\sh.exe .text", "free". */
+void vspace_describe(struct vspace *v, u64 address, char *text, size_t size);
+
+/* ---- sections ---- */
+
+struct section;
+
+/* Anonymous: size in bytes (rounded up to pages), protect PAGE_*, attributes SEC_COMMIT or SEC_RESERVE. One reference. */
+u32 section_create_anonymous(u64 size, u32 protect, u32 attributes, struct section **out);
+/* Image: parses and checks the file; the file's one image section is shared by all who ask. One more reference. */
+u32 section_create_image(struct file *f, struct section **out);
+void section_ref(struct section *s);
+void section_unref(struct section *s);
+const struct pe_image *section_image(const struct section *s); /* NULL: not an image */
+u64 section_image_base(const struct section *s);               /* where it is mapped if that is free (ASLR) */
+u64 section_size(const struct section *s);                     /* bytes */
+u32 section_attributes(const struct section *s);               /* SEC_* */
+u32 section_protect(const struct section *s);                  /* PAGE_*, as created */
+struct file *section_file(const struct section *s);
+
+/*
+ * Maps a view. *base 0: anywhere; *size 0: to the end of the section. offset: bytes, multiple of GRANULARITY. type: MEM_RESERVE,
+ * MEM_TOP_DOWN. protect: PAGE_*. Statuses as NtMapViewOfSection's: STATUS_IMAGE_NOT_AT_BASE for an image elsewhere than
+ * its base, STATUS_CONFLICTING_ADDRESSES, STATUS_INVALID_VIEW_SIZE, STATUS_COMMITMENT_LIMIT, ... The view holds a reference on s.
+ */
+u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size, u64 highest, u32 type, u32 protect);
+u32 view_unmap(struct vspace *v, u64 address);
+
+/* ---- counters ---- */
+
+void mm_query(struct bs_memory *out);                            /* all but processes, threads, handles */
+u32 swap_query(u64 number, struct bs_paging_file *out);
+/* Walks frames, words, slots and charges and compares. 0 = all is well; else the number of errors, each printed. */
+u64 mm_check(void);
+void mm_options_describe_swap(char *text, size_t size);          /* "vd1 64 MiB", "none" */
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * The invariants of the memory manager, as code: every word, frame, slot and charge is counted from both ends and
+ * compared. All locks of the pager are held meanwhile, in their order; so nothing moves.
+ */
+#include "mm/reclaim.h"
+#include "mm/swap.h"
+#include "mm/vspace.h"
+
+static struct tally {
+	u64 errors;
+	u64 entries, entries_hash;   /* valid page-table entries, and a sum that knows which frames they name */
+	u64 owners;                  /* words that say "in this frame" and own it */
+	u64 slots;                   /* words and frames that own a slot */
+	u64 tables;
+} tally;
+
+static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
+
+#define WRONG(fmt, ...)                                                                                               \
+	do {                                                                                                           \
+		if (tally.errors++ < 20)                                                                               \
+			kprintf("mm_check: " fmt "\n", ##__VA_ARGS__);                                                 \
+	} while (0)
+
+static void check_owner(const word_t *word, bool section)
+{
+	u32 pfn = word_pfn(*word);
+	const struct frame *f = &frames[pfn];
+
+	tally.owners++;
+	if (f->word != word)
+		WRONG("word %p says frame %u, whose word is %p", (void *)word, pfn, (void *)f->word);
+	if (!!(f->flags & FRAME_SECTION) != section)
+		WRONG("frame %u: section flag is wrong", pfn);
+	if (word_valid(*word) ? f->state != FRAME_ACTIVE
+			      : f->state != FRAME_STANDBY && f->state != FRAME_MODIFIED && f->state != FRAME_TRANSITION)
+		WRONG("frame %u of word %llx is in state %u", pfn, (unsigned long long)*word, f->state);
+}
+
+static void check_word(const word_t *word, bool section)
+{
+	switch (word_kind(*word)) {
+	case WORD_VALID:
+	case WORD_TRANSITION:
+		check_owner(word, section);
+		break;
+	case WORD_SWAP:
+		tally.slots++;
+		if (!swap_slot_used(word_swap_file(*word), word_swap_slot(*word)))
+			WRONG("word %p names slot %llu, which is free", (void *)word, (unsigned long long)word_swap_slot(*word));
+		break;
+	default:
+		break;
+	}
+}
+
+static void check_prototypes(struct section *s, u64 first, word_t *words, u64 count, void *arg)
+{
+	(void)s;
+	(void)first;
+	(void)arg;
+	for (u64 i = 0; i < count; i++)
+		check_word(&words[i], true);
+}
+
+static u64 count_tables(u64 *table, u32 level)
+{
+	u64 n = 1;
+
+	for (u32 i = 0; level > 1 && i < (level == 4 ? 256 : 512); i++)
+		if (table[i] & PTE_VALID)
+			n += count_tables(phys_to_virt(table[i] & PTE_ADDRESS), level - 1);
+	return n;
+}
+
+static void check_view(struct vspace *v, struct view *w)
+{
+	u64 va, count, charge = 0;
+	word_t *word;
+
+	for (va = w->node.start; (word = pt_next(v, &va, w->node.end, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++) {
+			word_t at = word[i];
+
+			charge += !w->section && at;
+			if (!word_valid(at)) {
+				check_word(&word[i], false);
+				continue;
+			}
+			tally.entries++;
+			tally.entries_hash += hash(word_pfn(at));
+			if (!(at & PTE_SECTION))
+				check_owner(&word[i], false);
+			else if (frames[word_pfn(at)].state != FRAME_ACTIVE || !(frames[word_pfn(at)].flags & FRAME_SECTION))
+				WRONG("process %u, %llx: frame %u is not an active page of a section", v->process_id,
+				      (unsigned long long)va, word_pfn(at));
+		}
+	if (!w->section && charge != w->charge)
+		WRONG("process %u, view %llx: %llu pages committed, %llu charged", v->process_id,
+		      (unsigned long long)w->node.start, (unsigned long long)charge, (unsigned long long)w->charge);
+}
+
+static void check_vspace(struct vspace *v)
+{
+	u64 charge = 0, before = tally.entries, tables;
+
+	if (!v->pml4_phys)
+		return;
+	if (!tree_valid(&v->views))
+		WRONG("process %u: the tree of views is damaged", v->process_id);
+	for (struct tree_node *n = tree_first(&v->views); n; n = tree_next(n)) {
+		charge += view_of(n)->charge;
+		check_view(v, view_of(n));
+	}
+	tables = count_tables(phys_to_virt(v->pml4_phys), 4);
+	tally.tables += tables;
+	if (charge != v->private_charge)
+		WRONG("process %u: views hold %llu pages of charge, the address space %llu", v->process_id,
+		      (unsigned long long)charge, (unsigned long long)v->private_charge);
+	if (tables != v->table_charge)
+		WRONG("process %u: %llu page tables, %llu charged", v->process_id, (unsigned long long)tables,
+		      (unsigned long long)v->table_charge);
+	if (tally.entries - before != v->resident)
+		WRONG("process %u: %llu valid entries, %llu counted", v->process_id,
+		      (unsigned long long)(tally.entries - before), (unsigned long long)v->resident);
+}
+
+static void check_list(enum frame_state s, const char *name)
+{
+	u64 n = 0;
+	u32 prev = 0;
+
+	for (u32 pfn = frame_list_first(s); pfn && n <= frame_counts.total; prev = pfn, pfn = frames[pfn].next, n++)
+		if (frames[pfn].state != s || frames[pfn].prev != prev || frames[pfn].shares)
+			WRONG("frame %u on the %s list: state %u, shares %u", pfn, name, frames[pfn].state, frames[pfn].shares);
+	if (n != frame_counts.state[s])
+		WRONG("%s list: %llu frames, %llu counted", name, (unsigned long long)n,
+		      (unsigned long long)frame_counts.state[s]);
+}
+
+static void check_frames(void)
+{
+	u64 first, count, shares = 0, shares_hash = 0, owned = 0;
+
+	for (u32 r = 0; frame_range(r, &first, &count); r++)
+		for (u64 pfn = first; pfn < first + count; pfn++) {
+			const struct frame *f = &frames[pfn];
+
+			owned += f->word != NULL;
+			shares += f->shares;
+			shares_hash += f->shares * hash(pfn);
+			if (f->state != FRAME_KERNEL && word_kind(f->backing) == WORD_SWAP) {
+				tally.slots++;
+				if (!swap_slot_used(word_swap_file(f->backing), word_swap_slot(f->backing)))
+					WRONG("frame %llu names a free slot", (unsigned long long)pfn);
+			}
+		}
+	if (owned != tally.owners)
+		WRONG("%llu frames have a word, %llu words have a frame", (unsigned long long)owned,
+		      (unsigned long long)tally.owners);
+	if (shares != tally.entries || shares_hash != tally.entries_hash)
+		WRONG("frames count %llu shares, page tables have %llu valid entries%s", (unsigned long long)shares,
+		      (unsigned long long)tally.entries, shares == tally.entries ? ", of other frames" : "");
+	check_list(FRAME_FREE, "free");
+	check_list(FRAME_ZEROED, "zeroed");
+	check_list(FRAME_STANDBY, "standby");
+	check_list(FRAME_MODIFIED, "modified");
+}
+
+static void check_total(const char *what, u64 counted, u64 kept)
+{
+	if (counted != kept)
+		WRONG("%s: %llu counted, %llu kept", what, (unsigned long long)counted, (unsigned long long)kept);
+}
+
+u64 mm_check(void)
+{
+	u64 private = 0, sections = 0;
+	struct vspace *v;
+	struct section *s;
+
+	mutex_lock(&writer_lock);
+	mutex_lock(&vspaces_lock);
+	list_for_each(&all_vspaces, v, all_link)
+		mutex_lock_nested(&v->lock);
+	mutex_lock(&sections_lock);
+	list_for_each(&all_sections, s, all_link)
+		mutex_lock_nested(&s->lock);
+	spin_lock(&frames_lock);
+
+	tally = (struct tally){ 0 };
+	list_for_each(&all_vspaces, v, all_link) {
+		check_vspace(v);
+		private += v->private_charge;
+	}
+	list_for_each(&all_sections, s, all_link) {
+		section_for_each_table(s, check_prototypes, NULL);
+		sections += s->charge;
+	}
+	check_frames();
+	check_total("slots in use", tally.slots, swap_slots_in_use());
+	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
+	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
+	check_total("charge of page tables", tally.tables, commit_totals.by_owner[COMMIT_TABLES]);
+
+	spin_unlock(&frames_lock);
+	list_for_each(&all_sections, s, all_link)
+		mutex_unlock(&s->lock);
+	mutex_unlock(&sections_lock);
+	list_for_each(&all_vspaces, v, all_link)
+		mutex_unlock(&v->lock);
+	mutex_unlock(&vspaces_lock);
+	mutex_unlock(&writer_lock);
+	return tally.errors;
+}

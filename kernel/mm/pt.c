@@ -1,0 +1,181 @@
+/*
+ * A process's page tables, four levels. A table exists only under a view that overlaps the addresses that it maps, and is
+ * charged to the address space. Tables for committed pages are made when the pages are committed, so that a fault finds them.
+ */
+#include "lib/string.h"
+#include "mm/vspace.h"
+
+#define TABLE_FLAGS (PTE_VALID | PTE_WRITE | PTE_USER)
+
+static u32 shift_of(u32 level) { return PAGE_SHIFT + 9 * (level - 1); }
+static u64 span_of(u32 level) { return 1ull << shift_of(level); } /* of one entry */
+static u64 *table_of(u64 entry) { return phys_to_virt(entry & PTE_ADDRESS); }
+static u32 index_of(u64 va, u32 level) { return va >> shift_of(level) & 511; }
+
+static u32 table_alloc(struct vspace *v, u64 *phys)
+{
+	u32 pfn;
+
+	if (!commit_charge(COMMIT_TABLES, 1))
+		return STATUS_COMMITMENT_LIMIT;
+	pfn = frame_alloc(FRAME_FOR_KERNEL, true);
+	if (!pfn) {
+		commit_release(COMMIT_TABLES, 1);
+		return MM_WAIT_MEMORY;
+	}
+	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
+	v->table_charge++;
+	*phys = (u64)pfn << PAGE_SHIFT;
+	return STATUS_SUCCESS;
+}
+
+static void table_free(struct vspace *v, u64 phys)
+{
+	frame_free(phys >> PAGE_SHIFT);
+	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
+	v->table_charge--;
+	commit_release(COMMIT_TABLES, 1);
+}
+
+word_t *pt_word(struct vspace *v, u64 va)
+{
+	u64 *table = phys_to_virt(v->pml4_phys);
+
+	assert(va < USER_HIGH);
+	for (u32 level = 4; level > 1; level--) {
+		u64 entry = table[index_of(va, level)];
+
+		if (!(entry & PTE_VALID))
+			return NULL;
+		table = table_of(entry);
+	}
+	return &table[index_of(va, 1)];
+}
+
+u32 pt_word_make(struct vspace *v, u64 va, word_t **word)
+{
+	u64 *table = phys_to_virt(v->pml4_phys);
+
+	assert(mutex_held(&v->lock) && va < USER_HIGH);
+	for (u32 level = 4; level > 1; level--) {
+		u64 *entry = &table[index_of(va, level)];
+
+		if (!(*entry & PTE_VALID)) {
+			u64 phys;
+			u32 status = table_alloc(v, &phys);
+
+			if (status)
+				return status;
+			*entry = phys | TABLE_FLAGS;
+		}
+		table = table_of(*entry);
+	}
+	*word = &table[index_of(va, 1)];
+	return STATUS_SUCCESS;
+}
+
+u32 pt_make_range(struct vspace *v, u64 start, u64 end)
+{
+	for (u64 va = start; va < end; va = ALIGN_DOWN(va, TABLE_SPAN) + TABLE_SPAN) {
+		word_t *word;
+		u32 status = pt_word_make(v, va, &word);
+
+		if (status)
+			return status;
+	}
+	return STATUS_SUCCESS;
+}
+
+word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count)
+{
+	while (*va < end) {
+		u64 *table = phys_to_virt(v->pml4_phys);
+		u32 level;
+
+		for (level = 4; level > 1; level--) {
+			u64 entry = table[index_of(*va, level)];
+
+			if (!(entry & PTE_VALID))
+				break;
+			table = table_of(entry);
+		}
+		if (level == 1) {
+			*count = MIN(512 - index_of(*va, 1), (end - *va) >> PAGE_SHIFT);
+			return &table[index_of(*va, 1)];
+		}
+		*va = ALIGN_DOWN(*va, span_of(level)) + span_of(level);
+	}
+	return NULL;
+}
+
+/*
+ * Unlinks the tables below one entry that lie wholly in [low, high), where no view is, and touch [start, end). They are
+ * chained through their frames: other CPUs may still walk them until the TLB flush.
+ */
+static u32 unlink_tables(u64 *table, u32 level, u64 base, u64 start, u64 end, u64 low, u64 high, u32 chain)
+{
+	u64 first = start > base ? start : base;
+
+	for (u64 at = ALIGN_DOWN(first, span_of(level)); at < end && at - base < span_of(level) * 512; at += span_of(level)) {
+		u64 *entry = &table[index_of(at, level)];
+
+		if (!(*entry & PTE_VALID))
+			continue;
+		if (level > 2)
+			chain = unlink_tables(table_of(*entry), level - 1, at, start, end, low, high, chain);
+		if (at >= low && at + span_of(level) <= high) {
+			u32 pfn = (*entry & PTE_ADDRESS) >> PAGE_SHIFT;
+
+			*entry = 0;
+			frames[pfn].next = chain;
+			chain = pfn;
+		}
+	}
+	return chain;
+}
+
+void pt_prune(struct vspace *v, u64 start, u64 end)
+{
+	struct tree_node *next = tree_find_from(&v->views, start);
+	struct tree_node *prev = next ? tree_prev(next) : tree_last(&v->views);
+	u64 low = prev ? prev->end : 0, high = next ? next->start : 1ull << 47;
+	u32 chain;
+
+	assert(mutex_held(&v->lock) && high >= end && low <= start);
+	chain = unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, low, high, 0);
+	if (!chain)
+		return;
+	tlb_flush_range(v, start, (end - start) >> PAGE_SHIFT);
+	while (chain) {
+		u32 pfn = chain;
+
+		chain = frames[pfn].next;
+		frames[pfn].next = 0;
+		table_free(v, (u64)pfn << PAGE_SHIFT);
+	}
+}
+
+bool pt_create(struct vspace *v)
+{
+	u32 status;
+
+	do {
+		u64 phys;
+
+		mutex_lock(&v->lock);
+		status = table_alloc(v, &phys);
+		if (!status) {
+			kernel_half_copy(phys_to_virt(phys));
+			v->pml4_phys = phys;
+		}
+		mutex_unlock(&v->lock);
+	} while (status == MM_WAIT_MEMORY && frames_wait());
+	return !status;
+}
+
+void pt_destroy(struct vspace *v)
+{
+	table_free(v, v->pml4_phys);
+	assert(!v->table_charge);
+	v->pml4_phys = 0;
+}

@@ -1,0 +1,37 @@
+/* The trimmer and the modified-page writer, as the rest of kernel/mm sees them. */
+#ifndef MM_RECLAIM_H
+#define MM_RECLAIM_H
+
+#include "mm/frame.h"
+#include "mm/mm.h"
+
+struct reclaim_counters {
+	volatile u64 trimmed, discarded, swapped_out, swapped_in;
+};
+extern struct reclaim_counters reclaim_counters;
+
+void trimmer_wake(void); /* any context but with frames_lock or a scheduler lock held */
+void writer_wake(void);
+/*
+ * Takes up to want pages out of v's working set, those that policy gives up (NULL: all of them). v->lock held.
+ * Returns how many. Pages that could go nowhere, with no slot free, stay.
+ */
+struct trim_policy;
+u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy);
+
+/*
+ * Which pages go: asked about each valid entry in turn, in address order, round and round. True: take it. It may clear
+ * the entry's accessed bit. v->lock is held.
+ */
+struct trim_policy {
+	const char *name;
+	bool (*take)(word_t *word);
+};
+extern const struct trim_policy *trim_policy; /* the one in force */
+
+void trimmer_thread(void *arg);
+void writer_thread(void *arg);
+extern struct mutex writer_lock; /* while it is held, no page is being written */
+void victim_kill(void); /* overcommit only, at exhaustion; one caller at a time, no locks */
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * Sections: memory that views show. The prototype words say where each page is; they stand in tables of 512 words with as
+ * many levels as the size wants, made where a page is first touched, so that a section of 1 TiB costs what one of 64 KiB does.
+ */
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "mm/swap.h"
+#include "mm/vspace.h"
+
+struct mutex sections_lock;
+struct list all_sections = LIST_INIT(all_sections);
+
+#define TABLE_WORDS 512
+
+static void section_destroy(struct object *o);
+
+const struct object_type section_type = {
+	.name = "section",
+	.generic_read = SECTION_QUERY | SECTION_MAP_READ | 0x20000,
+	.generic_write = SECTION_MAP_WRITE | 0x20000,
+	.generic_execute = SECTION_MAP_EXECUTE | 0x20000,
+	.all_access = 0xf001f,
+	.destroy = section_destroy,
+};
+
+/* ---- the tables of prototype words ---- */
+
+static u32 levels_for(u64 pages)
+{
+	u32 levels = 1;
+
+	while (levels < 6 && pages > 1ull << (9 * levels))
+		levels++;
+	return levels;
+}
+
+/* How many tables all levels have together when every page was touched. */
+static u64 tables_for(u64 pages)
+{
+	u64 n = 0;
+
+	do {
+		pages = DIV_UP(pages, TABLE_WORDS);
+		n += pages;
+	} while (pages > 1);
+	return n;
+}
+
+static u32 table_make(struct section *s, u64 *entry)
+{
+	u32 pfn;
+
+	if (!s->tables_charged) {
+		if (!commit_charge(COMMIT_SECTION, 1))
+			return STATUS_COMMITMENT_LIMIT;
+		s->charge++;
+	}
+	pfn = frame_alloc(FRAME_FOR_KERNEL, true);
+	if (!pfn) {
+		if (!s->tables_charged) {
+			s->charge--;
+			commit_release(COMMIT_SECTION, 1);
+		}
+		return MM_WAIT_MEMORY;
+	}
+	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
+	s->table_count++;
+	*entry = (u64)frame_address(pfn);
+	return STATUS_SUCCESS;
+}
+
+static u32 index_at(u64 index, u32 level)
+{
+	return index >> (9 * (level - 1)) & (TABLE_WORDS - 1);
+}
+
+word_t *section_word(struct section *s, u64 index)
+{
+	u64 *table = s->root;
+
+	assert(mutex_held(&s->lock) && index < s->pages);
+	for (u32 level = s->levels; table && level > 1; level--)
+		table = (u64 *)table[index_at(index, level)];
+	return table ? &table[index_at(index, 1)] : NULL;
+}
+
+u64 section_next(struct section *s, u64 index)
+{
+	while (index < s->pages) {
+		u64 *table = s->root, span;
+		u32 level = s->levels;
+
+		for (; table && level > 1; level--)
+			table = (u64 *)table[index_at(index, level)];
+		if (table)
+			return index;
+		/* Missing at this level: nothing in what one entry of the level above covers. */
+		span = 1ull << (9 * level);
+		index = ALIGN_DOWN(index, span) + span;
+	}
+	return s->pages;
+}
+
+u32 section_word_make(struct section *s, u64 index, word_t **word)
+{
+	u64 *entry = (u64 *)&s->root;
+
+	assert(mutex_held(&s->lock) && index < s->pages);
+	for (u32 level = s->levels;; level--) {
+		if (!*entry) {
+			u32 status = table_make(s, entry);
+
+			if (status)
+				return status;
+		}
+		entry = &((u64 *)*entry)[index_at(index, level)];
+		if (level == 1)
+			break;
+	}
+	*word = entry;
+	if (!**word)
+		**word = s->backing->initial(s, index);
+	return STATUS_SUCCESS;
+}
+
+u32 section_commit(struct section *s, u64 first, u64 count)
+{
+	u64 wanted = 0;
+	word_t *word;
+	u32 status;
+
+	for (u64 i = first; i < first + count; i++) {
+		status = section_word_make(s, i, &word);
+		if (status)
+			return status;
+		wanted += !*word;
+	}
+	if (!commit_charge(COMMIT_SECTION, wanted))
+		return STATUS_COMMITMENT_LIMIT;
+	s->charge += wanted;
+	for (u64 i = first; i < first + count; i++) {
+		word = section_word(s, i);
+		if (!*word)
+			*word = word_zero(0);
+	}
+	return STATUS_SUCCESS;
+}
+
+static void each_table(struct section *s, u64 *table, u32 level, u64 first,
+		       void (*f)(struct section *, u64, word_t *, u64, void *), void *arg)
+{
+	if (!table)
+		return;
+	if (level == 1) {
+		f(s, first, table, MIN(TABLE_WORDS, s->pages - first), arg);
+		return;
+	}
+	for (u64 i = 0; i < TABLE_WORDS; i++)
+		each_table(s, (u64 *)table[i], level - 1, first + (i << (9 * (level - 1))), f, arg);
+}
+
+void section_for_each_table(struct section *s, void (*f)(struct section *, u64, word_t *, u64, void *), void *arg)
+{
+	each_table(s, s->root, s->levels, 0, f, arg);
+}
+
+static void tables_free(struct section *s, u64 *table, u32 level)
+{
+	if (!table)
+		return;
+	for (u64 i = 0; level > 1 && i < TABLE_WORDS; i++)
+		tables_free(s, (u64 *)table[i], level - 1);
+	frame_free(frame_of_address(table));
+	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
+	s->table_count--;
+}
+
+/* ---- lifetime ---- */
+
+u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 attributes, u32 protect, u64 charge)
+{
+	struct section *s;
+	bool charged;
+
+	if (!(attributes & SEC_RESERVE))
+		charge += tables_for(pages);
+	s = kzalloc(sizeof(*s));
+	if (!s)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	object_setup(&s->object, &section_type);
+	mutex_init(&s->lock, "section", RANK_SECTION);
+	s->backing = b;
+	s->pages = pages;
+	s->attributes = attributes;
+	s->protect = protect;
+	s->charge = charge;
+	s->tables_charged = !(attributes & SEC_RESERVE);
+	s->levels = levels_for(pages);
+	mutex_lock(&sections_lock);
+	charged = commit_charge(COMMIT_SECTION, charge);
+	if (charged)
+		list_push_back(&all_sections, &s->all_link);
+	mutex_unlock(&sections_lock);
+	if (!charged) {
+		kfree(s);
+		return STATUS_COMMITMENT_LIMIT;
+	}
+	*out = s;
+	return STATUS_SUCCESS;
+}
+
+/* No view is left: each page is in memory unmapped, on a paging file, or nowhere. */
+static void pages_give_up(struct section *s, u64 first, word_t *words, u64 count, void *arg)
+{
+	(void)s;
+	(void)first;
+	(void)arg;
+	for (u64 i = 0; i < count; i++) {
+		u32 pfn = 0;
+		word_t w;
+
+		if (!words[i])
+			continue;
+		spin_lock(&frames_lock);
+		w = words[i];
+		words[i] = 0;
+		check(!word_valid(w));
+		if (word_kind(w) == WORD_TRANSITION && frame_give_up(word_pfn(w)))
+			pfn = word_pfn(w);
+		spin_unlock(&frames_lock);
+		if (word_kind(w) == WORD_SWAP)
+			swap_slot_free(word_swap_file(w), word_swap_slot(w));
+		if (pfn)
+			frame_free(pfn);
+	}
+}
+
+static void section_destroy(struct object *o)
+{
+	struct section *s = container_of(o, struct section, object);
+
+	mutex_lock(&sections_lock);
+	mutex_lock(&s->lock);
+	section_for_each_table(s, pages_give_up, NULL);
+	tables_free(s, s->root, s->levels);
+	list_remove(&s->all_link);
+	commit_release(COMMIT_SECTION, s->charge);
+	mutex_unlock(&s->lock);
+	mutex_unlock(&sections_lock);
+	if (s->backing->destroy)
+		s->backing->destroy(s);
+	kfree(s);
+}
+
+void section_ref(struct section *s) { object_ref(&s->object); }
+void section_unref(struct section *s) { object_unref(&s->object); }
+u64 section_size(const struct section *s) { return s->pages << PAGE_SHIFT; }
+u32 section_attributes(const struct section *s) { return s->attributes; }
+u32 section_protect(const struct section *s) { return s->protect; }
+struct file *section_file(const struct section *s) { return s->file; }

@@ -1,0 +1,40 @@
+/*
+ * commit=overcommit refuses nothing; so memory may run out. Then the process with the most private memory is ended: it frees
+ * the most, and it is the one that promised itself the most. Victim and reason are printed; everybody else goes on.
+ */
+#include "mm/reclaim.h"
+#include "mm/vspace.h"
+#include "proc/process.h"
+
+void victim_kill(void)
+{
+	static u32 last; /* one trimmer */
+	struct process *p;
+	struct vspace *v;
+	u64 most = 0;
+	u32 id = 0;
+
+	mutex_lock(&vspaces_lock);
+	list_for_each(&all_vspaces, v, all_link) {
+		if (v->process_id == last) {
+			id = last; /* still on its way out: its memory is coming */
+			break;
+		}
+		if (v->private_charge > most) {
+			most = v->private_charge;
+			id = v->process_id;
+		}
+	}
+	mutex_unlock(&vspaces_lock);
+	if (!id || id == last)
+		return;
+	p = process_by_id(id);
+	if (!p)
+		return;
+	last = id;
+	kprintf("backstore: out of memory: process %u (%s) is ended: it has the most private memory, %llu KiB (commit=overcommit; "
+		"memory and paging files are full)\n",
+		id, p->name, (unsigned long long)most * 4);
+	process_terminate(p, STATUS_NO_MEMORY);
+	object_unref(&p->object);
+}

@@ -1,0 +1,196 @@
+/* Views: ranges of an address space, each private memory or a window on a section. Mapping and unmapping. */
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "mm/vspace.h"
+
+u32 view_create(struct vspace *v, u64 *base, u64 size, u64 highest, bool top_down, const struct view *like, struct view **out)
+{
+	struct view *w;
+	u64 at = *base;
+
+	assert(mutex_held(&v->lock) && IS_ALIGNED(size, PAGE_SIZE));
+	if (v->dying)
+		return STATUS_PROCESS_IS_TERMINATING;
+	if (!at && !tree_find_gap(&v->views, USER_LOW, MIN(highest, USER_HIGH), size, GRANULARITY, top_down, &at))
+		return STATUS_NO_MEMORY;
+	if (at < USER_LOW || at >= USER_HIGH || size > USER_HIGH - at)
+		return STATUS_INVALID_PARAMETER;
+	w = kmalloc(sizeof(*w));
+	if (!w)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	*w = *like;
+	w->node.start = at;
+	w->node.end = at + size;
+	w->charge = 0;
+	if (!tree_insert(&v->views, &w->node)) {
+		kfree(w);
+		return STATUS_CONFLICTING_ADDRESSES;
+	}
+	*base = at;
+	*out = w;
+	return STATUS_SUCCESS;
+}
+
+struct section *view_remove(struct vspace *v, struct view *w)
+{
+	struct section *s = w->section;
+	u64 start = w->node.start, end = w->node.end;
+
+	pages_remove(v, start, end);
+	tree_remove(&v->views, &w->node);
+	pt_prune(v, start, end);
+	commit_release(COMMIT_PRIVATE, w->charge);
+	v->private_charge -= w->charge;
+	kfree(w);
+	return s;
+}
+
+void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out)
+{
+	enum word_kind kind = word_kind(word);
+	struct section *s = w->section;
+
+	(void)v;
+	out->prot = word_prot(word);
+	out->private_copy = false;
+	if (!s) {
+		out->committed = word != 0;
+		return;
+	}
+	if (kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(word & PTE_SECTION))) {
+		out->private_copy = out->committed = true;
+		return;
+	}
+	if (kind == WORD_NONE)
+		out->prot = s->backing->prot ? s->backing->prot(s, view_index(w, va)) : w->prot;
+	out->committed = true;
+	if (s->attributes & SEC_RESERVE) {
+		word_t *p;
+
+		mutex_lock(&s->lock);
+		p = section_word(s, view_index(w, va));
+		out->committed = p && *p;
+		mutex_unlock(&s->lock);
+	}
+}
+
+/* ---- mapping ---- */
+
+/* May a section of protection section_page be seen with view_prot? Source: Windows documentation of MapViewOfFile and CreateFileMapping. */
+static bool view_prot_allowed(u32 section_page, u32 view_prot)
+{
+	u32 section_prot;
+
+	if (!prot_from_page(section_page & 0xff, &section_prot))
+		return false;
+	if (view_prot & PROT_WRITE && !(view_prot & PROT_COPY) &&
+	    ((section_prot & (PROT_WRITE | PROT_COPY)) != PROT_WRITE))
+		return false;
+	return !(view_prot & PROT_EXECUTE) || section_prot & PROT_EXECUTE;
+}
+
+/* Pages of a view of s that will be write-copy: each may become private, and is charged now. */
+static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
+{
+	u64 n = 0;
+
+	if (!s->backing->prot)
+		return prot & PROT_COPY ? pages : 0;
+	for (u64 i = 0; i < pages; i++)
+		n += !!(s->backing->prot(s, first + i) & PROT_COPY);
+	return n;
+}
+
+static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first, u64 size, u64 highest, bool top_down,
+		      u32 protect, u32 prot)
+{
+	bool image = s->attributes & SEC_IMAGE;
+	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
+			     .copy = image || prot & PROT_COPY, .first = first };
+	u64 charge = copy_pages(s, first, size >> PAGE_SHIFT, prot);
+	bool elsewhere = false;
+	struct view *w;
+	u32 status;
+
+	if (image && !*base) {
+		u64 at = section_image_base(s);
+
+		status = view_create(v, &at, size, 0, false, &like, &w);
+		if (status == STATUS_CONFLICTING_ADDRESSES || status == STATUS_INVALID_PARAMETER) {
+			at = 0;
+			elsewhere = true;
+			status = view_create(v, &at, size, USER_HIGH, true, &like, &w);
+		}
+		*base = at;
+	} else {
+		status = view_create(v, base, size, highest, top_down, &like, &w);
+		elsewhere = image && *base != section_image_base(s);
+	}
+	if (status)
+		return status;
+	section_ref(s);
+	if (!commit_charge(COMMIT_PRIVATE, charge)) {
+		status = STATUS_COMMITMENT_LIMIT;
+	} else {
+		w->charge = charge;
+		v->private_charge += charge;
+		/* Tables for what can be touched at once; those of a reserved section come with its pages. */
+		status = s->attributes & SEC_RESERVE ? STATUS_SUCCESS : pt_make_range(v, w->node.start, w->node.end);
+	}
+	if (status) {
+		view_remove(v, w);
+		section_unref(s); /* not the last: the caller has one */
+		return status;
+	}
+	return elsewhere ? STATUS_IMAGE_NOT_AT_BASE : STATUS_SUCCESS;
+}
+
+u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size, u64 highest, u32 type, u32 protect)
+{
+	u64 total = section_size(s), want = *size, at = *base;
+	u32 prot, status;
+
+	if (!prot_from_page(protect, &prot) || prot & PROT_GUARD)
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if (!IS_ALIGNED(offset, GRANULARITY) || !IS_ALIGNED(at, GRANULARITY))
+		return STATUS_MAPPED_ALIGNMENT;
+	if (offset >= total || want > total - offset)
+		return STATUS_INVALID_VIEW_SIZE;
+	if (!want)
+		want = total - offset;
+	want = ALIGN_UP(want, PAGE_SIZE);
+	if (!(s->attributes & SEC_IMAGE) && !view_prot_allowed(s->protect, prot))
+		return STATUS_SECTION_PROTECTION;
+	if (!highest)
+		highest = USER_HIGH;
+	do {
+		*base = at;
+		mutex_lock(&v->lock);
+		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, highest, type & MEM_TOP_DOWN, protect, prot);
+		mutex_unlock(&v->lock);
+	} while (status == MM_WAIT_MEMORY && frames_wait());
+	if (status == MM_WAIT_MEMORY)
+		status = STATUS_NO_MEMORY;
+	if (NT_SUCCESS(status))
+		*size = want;
+	else
+		*base = at;
+	return status;
+}
+
+u32 view_unmap(struct vspace *v, u64 address)
+{
+	struct section *s;
+	struct view *w;
+
+	mutex_lock(&v->lock);
+	w = address < USER_HIGH ? view_find(v, address) : NULL;
+	if (!w || !w->section) {
+		mutex_unlock(&v->lock);
+		return STATUS_NOT_MAPPED_VIEW;
+	}
+	s = view_remove(v, w);
+	mutex_unlock(&v->lock);
+	section_unref(s);
+	return STATUS_SUCCESS;
+}

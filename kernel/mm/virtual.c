@@ -1,0 +1,273 @@
+/*
+ * What is behind VirtualAlloc, VirtualFree and VirtualProtect. Source: Windows documentation of these, and of
+ * NtAllocateVirtualMemory, NtFreeVirtualMemory. A committed private page is a word that is not 0: so the charge of a range
+ * is the number of its words, and no other record of it exists.
+ */
+#include "mm/swap.h"
+#include "mm/vspace.h"
+
+/* Runs op under v->lock, again after each wait for memory. */
+#define WITH_MEMORY(v, status, op)                                                                                    \
+	do {                                                                                                           \
+		mutex_lock(&(v)->lock);                                                                                \
+		status = (op);                                                                                         \
+		mutex_unlock(&(v)->lock);                                                                              \
+	} while (status == MM_WAIT_MEMORY && frames_wait());                                                           \
+	status = status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status
+
+/* ---- protection of committed pages ---- */
+
+/* What a page of a view may be given when prot is asked for: a write to a write-copy view's page makes it private. */
+static u32 prot_for_page(const struct view *w, u32 prot, bool private_copy)
+{
+	if (!w->section)
+		return prot;
+	if (private_copy)
+		return prot & ~PROT_COPY;
+	return w->copy && prot & PROT_WRITE ? prot | PROT_COPY : prot;
+}
+
+/* Gives the page at va another protection. Its table exists. */
+static void page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
+{
+	bool reachable = prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
+	word_t old;
+
+	if (!word_valid(*word)) {
+		/* In transition, its frame may be taken meanwhile: the word is changed under the lock that this takes. */
+		spin_lock(&frames_lock);
+		*word = *word ? word_with_prot(*word, prot) : word_make(WORD_PROTOTYPE, prot);
+		spin_unlock(&frames_lock);
+		return;
+	}
+	old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
+	if (reachable) {
+		*word = word_valid_make(word_pfn(old), prot, old & PTE_SECTION, false) | (old & PTE_DIRTY);
+		gather_flush_only(g, va);
+		return;
+	}
+	/* No access: the page leaves the page table, and stays in memory until that is short. */
+	*word = old & PTE_SECTION ? word_make(WORD_PROTOTYPE, prot) : word_transition(word_pfn(old), prot);
+	gather_page(g, va, old, GATHER_DEACTIVATE);
+}
+
+static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
+{
+	struct view *w = view_find(v, start);
+	u64 copies = 0, freed = 0;
+	struct page_state state;
+	struct gather g;
+	word_t *word;
+	u32 status;
+
+	if (!w || end > w->node.end)
+		return STATUS_CONFLICTING_ADDRESSES;
+	if (w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
+		return STATUS_SECTION_PROTECTION;
+	if (prot & PROT_COPY && !w->section)
+		return STATUS_INVALID_PAGE_PROTECTION;
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		word = pt_word(v, va);
+		view_page_state(v, w, va, word ? *word : 0, &state);
+		if (!state.committed)
+			return STATUS_NOT_COMMITTED;
+		if (va == start)
+			*old = prot_to_page(state.prot);
+		if (w->section && !state.private_copy) {
+			bool after = prot_for_page(w, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
+
+			copies += after && !before;
+			freed += before && !after;
+		}
+	}
+	if (w->section && (status = pt_make_range(v, start, end)))
+		return status;
+	if (copies > freed && !commit_charge(COMMIT_PRIVATE, copies - freed))
+		return STATUS_COMMITMENT_LIMIT;
+	if (freed > copies)
+		commit_release(COMMIT_PRIVATE, freed - copies);
+	w->charge += copies - freed;
+	v->private_charge += copies - freed;
+	gather_init(&g, v);
+	for (u64 va = start; va < end; va += PAGE_SIZE) {
+		word = pt_word(v, va);
+		view_page_state(v, w, va, *word, &state);
+		page_protect(&g, va, word, prot_for_page(w, prot, state.private_copy));
+	}
+	gather_finish(&g);
+	return STATUS_SUCCESS;
+}
+
+u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old)
+{
+	u64 start = ALIGN_DOWN(*base, PAGE_SIZE), end;
+	u32 prot, status;
+
+	if (!prot_from_page(protect, &prot))
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if (*base >= USER_HIGH || *size > USER_HIGH - *base || !*size)
+		return STATUS_INVALID_PARAMETER;
+	end = ALIGN_UP(*base + *size, PAGE_SIZE);
+	WITH_MEMORY(v, status, protect_locked(v, start, end, prot, old));
+	if (status == STATUS_SUCCESS) {
+		*base = start;
+		*size = end - start;
+	}
+	return status;
+}
+
+/* ---- allocation ---- */
+
+static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot)
+{
+	u64 pages = (end - start) >> PAGE_SHIFT, present = 0, count;
+	bool reprotect = false;
+	word_t *word;
+	u32 status, old;
+
+	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++)
+			if (word[i]) {
+				present++;
+				reprotect |= word_prot(word[i]) != prot;
+			}
+	/* The tables first: they stay if there is no frame for the next one, and are found on the second try. */
+	status = pt_make_range(v, start, end);
+	if (!status && !commit_charge(COMMIT_PRIVATE, pages - present))
+		status = STATUS_COMMITMENT_LIMIT;
+	if (status)
+		return status;
+	w->charge += pages - present;
+	v->private_charge += pages - present;
+	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++)
+			if (!word[i])
+				word[i] = word_zero(prot);
+	return reprotect ? protect_locked(v, start, end, prot, &old) : STATUS_SUCCESS;
+}
+
+static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
+{
+	struct view *w = view_find(v, start);
+	u32 status, old;
+
+	if (!w || end > w->node.end)
+		return STATUS_CONFLICTING_ADDRESSES;
+	if (!w->section)
+		return commit_private(v, w, start, end, prot);
+	if (!(w->section->attributes & SEC_RESERVE))
+		return STATUS_ALREADY_COMMITTED;
+	if (prot & PROT_WRITE && !(w->prot & PROT_WRITE))
+		return STATUS_SECTION_PROTECTION;
+	status = pt_make_range(v, start, end);
+	if (!status) {
+		mutex_lock(&w->section->lock);
+		status = section_commit(w->section, view_index(w, start), (end - start) >> PAGE_SHIFT);
+		mutex_unlock(&w->section->lock);
+	}
+	return status ? status : protect_locked(v, start, end, prot, &old);
+}
+
+static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, u64 highest, u32 type, u32 protect, u32 prot)
+{
+	struct view like = { .kind = VIEW_PRIVATE, .prot = prot, .protect = protect };
+	struct view *w;
+	u32 status = view_create(v, base, size, highest, type & MEM_TOP_DOWN, &like, &w);
+
+	if (!status && type & MEM_COMMIT) {
+		status = commit_private(v, w, *base, *base + size, prot);
+		if (status)
+			view_remove(v, w);
+	}
+	return status;
+}
+
+u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, u64 highest, u32 type, u32 protect)
+{
+	u64 start = ALIGN_DOWN(*base, type & MEM_RESERVE ? GRANULARITY : PAGE_SIZE), end, length, at;
+	u32 prot, status;
+
+	if (!*base)
+		type |= MEM_RESERVE; /* MEM_COMMIT alone reserves as well, when it is told no place */
+	if (!(type & (MEM_RESERVE | MEM_COMMIT)) || type & ~(MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN))
+		return STATUS_INVALID_PARAMETER_5;
+	if (!prot_from_page(protect, &prot) || prot & PROT_COPY)
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if (*base >= USER_HIGH)
+		return STATUS_INVALID_PARAMETER_2;
+	if (!*size || *size > USER_HIGH - *base)
+		return STATUS_INVALID_PARAMETER_4;
+	end = ALIGN_UP(*base + *size, PAGE_SIZE);
+	length = end - start;
+	if (!highest)
+		highest = USER_HIGH;
+	at = start;
+	if (type & MEM_RESERVE) {
+		if (*base && start < USER_LOW)
+			return STATUS_INVALID_PARAMETER_2;
+		WITH_MEMORY(v, status, (at = start, reserve_locked(v, &at, length, highest, type, protect, prot)));
+	} else {
+		WITH_MEMORY(v, status, commit_locked(v, start, end, prot));
+	}
+	if (status == STATUS_SUCCESS) {
+		*base = at;
+		*size = length;
+	}
+	return status;
+}
+
+/* ---- freeing ---- */
+
+static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
+{
+	u64 start = ALIGN_DOWN(*base, PAGE_SIZE), end = ALIGN_UP(*base + *size, PAGE_SIZE), removed;
+	struct view *w = view_find(v, start);
+
+	if (!w)
+		return STATUS_MEMORY_NOT_ALLOCATED;
+	if (w->section)
+		return type == MEM_RELEASE ? STATUS_UNABLE_TO_DELETE_SECTION : STATUS_UNABLE_TO_DECOMMIT_VM;
+	if (!*size) {
+		if (start != w->node.start)
+			return STATUS_FREE_VM_NOT_AT_BASE;
+		end = w->node.end;
+	}
+	if (end > w->node.end)
+		return STATUS_UNABLE_TO_FREE_VM;
+	*base = start;
+	*size = end - start;
+	if (type == MEM_RELEASE) {
+		if (start != w->node.start)
+			return STATUS_FREE_VM_NOT_AT_BASE;
+		if (end != w->node.end)
+			return STATUS_UNABLE_TO_FREE_VM;
+		view_remove(v, w);
+		return STATUS_SUCCESS;
+	}
+	removed = pages_remove(v, start, end);
+	w->charge -= removed;
+	v->private_charge -= removed;
+	commit_release(COMMIT_PRIVATE, removed);
+	return STATUS_SUCCESS;
+}
+
+u32 vspace_free(struct vspace *v, u64 *base, u64 *size, u32 type)
+{
+	u64 at = *base, length = *size;
+	u32 status;
+
+	if (type != MEM_DECOMMIT && type != MEM_RELEASE)
+		return STATUS_INVALID_PARAMETER_4;
+	if (at >= USER_HIGH)
+		return STATUS_INVALID_PARAMETER_2;
+	if (length > USER_HIGH - at)
+		return STATUS_INVALID_PARAMETER_3;
+	mutex_lock(&v->lock);
+	status = free_locked(v, &at, &length, type);
+	mutex_unlock(&v->lock);
+	if (status == STATUS_SUCCESS) {
+		*base = at;
+		*size = length;
+	}
+	return status;
+}

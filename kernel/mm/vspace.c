@@ -1,0 +1,125 @@
+/*
+ * Address spaces: made, ended, read and written by others. Lifetime: vspace_create to vspace_destroy, by the process that
+ * owns it; the trimmer finds it in all_vspaces and holds vspaces_lock while it works on it, so destruction waits for that.
+ */
+#include "mm/vspace.h"
+
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "mm/reclaim.h"
+
+struct mutex vspaces_lock;
+struct list all_vspaces = LIST_INIT(all_vspaces);
+
+static void vspace_list_remove(struct vspace *v)
+{
+	mutex_lock(&vspaces_lock);
+	mutex_lock(&v->lock);
+	list_remove(&v->all_link);
+	if (v->pml4_phys)
+		pt_destroy(v);
+	mutex_unlock(&v->lock);
+	mutex_unlock(&vspaces_lock);
+}
+
+struct vspace *vspace_create(u32 process_id)
+{
+	struct vspace *v = kzalloc(sizeof(*v));
+
+	if (!v)
+		return NULL;
+	mutex_init(&v->lock, "address space", RANK_VSPACE);
+	v->process_id = process_id;
+	mutex_lock(&vspaces_lock);
+	list_push_back(&all_vspaces, &v->all_link);
+	mutex_unlock(&vspaces_lock);
+	if (pt_create(v))
+		return v;
+	vspace_list_remove(v);
+	kfree(v);
+	return NULL;
+}
+
+void vspace_destroy(struct vspace *v)
+{
+	struct tree_node *n;
+
+	vspace_unload_everywhere(v);
+	mutex_lock(&v->lock);
+	v->dying = true;
+	while ((n = tree_first(&v->views))) {
+		struct section *s = view_remove(v, view_of(n));
+
+		if (s) {
+			/* The last reference frees the section's pages: not under our lock. */
+			mutex_unlock(&v->lock);
+			section_unref(s);
+			mutex_lock(&v->lock);
+		}
+	}
+	assert(!v->private_charge && !v->resident);
+	mutex_unlock(&v->lock);
+	vspace_list_remove(v);
+	kfree(v);
+}
+
+/*
+ * The frame behind va, readable or writable as asked, with v->lock held on success. The pager brings the page in as if
+ * the process had touched it. NULL: it can't be had; no lock is held then.
+ */
+static void *page_lock(struct vspace *v, u64 va, u32 access)
+{
+	if (va >= USER_HIGH)
+		return NULL;
+	for (;;) {
+		word_t *word;
+
+		mutex_lock(&v->lock);
+		word = pt_word(v, va);
+		if (word && word_valid(*word) && prot_allows(word_prot(*word), access) &&
+		    !(access & FAULT_WRITE && word_prot(*word) & PROT_COPY)) {
+			if (access & FAULT_WRITE)
+				__atomic_or_fetch(word, PTE_DIRTY, __ATOMIC_RELAXED);
+			return frame_address(word_pfn(*word));
+		}
+		mutex_unlock(&v->lock);
+		if (mm_fault(v, va, access) != FAULT_RESOLVED)
+			return NULL;
+	}
+}
+
+static u32 transfer(struct vspace *v, u64 user, char *kernel, size_t n, size_t *done, u32 access)
+{
+	for (*done = 0; *done < n;) {
+		u64 offset = (user + *done) & PAGE_MASK;
+		size_t part = MIN(n - *done, PAGE_SIZE - offset);
+		char *page = page_lock(v, ALIGN_DOWN(user + *done, PAGE_SIZE), access);
+
+		if (!page)
+			return *done ? STATUS_PARTIAL_COPY : STATUS_ACCESS_VIOLATION;
+		if (access & FAULT_WRITE)
+			memcpy(page + offset, kernel + *done, part);
+		else
+			memcpy(kernel + *done, page + offset, part);
+		mutex_unlock(&v->lock);
+		*done += part;
+	}
+	return STATUS_SUCCESS;
+}
+
+u32 vspace_read(struct vspace *v, u64 from, void *to, size_t n, size_t *done)
+{
+	return transfer(v, from, to, n, done, FAULT_READ);
+}
+
+u32 vspace_write(struct vspace *v, u64 to, const void *from, size_t n, size_t *done)
+{
+	return transfer(v, to, (char *)from, n, done, FAULT_WRITE);
+}
+
+void vspace_empty(struct vspace *v)
+{
+	mutex_lock(&v->lock);
+	trim_vspace(v, ~0ull, NULL);
+	mutex_unlock(&v->lock);
+}

@@ -1,0 +1,176 @@
+/* Views, sections and page tables, as the files of kernel/mm share them. Inside kernel/mm only. */
+#ifndef MM_VSPACE_H
+#define MM_VSPACE_H
+
+#include "mm/commit.h"
+#include "mm/frame.h"
+#include "mm/mm.h"
+#include "proc/object.h"
+
+/* A status of our own: nothing was changed, drop the locks, wait for a frame, try again. Never reaches user space. */
+#define MM_WAIT_MEMORY 0xE0000001u
+
+/* ---- protections (protect.c) ---- */
+
+/* PAGE_* to PROT_*; false: no such protection. */
+bool prot_from_page(u32 page, u32 *prot);
+u32 prot_to_page(u32 prot);
+bool prot_allows(u32 prot, u32 access); /* access: enum fault_access; guard pages and no access: false */
+
+/* ---- page tables (pt.c); v->lock held ---- */
+
+#define TABLE_SPAN MIB(2) /* what one lowest-level table maps */
+
+/* The word of a user address; NULL: there is no table. */
+word_t *pt_word(struct vspace *v, u64 va);
+/* The same, with the tables made: STATUS_SUCCESS, MM_WAIT_MEMORY, STATUS_COMMITMENT_LIMIT. Tables that were made stay, charged to v. */
+u32 pt_word_make(struct vspace *v, u64 va, word_t **word);
+u32 pt_make_range(struct vspace *v, u64 start, u64 end);
+/*
+ * The first word at or after *va and under end that lies in a table that exists, with *va moved there; *count: words in a
+ * row in that table, cut at end. NULL: there is none.
+ */
+word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
+/* Frees the tables under [start, end) that no view needs; all words there are 0. The view is out of the tree. */
+void pt_prune(struct vspace *v, u64 start, u64 end);
+bool pt_create(struct vspace *v);
+void pt_destroy(struct vspace *v); /* no view is left */
+
+/* ---- views ---- */
+
+enum view_kind { VIEW_PRIVATE, VIEW_SECTION, VIEW_IMAGE };
+
+struct view {
+	struct tree_node node;   /* [start, end) */
+	enum view_kind kind;
+	u32 prot;                /* PROT_* as allocated or mapped; sections: of pages that say nothing else */
+	u32 protect;             /* PAGE_* as given, for queries */
+	bool copy;               /* section views: writes go to private copies */
+	u64 charge;              /* pages of COMMIT_PRIVATE that it holds */
+	struct section *section; /* a reference; NULL for private memory */
+	u64 first;               /* index of the section's page that start shows */
+};
+
+static inline struct view *view_of(struct tree_node *n) { return n ? container_of(n, struct view, node) : NULL; }
+static inline struct view *view_find(struct vspace *v, u64 va) { return view_of(tree_find(&v->views, va)); }
+static inline u64 view_index(const struct view *w, u64 va) { return w->first + ((va - w->node.start) >> PAGE_SHIFT); }
+
+/* Picks a place: *base 0 = anywhere. Inserts a new view there. v->lock held. */
+u32 view_create(struct vspace *v, u64 *base, u64 size, u64 highest, bool top_down, const struct view *like, struct view **out);
+/* Gives up every page, the tables, the charge, the view itself; v->lock held. The section's reference goes to the caller, who drops it after v->lock. */
+struct section *view_remove(struct vspace *v, struct view *w);
+/* What page va of w is: its protection, if it is committed, from its word or from what the view and the section say. */
+struct page_state { bool committed; u32 prot; bool private_copy; };
+void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out);
+
+/* ---- taking pages out of page tables; v->lock held ---- */
+
+/*
+ * Collects pages whose valid entries were replaced, and does what is due when no TLB holds them any more: flush, then
+ * drop the shares, then put frames on lists or free them.
+ */
+#define GATHER_MAX 64
+struct gather {
+	struct vspace *v;
+	u32 count;
+	u64 low, high;  /* addresses to flush */
+	struct { u32 pfn; u8 what, dirty; } pages[GATHER_MAX];
+};
+enum gather_what { GATHER_DEACTIVATE, GATHER_GIVE_UP };
+void gather_init(struct gather *g, struct vspace *v);
+/* old: the valid word that was at va; it has been replaced already. */
+void gather_page(struct gather *g, u64 va, word_t old, enum gather_what what);
+void gather_flush_only(struct gather *g, u64 va); /* va's entry changed, its frame stays */
+void gather_finish(struct gather *g);
+/* Gives up every page in [start, end) of a view: words become 0. Returns how many words were not 0. */
+u64 pages_remove(struct vspace *v, u64 start, u64 end);
+
+/* ---- sections ---- */
+
+struct pe_image;
+
+/* Where a section's pages come from. One constant table for each kind. */
+struct backing {
+	const char *name;
+	/* What a word that was never written means: 0 = not committed. */
+	word_t (*initial)(const struct section *s, u64 index);
+	/* The protection that a view gives to a page by itself; NULL: the view's. */
+	u32 (*prot)(const struct section *s, u64 index);
+	/* Reads count pages from index on into frames; WORD_BACKING pages only. No locks held. False: I/O error. */
+	bool (*read)(struct section *s, u64 index, const u32 *pfns, u32 count);
+	/* How many pages from index on can be read in one request, at most max. */
+	u32 (*run)(const struct section *s, u64 index, u32 max);
+	/* Byte offset in the file. */
+	u64 (*offset)(const struct section *s, u64 index);
+	void (*destroy)(struct section *s);
+};
+extern const struct backing backing_anon, backing_image;
+
+struct section {
+	struct object object;
+	struct mutex lock;       /* the prototype words */
+	const struct backing *backing;
+	u64 pages;
+	u32 attributes, protect; /* SEC_*, PAGE_* */
+	u64 charge;              /* pages of COMMIT_SECTION: pages promised and tables */
+	bool tables_charged;     /* the charge has room for all tables already */
+	u32 levels;
+	u64 *root;               /* tables of 512 words, as page tables; NULL until the first page */
+	u64 table_count;
+	struct file *file;
+	struct image *image;     /* backing_image.c */
+	struct list all_link;
+};
+
+/* The prototype word of page index; NULL: no table (then the backing's initial word holds). s->lock held. */
+word_t *section_word(struct section *s, u64 index);
+/* The first index from index on that has a table; s->pages: none. s->lock held. */
+u64 section_next(struct section *s, u64 index);
+/* With the tables made: STATUS_SUCCESS, MM_WAIT_MEMORY, STATUS_COMMITMENT_LIMIT; a word that was 0 gets its initial value. */
+u32 section_word_make(struct section *s, u64 index, word_t **word);
+/* Commits pages of a SEC_RESERVE section. */
+u32 section_commit(struct section *s, u64 first, u64 count);
+/* Calls f for each table of prototype words that exists. */
+void section_for_each_table(struct section *s, void (*f)(struct section *, u64 first, word_t *words, u64 count, void *), void *arg);
+u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 attributes, u32 protect, u64 charge);
+extern struct mutex sections_lock; /* the list of all sections, and files' image_section */
+extern struct list all_sections;
+extern struct mutex vspaces_lock;  /* the list of all address spaces */
+extern struct list all_vspaces;
+
+/* ---- the fault cases; each in a file of its own ---- */
+
+struct fault {
+	struct vspace *v;
+	struct view *view;
+	u64 va;          /* page-aligned */
+	u32 access;
+	word_t *word;    /* NULL: no table yet */
+	u32 prot;        /* of the page, as found */
+	/* I/O that the case wants done after the locks were dropped: filled by the case, run by mm_fault. */
+	enum { IO_NONE, IO_WAIT, IO_SWAP, IO_READ } io;
+	u32 io_pfns[16], io_count;
+	u64 io_slot;
+	u32 io_file;
+	struct section *io_section;
+	u64 io_index;
+	u64 grow_stack_to; /* fault_guard: the new lowest committed byte of the stack */
+};
+
+/* v->lock held by all of them; those about sections take the section's lock. */
+enum fault_result fault_zero(struct fault *f);
+enum fault_result fault_section(struct fault *f);
+enum fault_result fault_cow(struct fault *f, u32 source_pfn);
+enum fault_result fault_swap(struct fault *f);
+enum fault_result fault_transition(struct fault *f);
+enum fault_result fault_guard(struct fault *f);
+enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
+/* Begins to read slots around *word into new frames: words become transition words. words_after: words in a row behind word. */
+enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, bool section);
+/* The valid entry for a page that is present, and what counts with it. */
+void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty);
+
+struct fault_counters { volatile u64 all, zero, section, cow, cow_steal, swap_in, transition, guard, image_read, image_pages; };
+extern struct fault_counters fault_counters;
+
+#endif

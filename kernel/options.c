@@ -1,0 +1,184 @@
+/* Boot options: the syntax, and each option's values. */
+#include "options.h"
+
+#include "arch/arch.h"
+#include "io/fw_cfg.h"
+#include "lib/debug.h"
+#include "lib/string.h"
+
+#define FW_CFG_ITEM "opt/org.backstore/options"
+#define TEXT_MAX 4096
+
+struct options options = {
+	.swap = "auto",
+	.commit = COMMIT_STRICT,
+	.run = "sh",
+	.aslr = true,
+};
+
+struct option {
+	const char *name, *allowed;
+	bool (*parse)(const char *value);
+};
+
+static bool text_set(char *to, size_t size, const char *value)
+{
+	return *value && strlcpy(to, value, size) < size;
+}
+
+static bool mem_parse(const char *value)
+{
+	return parse_size(value, &options.memory_limit);
+}
+
+static bool swap_parse(const char *value)
+{
+	static const char ramdisk[] = "ramdisk:";
+	u64 size = 0;
+
+	if (!strncmp(value, ramdisk, sizeof(ramdisk) - 1)) {
+		if (!parse_size(value + sizeof(ramdisk) - 1, &size) || !size || size > ~0ull - PAGE_SIZE)
+			return false;
+		size = ALIGN_UP(size, PAGE_SIZE);
+	}
+	options.swap_ramdisk_size = size;
+	return text_set(options.swap, sizeof(options.swap), value);
+}
+
+static bool commit_parse(const char *value)
+{
+	options.commit = strcmp(value, "overcommit") ? COMMIT_STRICT : COMMIT_OVERCOMMIT;
+	return !strcmp(value, "strict") || !strcmp(value, "overcommit");
+}
+
+static bool run_parse(const char *value)
+{
+	return text_set(options.run, sizeof(options.run), value);
+}
+
+static bool check_parse(const char *value)
+{
+	options.check_exit = true;
+	return !strcmp(value, "exit");
+}
+
+static bool aslr_parse(const char *value)
+{
+	options.aslr = !strcmp(value, "on");
+	return options.aslr || !strcmp(value, "off");
+}
+
+static bool log_parse(const char *value)
+{
+	static const char *const names[] = { "error", "warning", "info", "debug" };
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(value, names[i]))
+			continue;
+		log_limit = (enum log_level)i;
+		return true;
+	}
+	return false;
+}
+
+static const struct option table[] = {
+	{ "mem", "a size: 64M, 2G (0: all memory)", mem_parse },
+	{ "swap", "auto, none, ramdisk:SIZE, or a disk's name or serial number of up to 31 letters", swap_parse },
+	{ "commit", "strict, overcommit", commit_parse },
+	{ "run", "a program and its arguments, of up to 1023 letters together", run_parse },
+	{ "check", "exit", check_parse },
+	{ "aslr", "on, off", aslr_parse },
+	{ "log", "error, warning, info, debug", log_parse },
+};
+
+static noreturn void value_bad(const char *name, const char *value, const char *allowed)
+{
+	kprintf("backstore: boot option %s=%.80s: allowed: %s\n", name, value, allowed);
+	machine_exit(EXIT_BAD_OPTION);
+}
+
+static void option_apply(const char *name, const char *value)
+{
+	const struct option *o;
+
+	for (o = table; o < table + ARRAY_SIZE(table); o++) {
+		if (strcmp(name, o->name))
+			continue;
+		if (!o->parse(value))
+			value_bad(name, value, o->allowed);
+		return;
+	}
+	klog(LOG_WARNING, "there is no boot option \"%.80s\"; it is ignored", name);
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * Copies the word at *text, up to one of the ends, without its quotes. False: it is too long, or a quote is not
+ * closed.
+ */
+static bool word_read(const char **text, char *to, size_t size, char end)
+{
+	const char *at = *text;
+	size_t n = 0;
+	bool quoted = false;
+
+	for (; *at && (quoted || (!is_blank(*at) && *at != end)); at++) {
+		if (*at == '"')
+			quoted = !quoted;
+		else if (n + 1 < size)
+			to[n++] = *at;
+		else
+			break;
+	}
+	to[n] = 0;
+	*text = at;
+	return !quoted && (!*at || is_blank(*at) || *at == end);
+}
+
+static void text_parse(const char *text)
+{
+	static char name[32], value[sizeof(options.run) + 1];
+
+	for (;;) {
+		while (is_blank(*text))
+			text++;
+		if (!*text)
+			return;
+		if (*text == '#') {
+			while (*text && *text != '\n')
+				text++;
+			continue;
+		}
+		value[0] = 0;
+		if (!word_read(&text, name, sizeof(name), '='))
+			value_bad(name, "...", "name=value, or name=\"value\" with blanks in the value");
+		if (*text == '=') {
+			text++;
+			if (!word_read(&text, value, sizeof(value), 0))
+				value_bad(name, value, "a shorter value, and quotation marks in pairs");
+		}
+		option_apply(name, value);
+	}
+}
+
+void options_init(const char *config)
+{
+	static char text[TEXT_MAX];
+	u32 size;
+	u16 selector;
+
+	if (config)
+		text_parse(config);
+	if (!fw_cfg_find(FW_CFG_ITEM, &selector, &size))
+		return;
+	if (size >= sizeof(text))
+		value_bad(FW_CFG_ITEM, "...", "less than 4096 bytes");
+	fw_cfg_read(selector, text, size);
+	text[size] = 0;
+	text_parse(text);
+}

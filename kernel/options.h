@@ -1,0 +1,28 @@
+/* Boot options: backstore.cfg, then QEMU's fw_cfg item opt/org.backstore/options, the later one wins. */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include "lib/types.h"
+
+enum commit_policy { COMMIT_STRICT, COMMIT_OVERCOMMIT };
+
+struct options {
+	u64 memory_limit;      /* mem=SIZE: cap on usable memory in bytes; 0 = all */
+	char swap[32];         /* swap=auto|none|ramdisk:SIZE|NAME (a disk's name or serial; auto: "swap", if any) */
+	u64 swap_ramdisk_size; /* bytes, when swap=ramdisk:SIZE */
+	enum commit_policy commit; /* commit=strict|overcommit */
+	char run[1024];        /* run="PROGRAM ARGUMENTS": first program; the default is sh */
+	bool check_exit;       /* check=exit: mm_check at every process exit */
+	bool aslr;             /* aslr=on|off */
+};
+extern struct options options;
+
+/*
+ * Parses both texts (config: may be NULL). An unknown option is a warning that names it; a bad value prints what is
+ * allowed and ends the machine with EXIT_BAD_OPTION. Syntax: name=value separated by blanks or newlines, a value with
+ * blanks in double quotes, # to the end of the line is a comment. log= sets log_limit (error|warning|info|debug).
+ * Before memory: no allocation.
+ */
+void options_init(const char *config);
+
+#endif

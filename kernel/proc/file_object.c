@@ -1,0 +1,97 @@
+#include "proc/file_object.h"
+
+#include "abi/status.h"
+#include "lib/string.h"
+#include "mm/pool.h"
+
+static void file_object_destroy(struct object *o)
+{
+	struct file_object *f = file_object_of(o);
+
+	if (f->file)
+		file_unref(f->file);
+	kfree(f);
+}
+
+const struct object_type file_type = {
+	.name = "file",
+	.generic_read = 0x120089,
+	.generic_write = 0x120116,
+	.generic_execute = 0x1200a0,
+	.all_access = 0x1f01ff,
+	.destroy = file_object_destroy,
+};
+
+static struct object *create(struct file *file)
+{
+	struct file_object *f = kzalloc(sizeof(*f));
+
+	if (!f) {
+		if (file)
+			file_unref(file);
+		return NULL;
+	}
+	object_setup(&f->object, &file_type);
+	mutex_init(&f->lock, "file position", RANK_FILE);
+	f->file = file;
+	return &f->object;
+}
+
+struct object *file_object_create(struct file *f)
+{
+	return create(f);
+}
+
+struct object *console_object_create(void)
+{
+	return create(NULL);
+}
+
+u32 file_path_translate(const char *nt_path, const char **path, bool *console)
+{
+	static const char prefix[] = "\\??\\";
+	static const char *const consoles[] = { "CONIN$", "CONOUT$", "CON" };
+	const char *rest = nt_path + sizeof(prefix) - 1;
+	u32 i;
+
+	*console = false;
+	if (strncmp(nt_path, prefix, sizeof(prefix) - 1))
+		return nt_path[0] == '\\' ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_PATH_SYNTAX_BAD;
+	for (i = 0; i < ARRAY_SIZE(consoles); i++)
+		if (!ascii_compare_nocase(rest, consoles[i])) {
+			*console = true;
+			return STATUS_SUCCESS;
+		}
+	if (ascii_lower(rest[0]) != 'c' || rest[1] != ':')
+		return STATUS_OBJECT_PATH_NOT_FOUND;
+	if (rest[2] != '\\')
+		return STATUS_OBJECT_NAME_INVALID;
+	*path = rest + 2;
+	return STATUS_SUCCESS;
+}
+
+static const struct {
+	u32 status;
+	const char *text;
+} statuses[] = {
+	[FILE_OK] = { STATUS_SUCCESS, "no error" },
+	[FILE_NOT_FOUND] = { STATUS_OBJECT_NAME_NOT_FOUND, "not found" },
+	[FILE_PATH_NOT_FOUND] = { STATUS_OBJECT_PATH_NOT_FOUND, "path not found" },
+	[FILE_BAD_NAME] = { STATUS_OBJECT_NAME_INVALID, "bad name" },
+	[FILE_IO_ERROR] = { STATUS_IO_DEVICE_ERROR, "the disk reports an error" },
+	[FILE_NO_MEMORY] = { STATUS_INSUFFICIENT_RESOURCES, "no memory" },
+	[FILE_IS_DIRECTORY] = { STATUS_FILE_IS_A_DIRECTORY, "it is a directory" },
+	[FILE_NOT_DIRECTORY] = { STATUS_NOT_A_DIRECTORY, "it is no directory" },
+	[FILE_CORRUPT] = { STATUS_DISK_CORRUPT_ERROR, "the volume is damaged" },
+	[FILE_END] = { STATUS_NO_MORE_FILES, "no more entries" },
+};
+
+u32 file_status_nt(enum file_status status)
+{
+	return status < ARRAY_SIZE(statuses) ? statuses[status].status : STATUS_UNSUCCESSFUL;
+}
+
+const char *file_status_text(enum file_status status)
+{
+	return status < ARRAY_SIZE(statuses) ? statuses[status].text : "error";
+}

@@ -1,0 +1,96 @@
+/*
+ * Locks. The order in which they may be taken is their rank: a lock is taken only while all locks that the CPU
+ * (spinlocks) or the thread (mutexes) holds have a lower rank; equal ranks are refused too, except by
+ * mutex_lock_nested. BUILD=debug asserts it at each acquisition. docs/locking.md lists who owns what.
+ */
+#ifndef PROC_LOCK_H
+#define PROC_LOCK_H
+
+#include "arch/arch.h"
+#include "lib/list.h"
+#include "lib/types.h"
+
+enum lock_rank {
+	/* mutexes: may be held while sleeping */
+	RANK_PROCESS = 10,  /* struct process: handles, threads, state */
+	RANK_NAMES = 15,    /* the table of object names */
+	RANK_WRITER = 17,   /* held by the writer over a cluster, and by mm_check */
+	RANK_VSPACES = 18,  /* the list of address spaces */
+	RANK_VSPACE = 20,   /* an address space: its views and the words of its page tables */
+	RANK_SECTIONS = 25, /* the list of sections */
+	RANK_SECTION = 30,  /* a section's prototype words */
+	RANK_FILE = 40,     /* an open file's position */
+	RANK_FS = 45,       /* the FAT volume */
+	RANK_SWAP_LIST = 48, /* the set of paging files */
+	RANK_BLOCK = 50,    /* a device's set-up */
+	/* spinlocks: interrupts off, never sleep */
+	RANK_PROCESS_LIST = 56, /* the list of processes, the users of their address spaces */
+	RANK_FILE_TABLE = 58, /* the table of files in use */
+	RANK_POOL = 60,     /* kernel memory */
+	RANK_PAGING = 65,   /* the kernel's own page tables, kernel stacks */
+	RANK_FRAMES = 70,   /* the frame lists, transition words, frame states */
+	RANK_SWAP = 75,     /* slot bitmaps */
+	RANK_COMMIT = 78,
+	RANK_DEVICE = 80,   /* a device's queue */
+	RANK_DISPATCH = 85, /* signal state of objects, wait queues */
+	RANK_SCHED = 90,    /* run queues */
+	RANK_CONSOLE = 100, /* last: any context may print */
+};
+
+/*
+ * Disables interrupts while held. One word, taken by whoever comes first: with more virtual CPUs than real ones, a
+ * queue of tickets would wait for waiters that do not run.
+ */
+struct spinlock {
+	volatile u32 holder; /* cpu id + 1, 0 = free */
+	u32 rank;
+	const char *name;
+};
+#define SPINLOCK_INIT(lockname, lockrank) { .name = (lockname), .rank = (lockrank) }
+void spin_init(struct spinlock *s, const char *name, enum lock_rank rank);
+void spin_lock(struct spinlock *s);
+bool spin_trylock(struct spinlock *s);
+void spin_unlock(struct spinlock *s);
+bool spin_held(const struct spinlock *s); /* by this CPU */
+
+struct thread;
+
+/* A queue of sleeping threads, under a spinlock of the owner's (rank below RANK_SCHED). */
+struct wait_queue {
+	struct list waiters;
+};
+#define WAIT_QUEUE_INIT(name) { LIST_INIT((name).waiters) }
+#define WAIT_FOREVER (~0ull)
+void wait_queue_init(struct wait_queue *q);
+/*
+ * Sleeps on q. The caller holds s, and no other spinlock; s protects the condition, is released while asleep and held
+ * again on return. deadline: clock_ns() value or WAIT_FOREVER. True if woken; false at the deadline, or, if
+ * interruptible, when the thread is told to end (see thread_ending). Look at the condition again in any case.
+ */
+bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible);
+/* The caller holds the same spinlock. Wakes the one that has waited longest, or all. Any context. */
+void wait_wake_one(struct wait_queue *q);
+void wait_wake_all(struct wait_queue *q);
+
+/* Sleeping lock. Not recursive. Taken in thread context only, with no spinlock held. */
+struct mutex {
+	volatile u64 word;    /* the owner's address, + 1 if threads wait; 0 = free */
+	struct spinlock lock; /* of waiters */
+	struct wait_queue waiters;
+	u32 rank;
+	const char *name;
+	struct list held;     /* in the owner's list of held mutexes */
+};
+#define MUTEX_INIT(mutexname, lockname, lockrank)                                                                     \
+	{ .lock = SPINLOCK_INIT(lockname, RANK_DISPATCH), .waiters = WAIT_QUEUE_INIT((mutexname).waiters),             \
+	  .rank = (lockrank), .name = (lockname), .held = LIST_INIT((mutexname).held) }
+void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
+void mutex_lock(struct mutex *m);
+void mutex_lock_nested(struct mutex *m); /* second lock of equal rank; the caller orders the two by address */
+bool mutex_trylock(struct mutex *m);     /* never waits, is not checked for order */
+void mutex_unlock(struct mutex *m);
+bool mutex_held(const struct mutex *m);  /* by this thread */
+/* True if this thread holds no mutex: then, and only then, it may wait for memory. */
+bool mutex_none_held(void);
+
+#endif

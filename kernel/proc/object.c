@@ -1,0 +1,241 @@
+/*
+ * Objects: references, names, and waiting for them. One lock, the dispatch lock, guards the signal state of all objects
+ * and all waits: so a wait for several objects sees them at one moment, and whoever signals an object finishes the waits
+ * that this satisfies. A waiter never has to look again.
+ */
+#include "lib/debug.h"
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "proc/process.h"
+
+/* One for each object of a wait, on the waiter's stack, in the object's list. */
+struct wait_block {
+	struct list link;
+	struct waiter *waiter;
+	struct object *object;
+};
+
+struct waiter {
+	struct wait_queue queue; /* of one */
+	struct wait_block *blocks;
+	u32 count;
+	bool all;
+	bool done;
+	u32 index; /* what ended it */
+};
+
+static struct spinlock dispatch_lock = SPINLOCK_INIT("dispatch", RANK_DISPATCH);
+static struct mutex names_lock;
+static struct list names = LIST_INIT(names); /* of objects */
+
+void object_init(void)
+{
+	mutex_init(&names_lock, "names", RANK_NAMES);
+}
+
+void object_setup(struct object *o, const struct object_type *type)
+{
+	memset(o, 0, sizeof(*o));
+	o->type = type;
+	o->refs = 1;
+	list_init(&o->wait_blocks);
+	list_init(&o->name_link);
+}
+
+void object_ref(struct object *o)
+{
+	u32 before = __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
+
+	assert(before);
+	(void)before;
+}
+
+bool object_ref_unless_zero(struct object *o)
+{
+	u32 refs = __atomic_load_n(&o->refs, __ATOMIC_RELAXED);
+
+	while (refs)
+		if (__atomic_compare_exchange_n(&o->refs, &refs, refs + 1, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return true;
+	return false;
+}
+
+void object_unref(struct object *o)
+{
+	u32 before = __atomic_fetch_sub(&o->refs, 1, __ATOMIC_ACQ_REL);
+
+	assert(before);
+	if (before > 1)
+		return;
+	if (o->name)
+		object_name_remove(o, false);
+	assert(list_empty(&o->wait_blocks));
+	o->type->destroy(o);
+}
+
+u32 object_access_map(const struct object_type *type, u32 desired)
+{
+	u32 access = desired & ~(GENERIC_READ_ACCESS | GENERIC_WRITE_ACCESS | GENERIC_EXECUTE_ACCESS |
+				 GENERIC_ALL_ACCESS | MAXIMUM_ALLOWED_ACCESS);
+
+	if (desired & GENERIC_READ_ACCESS)
+		access |= type->generic_read;
+	if (desired & GENERIC_WRITE_ACCESS)
+		access |= type->generic_write;
+	if (desired & GENERIC_EXECUTE_ACCESS)
+		access |= type->generic_execute;
+	if (desired & (GENERIC_ALL_ACCESS | MAXIMUM_ALLOWED_ACCESS))
+		access |= type->all_access;
+	return access;
+}
+
+/* ---- names ---- */
+
+static struct object *name_find(const char *name)
+{
+	struct object *o;
+
+	list_for_each(&names, o, name_link)
+		if (!strcmp(o->name, name))
+			return o;
+	return NULL;
+}
+
+u32 object_name_insert(struct object *o, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	char *copy = kmalloc(size);
+	struct object *other;
+
+	if (!copy)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	memcpy(copy, name, size);
+	mutex_lock(&names_lock);
+	assert(!o->name);
+	other = name_find(name);
+	/* One that is being destroyed still has its name, for a moment: it gives way. */
+	if (other && object_ref_unless_zero(other)) {
+		mutex_unlock(&names_lock);
+		object_unref(other);
+		kfree(copy);
+		return STATUS_OBJECT_NAME_COLLISION;
+	}
+	o->name = copy;
+	list_push_front(&names, &o->name_link);
+	mutex_unlock(&names_lock);
+	return STATUS_SUCCESS;
+}
+
+struct object *object_name_lookup(const char *name)
+{
+	struct object *o;
+
+	mutex_lock(&names_lock);
+	o = name_find(name);
+	if (o && !object_ref_unless_zero(o))
+		o = NULL;
+	mutex_unlock(&names_lock);
+	return o;
+}
+
+void object_name_remove(struct object *o, bool unless_handles)
+{
+	char *name = NULL;
+
+	mutex_lock(&names_lock);
+	if (!unless_handles || !__atomic_load_n(&o->handles, __ATOMIC_ACQUIRE)) {
+		name = o->name;
+		o->name = NULL;
+		list_remove(&o->name_link);
+	}
+	mutex_unlock(&names_lock);
+	kfree(name);
+}
+
+/* ---- signals and waits ---- */
+
+/* Whether the wait is satisfied; then it is over, and has consumed the signals of the objects that reset themselves. */
+static bool waiter_try(struct waiter *w)
+{
+	u32 i;
+
+	assert(spin_held(&dispatch_lock));
+	if (w->all) {
+		for (i = 0; i < w->count; i++)
+			if (!w->blocks[i].object->signaled)
+				return false;
+		for (i = 0; i < w->count; i++)
+			if (w->blocks[i].object->auto_reset)
+				w->blocks[i].object->signaled = false;
+		w->index = 0;
+	} else {
+		for (i = 0; i < w->count && !w->blocks[i].object->signaled; i++)
+			;
+		if (i == w->count)
+			return false;
+		if (w->blocks[i].object->auto_reset)
+			w->blocks[i].object->signaled = false;
+		w->index = i;
+	}
+	w->done = true;
+	return true;
+}
+
+bool object_signal(struct object *o)
+{
+	struct wait_block *b;
+	bool before;
+
+	spin_lock(&dispatch_lock);
+	before = o->signaled;
+	o->signaled = true;
+	list_for_each(&o->wait_blocks, b, link) {
+		if (!b->waiter->done && waiter_try(b->waiter))
+			wait_wake_one(&b->waiter->queue);
+		if (!o->signaled)
+			break;
+	}
+	spin_unlock(&dispatch_lock);
+	return before;
+}
+
+bool object_reset(struct object *o)
+{
+	bool before;
+
+	spin_lock(&dispatch_lock);
+	before = o->signaled;
+	o->signaled = false;
+	spin_unlock(&dispatch_lock);
+	return before;
+}
+
+u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline)
+{
+	struct wait_block blocks[WAIT_OBJECTS_MAX];
+	struct waiter w = { .blocks = blocks, .count = count, .all = all };
+	u32 i;
+
+	check(count >= 1 && count <= WAIT_OBJECTS_MAX);
+	wait_queue_init(&w.queue);
+	for (i = 0; i < count; i++) {
+		list_init(&blocks[i].link);
+		blocks[i].waiter = &w;
+		blocks[i].object = objects[i];
+	}
+
+	spin_lock(&dispatch_lock);
+	if (!waiter_try(&w) && (deadline == WAIT_FOREVER || clock_ns() < deadline)) {
+		for (i = 0; i < count; i++)
+			list_push_back(&objects[i]->wait_blocks, &blocks[i].link);
+		while (!w.done && wait_sleep(&w.queue, &dispatch_lock, deadline, true))
+			;
+		for (i = 0; i < count; i++)
+			list_remove(&blocks[i].link);
+	}
+	spin_unlock(&dispatch_lock);
+
+	if (w.done)
+		return STATUS_WAIT_0 + w.index;
+	return thread_ending() ? STATUS_THREAD_IS_TERMINATING : STATUS_TIMEOUT;
+}

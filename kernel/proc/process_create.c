@@ -1,0 +1,237 @@
+/*
+ * Making a process: an address space with ntdll.dll and the program mapped, the process environment block and the
+ * parameters in it, and a first thread. Nobody knows the process before it is complete, so that a failure at any step
+ * needs no more than to give back what there is.
+ */
+#include "abi/nt_process.h"
+#include "image/export.h"
+#include "image/pe.h"
+#include "io/fat_path.h"
+#include "io/file.h"
+#include "lib/debug.h"
+#include "lib/string.h"
+#include "proc/file_object.h"
+#include "proc/thread.h"
+
+#define CURRENT_DIRECTORY_MAX 0x208  /* bytes: MAX_PATH units, as SetCurrentDirectory expects to find them */
+#define COMMAND_LINE_MAX 0xfffc      /* bytes: with a 0 it fits a UNICODE_STRING */
+#define ENVIRONMENT_MAX MIB(1)
+
+static struct section *ntdll;
+u64 ntdll_thread_start_rva, ntdll_exception_rva;
+
+bool process_load_ntdll(void)
+{
+	static const char path[] = "\\system\\ntdll.dll";
+	struct file *f;
+	u32 status, start, exception;
+	enum file_status fs = file_open(path, &f);
+
+	if (fs != FILE_OK) {
+		klog(LOG_ERROR, "C:%s can't be opened: %s", path, file_status_text(fs));
+		return false;
+	}
+	status = section_create_image(f, &ntdll); /* kept for ever */
+	if (status) {
+		klog(LOG_ERROR, "C:%s can't be mapped: status %#x", path, status);
+	} else if (!image_export_find(f, section_image(ntdll), "LdrInitializeThunk", &start) ||
+		   !image_export_find(f, section_image(ntdll), "KiUserExceptionDispatcher", &exception)) {
+		klog(LOG_ERROR, "C:%s does not export LdrInitializeThunk and KiUserExceptionDispatcher", path);
+		status = STATUS_ENTRYPOINT_NOT_FOUND;
+	} else {
+		ntdll_thread_start_rva = start;
+		ntdll_exception_rva = exception;
+	}
+	file_unref(f);
+	return !status;
+}
+
+/* ---- what lies in its memory ---- */
+
+static u32 memory_write(struct process *p, u64 to, const void *from, size_t n)
+{
+	size_t done;
+
+	return vspace_write(p->vspace, to, from, n, &done);
+}
+
+static u32 image_map(struct process *p, struct section *s, u64 *base)
+{
+	u64 size = 0;
+	u32 status;
+
+	*base = 0;
+	status = view_map_section(p->vspace, s, base, 0, &size, 0, 0, PAGE_EXECUTE_WRITECOPY);
+	return NT_SUCCESS(status) ? STATUS_SUCCESS : status; /* elsewhere than at its base is as good */
+}
+
+static u32 text_copy(const struct process_start *s, struct process *p, u64 to, const struct user_text *text)
+{
+	u8 piece[512];
+	u64 at, n;
+	u32 status;
+
+	for (at = 0; at < text->bytes; at += n) {
+		n = MIN(text->bytes - at, sizeof(piece));
+		if (!s->parent)
+			memcpy(piece, (const void *)(text->at + at), n);
+		else if (!copy_from_user(piece, text->at + at, n))
+			return STATUS_ACCESS_VIOLATION;
+		status = memory_write(p, to + at, piece, n);
+		if (status)
+			return status;
+	}
+	return STATUS_SUCCESS;
+}
+
+static struct nt_unicode_string string_at(u64 base, u64 offset, u64 bytes, u64 maximum)
+{
+	return (struct nt_unicode_string){ .length = bytes, .maximum_length = maximum, .buffer = base + offset };
+}
+
+/* One allocation: the structure, the strings (each with a 0, because fresh memory is zero), the environment. */
+static u32 parameters_create(const struct process_start *s, struct process *p, u64 *base)
+{
+	struct nt_process_parameters parameters = { .flags = PROCESS_PARAMETERS_NORMALIZED };
+	u16 path[FILE_PATH_MAX + 2] = { 'C', ':' };
+	int path_units = utf8_to_utf16(s->image->path, strlen(s->image->path), path + 2, FILE_PATH_MAX);
+	struct user_text image_path = { (u64)path, 2 * ((u64)path_units + 2) };
+	struct process_start kernel_text = { .parent = NULL };
+	u64 directory_at = sizeof(parameters);
+	u64 path_at = directory_at + CURRENT_DIRECTORY_MAX;
+	u64 command_at = path_at + image_path.bytes + 2;
+	u64 environment_at = ALIGN_UP(command_at + s->command_line.bytes + 2, 16);
+	u64 size = environment_at + s->environment.bytes + 4; /* two more 0, should the caller's block lack them */
+	u64 length = size;
+	u32 status;
+
+	if (path_units < 0)
+		return STATUS_OBJECT_NAME_INVALID;
+	*base = 0;
+	status = vspace_allocate(p->vspace, base, &size, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	if (status)
+		return status;
+
+	parameters.maximum_length = (u32)size;
+	parameters.length = (u32)length;
+	memcpy(parameters.standard, s->standard, sizeof(parameters.standard));
+	parameters.current_directory = string_at(*base, directory_at, s->current_directory.bytes, CURRENT_DIRECTORY_MAX);
+	parameters.dll_path = string_at(*base, directory_at - 2, 0, 2); /* the last bytes of the structure are zero */
+	parameters.image_path = string_at(*base, path_at, image_path.bytes, image_path.bytes + 2);
+	parameters.command_line = string_at(*base, command_at, s->command_line.bytes, s->command_line.bytes + 2);
+	parameters.environment = *base + environment_at;
+	parameters.environment_size = length - environment_at;
+
+	status = memory_write(p, *base, &parameters, sizeof(parameters));
+	if (!status)
+		status = text_copy(s, p, *base + directory_at, &s->current_directory);
+	if (!status)
+		status = text_copy(&kernel_text, p, *base + path_at, &image_path);
+	if (!status)
+		status = text_copy(s, p, *base + command_at, &s->command_line);
+	if (!status)
+		status = text_copy(s, p, *base + environment_at, &s->environment);
+	return status;
+}
+
+/* The version is that of Windows 10 22H2, which programs ask for and then do what we know they do. */
+static u32 peb_create(struct process *p, u64 image_base, u64 parameters)
+{
+	const struct pe_image *image = section_image(p->image);
+	struct nt_peb peb = {
+		.image_base = image_base,
+		.parameters = parameters,
+		.processors = cpu_count,
+		.heap_reserve = image->heap_reserve,
+		.heap_commit = image->heap_commit,
+		.os_major = 10,
+		.os_build = 19045,
+		.os_platform = 2, /* VER_PLATFORM_WIN32_NT */
+		.subsystem = image->subsystem,
+		.subsystem_major = image->os_major,
+		.subsystem_minor = image->os_minor,
+	};
+	u64 size = PAGE_SIZE;
+	u32 status;
+
+	status = vspace_allocate(p->vspace, &p->peb, &size, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	if (!status)
+		status = memory_write(p, p->peb, &peb, sizeof(peb));
+	return status;
+}
+
+/* ---- creation ---- */
+
+static bool text_valid(const struct user_text *text, u64 maximum)
+{
+	return text->bytes <= maximum && text->bytes % 2 == 0;
+}
+
+static void name_set(struct process *p, const char *path)
+{
+	const char *name = path, *c;
+
+	for (c = path; *c; c++)
+		if (*c == '\\')
+			name = c + 1;
+	strlcpy(p->name, name, sizeof(p->name));
+}
+
+/* All but its thread and handles. */
+static u32 memory_create(const struct process_start *s, struct process *p, u64 *entry)
+{
+	const struct pe_image *image;
+	u64 base, parameters;
+	u32 status = section_create_image(s->image, &p->image);
+
+	if (status)
+		return status;
+	image = section_image(p->image);
+	if (image->characteristics & PE_FILE_DLL || !image->entry_rva)
+		return STATUS_INVALID_IMAGE_FORMAT;
+	p->vspace = vspace_create(p->id);
+	if (!p->vspace)
+		return STATUS_NO_MEMORY;
+	/* The images come first: what else there is can be anywhere. */
+	status = image_map(p, ntdll, &p->ntdll_base);
+	if (!status)
+		status = image_map(p, p->image, &base);
+	if (!status)
+		status = parameters_create(s, p, &parameters);
+	if (!status)
+		status = peb_create(p, base, parameters);
+	if (!status)
+		*entry = base + image->entry_rva;
+	return status;
+}
+
+u32 process_create(const struct process_start *s, struct process **out, struct user_thread **thread)
+{
+	struct process *p;
+	u64 entry = 0;
+	u32 status;
+
+	if (!text_valid(&s->command_line, COMMAND_LINE_MAX) || !text_valid(&s->environment, ENVIRONMENT_MAX) ||
+	    !text_valid(&s->current_directory, CURRENT_DIRECTORY_MAX - 2))
+		return STATUS_INVALID_PARAMETER;
+	p = process_alloc();
+	if (!p)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	p->parent_id = s->parent ? s->parent->id : 0;
+	name_set(p, s->image->path);
+
+	status = memory_create(s, p, &entry);
+	/* The standard handles go along in any case, as Windows does it for console programs. */
+	if (!status && s->parent)
+		status = handle_inherit(s->parent, p, s->inherit, s->standard, ARRAY_SIZE(s->standard));
+	if (!status)
+		status = user_thread_create(p, entry, p->peb, 0, 0, s->suspended, thread);
+	if (status) {
+		process_finish(p);
+		object_unref(&p->object);
+		return status;
+	}
+	process_publish(p);
+	*out = p;
+	return STATUS_SUCCESS;
+}
