@@ -454,18 +454,11 @@ static bool block_near(const struct block *b, u32 page_rva)
 	return b->page_rva == page_rva || (u64)b->page_rva + PAGE_SIZE == page_rva;
 }
 
-/* The page and its surroundings; at is relative to the page, -8 to 4096 + 7. */
-static u8 byte_load(const u8 *page, const u8 before[8], const u8 after[8], i64 at)
-{
-	if (at < 0)
-		return before ? before[8 + at] : 0;
-	if (at >= (i64)PAGE_SIZE)
-		return after ? after[at - (i64)PAGE_SIZE] : 0;
-	return page[at];
-}
-
-/* Adds delta to the value of width bytes at at, of which at least one byte is in the page. */
-static void value_relocate(u8 *page, const u8 before[8], const u8 after[8], i64 at, u32 width, u64 delta)
+/*
+ * Adds delta to the value of width bytes at at, of which at least one byte is in the page; at is relative to the page
+ * and down to -7. What lies behind the page counts as 0: no byte before it depends on it.
+ */
+static void value_relocate(u8 *page, const u8 before[8], i64 at, u32 width, u64 delta)
 {
 	u64 value = 0;
 
@@ -475,17 +468,16 @@ static void value_relocate(u8 *page, const u8 before[8], const u8 after[8], i64 
 		memcpy(page + at, &value, width);
 		return;
 	}
-	for (u32 i = 0; i < width; i++)
-		value |= (u64)byte_load(page, before, after, at + i) << (8 * i);
+	for (i64 i = 0; i < width && at + i < (i64)PAGE_SIZE; i++)
+		value |= (u64)(at + i >= 0 ? page[at + i] : before ? before[8 + at + i] : 0) << (8 * i);
 	value += delta;
-	for (u32 i = 0; i < width; i++) {
-		if (at + i >= 0 && at + i < (i64)PAGE_SIZE)
+	for (i64 i = 0; i < width && at + i < (i64)PAGE_SIZE; i++) {
+		if (at + i >= 0)
 			page[at + i] = (u8)(value >> (8 * i));
 	}
 }
 
-void pe_relocate_page(const void *relocations, size_t size, u32 page_rva, u8 *page, u64 delta, const u8 before[8],
-		      const u8 after[8])
+void pe_relocate_page(const void *relocations, size_t size, u32 page_rva, u8 *page, u64 delta, const u8 before[8])
 {
 	struct block_cursor c = { relocations, size };
 	struct block b;
@@ -498,28 +490,25 @@ void pe_relocate_page(const void *relocations, size_t size, u32 page_rva, u8 *pa
 			i64 at = (i64)entry_rva(&b, i) - page_rva;
 
 			if (width > 0 && at + width > 0)
-				value_relocate(page, before, after, at, width, delta);
+				value_relocate(page, before, at, width, delta);
 		}
 	}
 }
 
-void pe_page_crosses(const void *relocations, size_t size, u32 page_rva, bool *before, bool *after)
+bool pe_page_crosses(const void *relocations, size_t size, u32 page_rva)
 {
 	struct block_cursor c = { relocations, size };
 	struct block b;
 
-	*before = *after = false;
 	while (block_next(&c, &b)) {
 		if (!block_near(&b, page_rva))
 			continue;
 		for (size_t i = 0; i < b.count; i++) {
-			u32 width = kind_width(entry_kind(&b, i));
 			i64 at = (i64)entry_rva(&b, i) - page_rva;
 
-			if (at < 0 && at + width > 0)
-				*before = true;
-			if (at + width > (i64)PAGE_SIZE)
-				*after = true;
+			if (at < 0 && at + kind_width(entry_kind(&b, i)) > 0)
+				return true;
 		}
 	}
+	return false;
 }

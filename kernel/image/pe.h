@@ -80,16 +80,16 @@ const char *pe_error_text(enum pe_error e); /* a phrase for people, e.g. "sectio
 enum pe_error pe_check_relocations(const struct pe_image *image, const void *relocations, size_t size);
 
 /*
- * Adds delta to every relocated value that touches the page at page_rva (4096 bytes at page). A value that crosses the
- * page's edge is computed whole, and only the bytes inside this page are stored: before = the 8 unrelocated bytes that
- * end where the page begins, after = the 8 unrelocated bytes that follow it (zeros where the image ends).
- * pe_page_crosses tells whether they matter (either may be NULL if not). relocations must have passed
- * pe_check_relocations. The same input always gives the same page; but relocations that overlap one another, which no
- * linker makes, may leave a value that crosses an edge different from what relocating the whole image would.
+ * Adds delta to every relocated value that touches the page at page_rva (4096 bytes at page). Of a value that crosses
+ * the page's edge, only the bytes inside this page are stored. A sum's low bytes come first and do not depend on the
+ * high ones, so what follows the page does not matter; what comes before it does, for the carry: before = the 8
+ * unrelocated bytes that end where the page begins (zeros for what no segment holds), or NULL if pe_page_crosses says
+ * that no value crosses that edge. relocations must have passed pe_check_relocations. The same input always gives the
+ * same page; but relocations that overlap one another, which no linker makes, may leave a value that crosses an edge
+ * different from what relocating the whole image would.
  */
-void pe_relocate_page(const void *relocations, size_t size, u32 page_rva, u8 *page, u64 delta, const u8 before[8],
-		      const u8 after[8]);
-void pe_page_crosses(const void *relocations, size_t size, u32 page_rva, bool *before, bool *after);
+void pe_relocate_page(const void *relocations, size_t size, u32 page_rva, u8 *page, u64 delta, const u8 before[8]);
+bool pe_page_crosses(const void *relocations, size_t size, u32 page_rva);
 
 /* The segment that holds rva, or NULL. */
 const struct pe_segment *pe_segment_at(const struct pe_image *image, u32 rva);

@@ -1,4 +1,4 @@
-/* A bitmap with a search for runs: swap slots, process and handle numbers. Words that are full are passed in one step. */
+/* A bitmap with a search for runs. Words that are full, or empty, are passed in one step. */
 #include "lib/bitmap.h"
 #include "lib/debug.h"
 #include "lib/string.h"

@@ -26,7 +26,8 @@ void bitmap_clear(struct bitmap *b, u64 bit); /* must be set */
 
 /*
  * Takes a run of up to want clear bits, the longest of the first BITMAP_RUNS_MAX runs found from the hint on (a run of
- * want ends the search; the search wraps once) and moves the hint behind it. Returns the first bit and *got >= 1, or BITMAP_NONE if every bit is set. want >= 1.
+ * want ends the search; the search wraps once) and moves the hint behind it. Returns the first bit and *got >= 1, or
+ * BITMAP_NONE if every bit is set. want >= 1.
  */
 u64 bitmap_take_run(struct bitmap *b, u64 want, u64 *got);
 

@@ -88,24 +88,16 @@ static bool relocate(struct section *s, u64 index, u8 *page)
 {
 	struct image *image = s->image;
 	u32 rva = index << PAGE_SHIFT;
-	bool before, after;
-	u8 *edges;
-	bool ok;
+	u8 before[8];
 
 	if (!index) /* the header tells the loader where the pages were relocated to */
 		memcpy(page + image->base_field, &image->base, sizeof(image->base));
 	if (!image->delta || !image->relocations)
 		return true;
-	pe_page_crosses(image->relocations, image->pe.relocation_size, rva, &before, &after);
-	edges = before || after ? kzalloc(16) : NULL;
-	if ((before || after) && !edges)
+	if (pe_page_crosses(image->relocations, image->pe.relocation_size, rva) && !raw_bytes(s, rva - 8, before))
 		return false;
-	ok = (!before || raw_bytes(s, rva - 8, edges)) && (!after || raw_bytes(s, rva + PAGE_SIZE, edges + 8));
-	if (ok)
-		pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, edges,
-				 edges ? edges + 8 : NULL);
-	kfree(edges);
-	return ok;
+	pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, before);
+	return true;
 }
 
 static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)

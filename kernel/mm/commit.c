@@ -32,3 +32,8 @@ void commit_limit_add(u64 pages)
 {
 	__atomic_add_fetch(&commit_totals.limit, pages, __ATOMIC_RELAXED);
 }
+
+void commit_limit_remove(u64 pages)
+{
+	__atomic_sub_fetch(&commit_totals.limit, pages, __ATOMIC_RELAXED);
+}

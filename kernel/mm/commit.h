@@ -21,5 +21,6 @@ extern struct commit_totals commit_totals;
 bool commit_charge(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);
 void commit_limit_add(u64 pages);
+void commit_limit_remove(u64 pages); /* what is promised stays promised: until it is given back, nothing more is */
 
 #endif

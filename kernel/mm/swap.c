@@ -125,10 +125,12 @@ void swap_slot_bad(u32 file, u64 slot)
 {
 	struct swap_file *f = &files[file];
 
+	assert(bitmap_test(&f->slots, slot));
 	(void)slot;
 	spin_lock(&f->lock);
 	f->bad++;
 	spin_unlock(&f->lock);
+	commit_limit_remove(1);
 }
 
 bool swap_slot_used(u32 file, u64 slot)

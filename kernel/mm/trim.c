@@ -40,12 +40,15 @@ const struct trim_policy *trim_policy = &policy_clock;
 
 /* ---- trimming one address space ---- */
 
-/* Without a free slot a modified page would only wait on a list for a place that does not come. */
+/*
+ * Without a free slot a modified page would only wait on a list for a place that does not come; unless it still has the
+ * slot that it was read from, which becomes free as it leaves.
+ */
 static bool can_leave(word_t w)
 {
 	const struct frame *f = &frames[word_pfn(w)];
 
-	return !(w & PTE_DIRTY) && !(f->flags & FRAME_DIRTY);
+	return !(w & PTE_DIRTY || f->flags & FRAME_DIRTY) || word_kind(f->backing) == WORD_SWAP;
 }
 
 u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy)

@@ -15,7 +15,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra $(if $(CI),-Werror) -fno-omit-fra
 HOST_CPPFLAGS := -D_GNU_SOURCE -DHOST_TEST -DDEBUG -I kernel -I . -I tests/host
 HOST_HEADERS := $(wildcard boot/*.h kernel/*/*.h tests/host/*.h)
 
-HOST_TESTS := bitmap commit fat fat_damage pe pe_relocate printf string symbols tree
+HOST_TESTS := bitmap commit fat fat_damage pe pe_fuzz pe_relocate printf string symbols tree
 
 HOST_SOURCES_bitmap  := kernel/lib/bitmap.c
 HOST_SOURCES_commit  := kernel/mm/commit.c
@@ -24,9 +24,11 @@ HOST_SOURCES_fat     := $(addprefix kernel/io/,fat.c fat_cache.c fat_dir.c fat_p
 HOST_NEEDS_fat       := fat_512.img fat_1024.img
 HOST_SOURCES_fat_damage := $(HOST_SOURCES_fat)
 HOST_NEEDS_fat_damage   := $(HOST_NEEDS_fat)
-HOST_SOURCES_pe      := kernel/image/pe.c kernel/lib/string.c
+HOST_SOURCES_pe      := kernel/image/pe.c kernel/lib/string.c tests/host/pe_world.c
 HOST_NEEDS_pe        := pe_sample.exe pe_sample.dll
-HOST_SOURCES_pe_relocate := $(HOST_SOURCES_pe)
+HOST_SOURCES_pe_fuzz := $(HOST_SOURCES_pe)
+HOST_NEEDS_pe_fuzz   := $(HOST_NEEDS_pe)
+HOST_SOURCES_pe_relocate := kernel/image/pe.c kernel/lib/string.c
 HOST_NEEDS_pe_relocate   := $(HOST_NEEDS_pe)
 HOST_SOURCES_printf  := kernel/lib/printf.c kernel/lib/parse_size.c kernel/lib/string.c
 HOST_INCLUDES_string := kernel/lib/string.c

@@ -70,7 +70,8 @@ static void random_steps(u64 bits, int steps)
 	memset(model, 0, sizeof(model));
 	model_hint = 0;
 	for (int step = 0; step < steps; step++) {
-		u64 bit = tap_below(bits), want = tap_between(1, tap_one_in(3) ? 200 : 20), got = 0, expected_got, expected;
+		u64 bit = tap_below(bits), want = tap_between(1, tap_one_in(3) ? 200 : 20);
+		u64 got = 0, expected_got, expected;
 
 		/* While it is full enough, more is cleared than taken. */
 		if (step / 200 % 2 && !tap_one_in(3)) {

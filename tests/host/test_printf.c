@@ -24,8 +24,8 @@ static void printf_like(2, 3) agree(size_t size, const char *fmt, ...)
 	their_length = vsnprintf(theirs, size, fmt, ap);
 	va_end(ap);
 	if (our_length != their_length || memcmp(ours, theirs, AREA) != 0)
-		tap_fail(__FILE__, __LINE__, "\"%s\": \"%.*s\" (%d), expected \"%.*s\" (%d)", fmt, (int)size, ours,
-			 our_length, (int)size, theirs, their_length);
+		tap_fail(__FILE__, __LINE__, "\"%s\", size %zu: \"%.*s\" (%d), expected \"%.*s\" (%d)", fmt, size, AREA,
+			 ours, our_length, AREA, theirs, their_length);
 }
 
 static void conversions_agree_with_c(void)
