@@ -86,9 +86,9 @@ void kernel_main(const struct bootinfo *b)
 	system_volume_mount();
 	swap_init();
 	mm_threads_start();
+	greet();
 
 	object_init();
 	process_init();
-	greet();
 	process_run_first();
 }

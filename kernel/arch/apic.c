@@ -71,18 +71,20 @@ void local_apic_end_of_interrupt(void)
 	apic_write(APIC_END_OF_INTERRUPT, 0);
 }
 
-void local_apic_timer_calibrate_begin(void)
+void local_apic_timer_count_down(void)
 {
 	apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_16);
 	apic_write(APIC_TIMER_INITIAL, 0xffffffff);
 }
 
-void local_apic_timer_calibrate_end(u64 elapsed_ns)
+u32 local_apic_timer_read(void)
 {
-	u64 counted = 0xffffffff - apic_read(APIC_TIMER_CURRENT);
+	return apic_read(APIC_TIMER_CURRENT);
+}
 
-	apic_write(APIC_TIMER_INITIAL, 0);
-	timer_count = (u32)(counted * (1000000000 / TICK_HZ) / elapsed_ns);
+void local_apic_timer_set_hz(u64 hz)
+{
+	timer_count = (u32)(hz / TICK_HZ);
 	if (!timer_count)
 		panic("the local APIC's timer does not count");
 }

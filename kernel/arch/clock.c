@@ -6,6 +6,7 @@
 
 #define PM_TIMER_HZ 3579545ull
 #define CALIBRATION_TICKS (PM_TIMER_HZ / 50) /* 20 ms */
+#define SAMPLES 16
 
 static u64 tsc_base, tsc_hz;
 static u64 ns_per_tick; /* 32.32 fixed point */
@@ -26,39 +27,50 @@ u64 clock_boot_unix_seconds(void)
 	return boot_unix_seconds;
 }
 
-static u32 pm_timer(void)
-{
-	u32 t = in32(acpi.pm_timer_port);
+/* The three clocks, read as nearly at once as can be. */
+struct sample {
+	u32 pm, apic;
+	u64 tsc, width; /* the middle of the readings, and how long they took */
+};
 
-	return acpi.pm_timer_32_bits ? t : t & 0xffffff;
+/* A virtual CPU may be stopped between two readings: the narrowest of some samples is a good one. */
+static struct sample sample_take(void)
+{
+	struct sample best = { .width = ~0ull };
+	u32 i;
+
+	for (i = 0; i < SAMPLES; i++) {
+		u64 before = tsc_read();
+		u32 pm = in32(acpi.pm_timer_port), apic = local_apic_timer_read();
+		u64 width = tsc_read() - before;
+
+		if (width < best.width)
+			best = (struct sample){ pm, apic, before + width / 2, width };
+	}
+	return best;
 }
 
-static u32 pm_timer_since(u32 start)
+static u32 pm_elapsed(const struct sample *from, u32 pm)
 {
-	u32 elapsed = pm_timer() - start;
-
-	return acpi.pm_timer_32_bits ? elapsed : elapsed & 0xffffff;
+	return (pm - from->pm) & (acpi.pm_timer_32_bits ? 0xffffffff : 0xffffff);
 }
 
 static void calibrate(void)
 {
-	u32 start, elapsed;
-	u64 tsc, elapsed_ns;
+	struct sample first, last;
+	u32 elapsed;
 
-	start = pm_timer();
-	tsc = tsc_read();
-	local_apic_timer_calibrate_begin();
-	do {
-		elapsed = pm_timer_since(start);
-	} while (elapsed < CALIBRATION_TICKS);
-	tsc = tsc_read() - tsc;
-	elapsed_ns = elapsed * 1000000000ull / PM_TIMER_HZ;
-	local_apic_timer_calibrate_end(elapsed_ns);
-	tsc_hz = tsc * PM_TIMER_HZ / elapsed;
+	local_apic_timer_count_down();
+	first = sample_take();
+	while (pm_elapsed(&first, in32(acpi.pm_timer_port)) < CALIBRATION_TICKS)
+		cpu_relax();
+	last = sample_take();
+	elapsed = pm_elapsed(&first, last.pm);
+	tsc_hz = (last.tsc - first.tsc) * PM_TIMER_HZ / elapsed;
 	if (!tsc_hz)
 		panic("the time-stamp counter does not count");
 	ns_per_tick = (1000000000ull << 32) / tsc_hz;
-	tsc_base = tsc_read();
+	local_apic_timer_set_hz((first.apic - last.apic) * PM_TIMER_HZ / elapsed);
 }
 
 static u8 cmos_read(u8 reg)

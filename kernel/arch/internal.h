@@ -105,8 +105,9 @@ u32 local_apic_id(void);
 void local_apic_enable(void);                 /* each CPU */
 void local_apic_timer_start(void);            /* each CPU */
 void local_apic_end_of_interrupt(void);
-void local_apic_timer_calibrate_begin(void);
-void local_apic_timer_calibrate_end(u64 elapsed_ns);
+void local_apic_timer_count_down(void);       /* from 2^32 - 1, without interrupts */
+u32 local_apic_timer_read(void);
+void local_apic_timer_set_hz(u64 hz);         /* how fast it counts */
 void ipi_send(struct cpu *c, u32 vector);
 void ipi_start(u32 apic_id, u32 page);        /* INIT, start-up, start-up: the CPU begins at page * 4096 in real mode */
 void nmi_send_others(void);                   /* no effect before local_apic_enable */

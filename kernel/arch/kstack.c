@@ -13,7 +13,9 @@
 #define SLOT_SIZE KIB(32)
 #define STACKS_MAX 65536
 #define STACK_FRAMES (KERNEL_STACK_SIZE / PAGE_SIZE)
-#define CACHE_MAX 8
+#define CACHE_MAX 16 /* one more, and */
+#define CACHE_KEEP 8 /* all but so many are freed together: it takes an interrupt to every other CPU */
+#define BATCH (CACHE_MAX + 1 - CACHE_KEEP)
 
 static u64 slot_words[STACKS_MAX / 64];
 static struct bitmap slots = { .words = slot_words, .bits = STACKS_MAX };
@@ -35,24 +37,11 @@ static struct list *cache_take(void)
 	return l;
 }
 
-static bool cache_put(struct list *l)
-{
-	bool kept;
-
-	spin_lock(&kstack_lock);
-	kept = cached < CACHE_MAX;
-	if (kept) {
-		list_push_front(&cache, l);
-		cached++;
-	}
-	spin_unlock(&kstack_lock);
-	return kept;
-}
-
 static void slot_free(u64 slot)
 {
 	spin_lock(&kstack_lock);
 	bitmap_clear(&slots, slot);
+	slots.hint = MIN(slots.hint, slot); /* the lowest ones, or each would get a page table in time */
 	spin_unlock(&kstack_lock);
 }
 
@@ -98,16 +87,39 @@ void *kernel_stack_alloc(void)
 	return (void *)base;
 }
 
+/* Unmaps BATCH whole stacks. Their frames are freed when no TLB knows them any more. */
+static void batch_unmap(const u64 *bases)
+{
+	u64 frames[BATCH][STACK_FRAMES], i, page;
+
+	for (i = 0; i < BATCH; i++)
+		for (page = 0; page < STACK_FRAMES; page++) {
+			frames[i][page] = kernel_page_phys(bases[i] + page * PAGE_SIZE);
+			kernel_unmap_page(bases[i] + page * PAGE_SIZE);
+		}
+	tlb_flush_kernel(0, ~0ull);
+	for (i = 0; i < BATCH; i++) {
+		for (page = 0; page < STACK_FRAMES; page++)
+			frame_free_kernel(frames[i][page]);
+		slot_free((bases[i] - STACKS_BASE) / SLOT_SIZE);
+	}
+}
+
 void kernel_stack_free(void *stack)
 {
-	u64 base = (u64)stack, frames[STACK_FRAMES], i;
+	u64 batch[BATCH], count = 0;
 
-	if (cache_put(stack))
-		return;
-	for (i = 0; i < STACK_FRAMES; i++)
-		frames[i] = kernel_page_phys(base + i * PAGE_SIZE);
-	stack_unmap(base, frames, STACK_FRAMES);
-	slot_free((base - STACKS_BASE) / SLOT_SIZE);
+	spin_lock(&kstack_lock);
+	list_push_front(&cache, stack);
+	cached++;
+	if (cached > CACHE_MAX)
+		for (; cached > CACHE_KEEP; cached--) {
+			batch[count++] = (u64)cache.prev;
+			list_remove(cache.prev);
+		}
+	spin_unlock(&kstack_lock);
+	if (count)
+		batch_unmap(batch);
 }
 
 void kernel_stack_frames(u64 *used, u64 *kept)

@@ -12,6 +12,8 @@ static void power_off(void)
 	out16(acpi.pm1a_control, (u16)(acpi.sleep_a << 10 | SLEEP_ENABLE));
 	if (acpi.pm1b_control)
 		out16(acpi.pm1b_control, (u16)(acpi.sleep_b << 10 | SLEEP_ENABLE));
+	if (clock_tsc_hz())
+		delay_us(1000000); /* it takes its time */
 }
 
 void machine_exit(u32 code)
