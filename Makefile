@@ -73,26 +73,28 @@ help:
 	$(info $(HELP))
 	@:
 
-# What has to be installed comes first; a second make then looks for compilers and libraries again.
+# What has to be installed comes first; a second make then looks for compilers and libraries again. Neither may read the
+# input, which is the guest's.
 packages-%:
-	@sh boot/packages.sh $*
+	@sh boot/packages.sh $* </dev/null
 
 image: packages-build
 	@$(MAKE) $(IMAGE)
 
 run: packages-build
-	@$(MAKE) $(RUN_IMAGE)
+	@$(MAKE) $(RUN_IMAGE) </dev/null
 	@$(MACHINE)
 
 gdb: packages-gdb
-	@$(MAKE) $(RUN_IMAGE)
+	@$(MAKE) $(RUN_IMAGE) </dev/null
 	@$(MACHINE) --gdb $(B)/kernel.elf
 
 test: packages-test
 	@$(MAKE) BUILD=release build/release/system.img host-tests
 	@$(MAKE) BUILD=debug build/debug/system.img
-	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug PYTHONDONTWRITEBYTECODE=1 \
-	 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest -n $(JOBS) tests $(TESTS)
+	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug B=build/release \
+	 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest \
+	 -n $(JOBS) tests $(TESTS)
 
 clean:
 	rm -rf build
@@ -215,15 +217,19 @@ endef
 PROGRAM_FILES := $(sort $(wildcard userland/programs/*.c))
 PROGRAM_DIRECTORIES := $(patsubst %/,%,$(sort $(dir $(wildcard userland/programs/*/*.c))))
 TEST_FILES := $(sort $(wildcard tests/guest/*.c))
+TEST_DLLS := $(sort $(wildcard tests/guest/dll/*.c))
 PROGRAMS := $(PROGRAM_FILES:userland/programs/%.c=bin/%.exe) $(PROGRAM_DIRECTORIES:userland/programs/%=bin/%.exe) \
-	    $(TEST_FILES:tests/guest/%.c=tests/%.exe)
+	    $(TEST_FILES:tests/guest/%.c=tests/%.exe) $(TEST_DLLS:tests/guest/dll/%.c=tests/%.dll)
 $(foreach file,$(PROGRAM_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),bin,$(file))))
 $(foreach directory,$(PROGRAM_DIRECTORIES),\
 	$(eval $(call program_rule,$(notdir $(directory)),bin,$(sort $(wildcard $(directory)/*.c)))))
 $(foreach file,$(TEST_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),tests,$(file))))
 
+$(TEST_DLLS:tests/guest/dll/%.c=$(B)/tests/%.dll): $(B)/tests/%.dll: $(B)/tests/guest/dll/%.c.o
+	@mkdir -p $(@D); echo "  LD    $@"; $(MINGW)gcc -shared -o $@ $<
+
 $(B)/user.list: fresh
-	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(PROGRAM_DIRECTORIES:%=$(wildcard %/*.c)))
+	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(wildcard userland/programs/*/*.c))
 
 # --- the system volume: a directory that mirrors it, then the image ---
 
@@ -262,4 +268,4 @@ $(B)/files.img: $(IMAGE) fresh
 
 -include tests/host/host.mk
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(EFI_OBJECTS) $(foreach dll,$(DLLS),$($(dll)_OBJECTS)))
--include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(wildcard userland/programs/*/*.c))
+-include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(TEST_DLLS) $(wildcard userland/programs/*/*.c))
