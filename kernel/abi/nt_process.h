@@ -1,7 +1,8 @@
 /*
  * What the kernel lays out in user memory for processes, threads and exceptions, and the structures of the native query
  * calls: Windows' x64 layout, fixed-size types. User space has its own declarations of the same.
- * Sources: Windows SDK (winnt.h), Windows Internals 7th edition part 1 (PEB, TEB), public debugging symbols of Windows 10.
+ * Sources: Windows SDK (winnt.h), Windows Internals 7th edition part 1 (PEB, TEB), public debugging symbols of
+ * Windows 10.
  */
 #ifndef ABI_NT_PROCESS_H
 #define ABI_NT_PROCESS_H
@@ -40,7 +41,8 @@ struct nt_context {
 	uint64_t rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15, rip;
 	uint8_t fpu[512]; /* FXSAVE's format */
 	uint8_t vectors[26 * 16];
-	uint64_t vector_control, debug_control, last_branch_to, last_branch_from, last_exception_to, last_exception_from;
+	uint64_t vector_control, debug_control;
+	uint64_t last_branch_to, last_branch_from, last_exception_to, last_exception_from;
 } __attribute__((aligned(16)));
 NT_AT(nt_context, rax, 0x78);
 NT_AT(nt_context, rip, 0xf8);
@@ -192,7 +194,7 @@ struct nt_file_directory_information {
 	uint32_t attributes, name_bytes;
 };
 NT_SIZE(nt_file_directory_information, 0x40); /* the name follows */
-#define FILE_BOTH_DIRECTORY_NAME 0x5e         /* its offset in FILE_BOTH_DIR_INFORMATION, which has a short name before it */
+#define FILE_BOTH_DIRECTORY_NAME 0x5e /* its offset in FILE_BOTH_DIR_INFORMATION, which has a short name too */
 
 struct nt_file_device_information {
 	uint32_t type, characteristics;

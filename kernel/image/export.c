@@ -39,7 +39,10 @@ static bool directory_place(struct file *file, u32 *rva, u32 *size)
 		return false;
 	if (!file_read(file, 0x3c, header, sizeof(pe), &got) && got == sizeof(pe)) {
 		memcpy(&pe, header, sizeof(pe));
-		/* Behind the signature (4 bytes) and the file header (20): the optional header up to the first directory. */
+		/*
+		 * Behind the signature (4 bytes) and the file header (20): the optional header up to the first
+		 * directory.
+		 */
 		if (!file_read(file, (u64)pe + 24, header, 120, &got) && got == 120) {
 			memcpy(&directories, header + 108, sizeof(directories));
 			memcpy(rva, header + 112, sizeof(*rva));
@@ -56,7 +59,9 @@ static bool exports_read(struct file *file, const struct pe_image *image, struct
 	u32 offset;
 	u64 got;
 
-	if (!directory_place(file, &e->rva, &e->size) || e->size < sizeof(struct export_directory) || e->size > KMALLOC_MAX)
+	if (!directory_place(file, &e->rva, &e->size))
+		return false;
+	if (e->size < sizeof(struct export_directory) || e->size > KMALLOC_MAX)
 		return false;
 	segment = pe_segment_at(image, e->rva);
 	if (!segment)

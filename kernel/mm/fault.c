@@ -100,8 +100,8 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		if (f.io != IO_NONE) {
 			r = fault_io(&f);
 		} else if (r == FAULT_WAIT_MEMORY) {
-			/* A thread that was told to end does not wait: it ends on its way back to user mode. */
-			if (!frames_wait())
+			/* Nobody waits who was told to end, or for an address space that is going: its end waits for us. */
+			if (!frames_wait() || v->dying)
 				return access & FAULT_USER ? FAULT_RESOLVED : FAULT_NO_MEMORY;
 			r = FAULT_RETRY;
 		}

@@ -168,7 +168,7 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 		mutex_lock(&v->lock);
 		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, highest, type & MEM_TOP_DOWN, protect, prot);
 		mutex_unlock(&v->lock);
-	} while (status == MM_WAIT_MEMORY && frames_wait());
+	} while (status == MM_WAIT_MEMORY && frames_wait() && !v->dying);
 	if (status == MM_WAIT_MEMORY)
 		status = STATUS_NO_MEMORY;
 	if (NT_SUCCESS(status))

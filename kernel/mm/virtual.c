@@ -12,7 +12,7 @@
 		mutex_lock(&(v)->lock);                                                                                \
 		status = (op);                                                                                         \
 		mutex_unlock(&(v)->lock);                                                                              \
-	} while (status == MM_WAIT_MEMORY && frames_wait());                                                           \
+	} while (status == MM_WAIT_MEMORY && frames_wait() && !(v)->dying);                                                          \
 	status = status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status
 
 /* ---- protection of committed pages ---- */

@@ -49,7 +49,10 @@ static void context_capture(const struct trap_frame *f, struct nt_context *c)
 	memcpy(&c->mxcsr, c->fpu + MXCSR_OFFSET, sizeof(c->mxcsr));
 }
 
-/* What the context's flags name. All that matters to the kernel's safety (segments, flags, rip) arch sets right itself. */
+/*
+ * What the context's flags name. All that matters to the kernel's safety (segments, flags, rip) arch sets right
+ * itself.
+ */
 static void context_apply(struct trap_frame *f, struct nt_context *c)
 {
 	if ((c->flags & CONTEXT_CONTROL_) == CONTEXT_CONTROL_) {
@@ -91,8 +94,8 @@ static noreturn void end_process(const struct nt_exception_record *r, const char
 }
 
 /*
- * Changes f so that the thread goes on in KiUserExceptionDispatcher (rcx = record, rdx = context), with both on its stack
- * below the stack pointer. If the stack does not take them, the process ends.
+ * Changes f so that the thread goes on in KiUserExceptionDispatcher (rcx = record, rdx = context), with both on its
+ * stack below the stack pointer. If the stack does not take them, the process ends.
  */
 static void deliver(struct trap_frame *f, const struct nt_exception_record *r)
 {

@@ -72,7 +72,9 @@ void exception_report(const struct nt_exception_record *r, const char *why)
 	const char *access;
 
 	module_text(p->vspace, r->address, module, sizeof(module));
-	if (has_address(r)) {
+	if (has_address(r) && r->parameters[1] == ~0ull) {
+		strlcpy(data, ", through an address that is not canonical", sizeof(data));
+	} else if (has_address(r)) {
 		access = r->parameters[0] == 8 ? "execution" : r->parameters[0] == 1 ? "write" : "read";
 		what[0] = 0;
 		vspace_describe(p->vspace, r->parameters[1], what, sizeof(what));

@@ -48,8 +48,8 @@ static struct file *program_find(const char *command)
 	if (absolute)
 		klog(LOG_ERROR, "the first program (option run=) is not there: C:%s", path);
 	else
-		klog(LOG_ERROR, "the first program (option run=) is not there: %s%s in C:\\, C:\\bin or C:\\tests", name,
-		     suffix ? "" : ".exe");
+		klog(LOG_ERROR, "the first program (option run=) is not there: %s%s in C:\\, C:\\bin or C:\\tests",
+		     name, suffix ? "" : ".exe");
 	return NULL;
 }
 

@@ -1,6 +1,6 @@
 /*
- * Handle tables: blocks of entries, found through an array of pointers that doubles; free entries are chained. A handle's
- * value is its index + 1, times 4; its two lowest bits are ignored, as on Windows.
+ * Handle tables: blocks of entries, found through an array of pointers that doubles; free entries are chained. A
+ * handle's value is its index + 1, times 4; its two lowest bits are ignored, as on Windows.
  */
 #include "lib/debug.h"
 #include "lib/string.h"

@@ -1,7 +1,7 @@
 /*
  * Objects: references, names, and waiting for them. One lock, the dispatch lock, guards the signal state of all objects
- * and all waits: so a wait for several objects sees them at one moment, and whoever signals an object finishes the waits
- * that this satisfies. A waiter never has to look again.
+ * and all waits: so a wait for several objects sees them at one moment, and whoever signals an object finishes the
+ * waits that this satisfies. A waiter never has to look again.
  */
 #include "lib/debug.h"
 #include "lib/string.h"

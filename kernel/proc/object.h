@@ -1,6 +1,7 @@
 /*
  * Objects that user space holds handles to. Lifetime: refs counts every pointer (handles, views, running operations);
- * at zero the type's destroy runs, in thread context, no spinlock held. handles counts handles alone: at zero the name goes away.
+ * at zero the type's destroy runs, in thread context, no spinlock held. handles counts handles alone: at zero the
+ * name goes away.
  */
 #ifndef PROC_OBJECT_H
 #define PROC_OBJECT_H
@@ -52,7 +53,10 @@ struct object *object_name_lookup(const char *name);
  * there are handles again.
  */
 void object_name_remove(struct object *o, bool unless_handles);
-/* NTSTATUS: index of the object that ended the wait, STATUS_TIMEOUT, STATUS_THREAD_IS_TERMINATING. deadline: clock_ns(). */
+/*
+ * NTSTATUS: index of the object that ended the wait, STATUS_TIMEOUT, STATUS_THREAD_IS_TERMINATING. deadline:
+ * clock_ns().
+ */
 #define WAIT_OBJECTS_MAX 64
 u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline);
 
@@ -64,7 +68,10 @@ u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline);
  * STATUS_PROCESS_IS_TERMINATING.
  */
 u32 handle_create(struct process *p, struct object *o, u32 access, u32 flags, u64 *handle);
-/* As handle_create for the current process, and the handle is stored at the user address to; if that fails it is closed again. */
+/*
+ * As handle_create for the current process, and the handle is stored at the user address to; if that fails it is
+ * closed again.
+ */
 u32 handle_create_for_user(struct object *o, u32 access, u32 flags, u64 to);
 /* type NULL: any. access: rights that the handle must have. One more reference in *out. Knows the pseudo-handles. */
 u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out);

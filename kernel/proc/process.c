@@ -194,6 +194,8 @@ void process_terminate(struct process *p, u32 status)
 /* From here on nobody gets at the address space; waits for those who use it. */
 static void vspace_close(struct process *p)
 {
+	if (p->vspace)
+		p->vspace->dying = true; /* who waits for memory on its behalf need not */
 	spin_lock(&processes_lock);
 	p->vspace_closed = true;
 	while (p->vspace_users)

@@ -33,7 +33,9 @@ struct process {
 	u32 vspace_users;            /* see process_vspace_acquire */
 	bool vspace_closed;
 	struct wait_queue vspace_idle; /* its end waits here for the users to go */
-	struct bs_memory_of_process { u64 private_commit, working_set_peak, faults; } last; /* as they were when it ended */
+	struct {
+		u64 private_commit, working_set_peak, faults;
+	} last;                      /* as they were when it ended */
 };
 
 static inline struct process *process_current(void)
@@ -53,17 +55,24 @@ void process_terminate(struct process *p, u32 status);
 
 /* One more reference; NULL if there is none with this id. */
 struct process *process_by_id(u32 id);
-/* Walks all processes: the one after p, or the first one if p is NULL. Takes p's reference, gives one; NULL at the end. */
+/*
+ * Walks all processes: the one after p, or the first one if p is NULL. Takes p's reference, gives one; NULL at the
+ * end.
+ */
 struct process *process_next(struct process *p);
 /* What BsQueryProcess tells. */
 void process_query(struct process *p, struct bs_process *out);
-/* The same as Windows' VM_COUNTERS_EX; the peaks of virtual size and commit are not kept: they equal the present values. */
+/*
+ * The same as Windows' VM_COUNTERS_EX; the peaks of virtual size and commit are not kept: they equal the present
+ * values.
+ */
 struct nt_vm_counters;
 void process_memory_query(struct process *p, struct nt_vm_counters *out);
 
 /*
- * Memory calls get a process by handle: STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED; STATUS_PROCESS_IS_TERMINATING if it has ended.
- * *out holds one more reference, and the address space stays until process_vspace_release.
+ * Memory calls get a process by handle: STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED;
+ * STATUS_PROCESS_IS_TERMINATING if it has ended. *out holds one more reference, and the address space stays until
+ * process_vspace_release.
  */
 u32 process_vspace_acquire(u64 handle, u32 access, struct process **out);
 void process_vspace_release(struct process *p);

@@ -115,7 +115,8 @@ static u32 parameters_create(const struct process_start *s, struct process *p, u
 	parameters.maximum_length = (u32)size;
 	parameters.length = (u32)length;
 	memcpy(parameters.standard, s->standard, sizeof(parameters.standard));
-	parameters.current_directory = string_at(*base, directory_at, s->current_directory.bytes, CURRENT_DIRECTORY_MAX);
+	parameters.current_directory = string_at(*base, directory_at, s->current_directory.bytes,
+						 CURRENT_DIRECTORY_MAX);
 	parameters.dll_path = string_at(*base, directory_at - 2, 0, 2); /* the last bytes of the structure are zero */
 	parameters.image_path = string_at(*base, path_at, image_path.bytes, image_path.bytes + 2);
 	parameters.command_line = string_at(*base, command_at, s->command_line.bytes, s->command_line.bytes + 2);

@@ -23,8 +23,9 @@ enum { SUPERSEDE, OPEN, CREATE, OPEN_IF, OVERWRITE, OVERWRITE_IF };
 #define CONSOLE_CHUNK 256 /* bytes */
 
 /* Rights that a file on this volume can't be opened with. */
-#define WRITE_RIGHTS (FILE_WRITE_DATA_ | FILE_APPEND_DATA_ | FILE_WRITE_EA_ | FILE_DELETE_CHILD_ | FILE_WRITE_ATTRIBUTES_ | \
-		      DELETE_ | WRITE_DAC_ | WRITE_OWNER_)
+#define WRITE_RIGHTS                                                                                                   \
+	(FILE_WRITE_DATA_ | FILE_APPEND_DATA_ | FILE_WRITE_EA_ | FILE_DELETE_CHILD_ | FILE_WRITE_ATTRIBUTES_ |          \
+	 DELETE_ | WRITE_DAC_ | WRITE_OWNER_)
 
 bool io_status_put(u64 to, u32 status, u64 information)
 {
@@ -111,15 +112,18 @@ static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_t
 }
 
 /*
- * NtCreateFile(HANDLE *file, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, IO_STATUS_BLOCK *io, LARGE_INTEGER *size,
- * ULONG file_attributes, ULONG share, ULONG disposition, ULONG options, void *ea, ULONG ea_size)
+ * NtCreateFile(HANDLE *file, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, IO_STATUS_BLOCK *io, LARGE_INTEGER
+ * *size, ULONG file_attributes, ULONG share, ULONG disposition, ULONG options, void *ea, ULONG ea_size)
  */
 u32 sys_NtCreateFile(const u64 *a)
 {
 	return file_open_call(a[0], (u32)a[1], a[2], a[3], (u32)a[7], (u32)a[8]);
 }
 
-/* NtOpenFile(HANDLE *file, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, IO_STATUS_BLOCK *io, ULONG share, ULONG options) */
+/*
+ * NtOpenFile(HANDLE *file, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, IO_STATUS_BLOCK *io, ULONG share, ULONG
+ * options)
+ */
 u32 sys_NtOpenFile(const u64 *a)
 {
 	return file_open_call(a[0], (u32)a[1], a[2], a[3], OPEN, (u32)a[5]);

@@ -103,7 +103,10 @@ u32 sys_NtQueryInformationFile(const u64 *a)
 	return io_status_put(a[1], status, size) ? status : STATUS_ACCESS_VIOLATION;
 }
 
-/* NtSetInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, class FilePositionInformation (14)) */
+/*
+ * NtSetInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, class FilePositionInformation
+ * (14))
+ */
 u32 sys_NtSetInformationFile(const u64 *a)
 {
 	struct file_object *o;
@@ -135,7 +138,10 @@ u32 sys_NtSetInformationFile(const u64 *a)
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }
 
-/* NtQueryVolumeInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, class FileFsDeviceInformation (4)) */
+/*
+ * NtQueryVolumeInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, class
+ * FileFsDeviceInformation (4))
+ */
 u32 sys_NtQueryVolumeInformationFile(const u64 *a)
 {
 	struct nt_file_device_information device = { .type = FILE_DEVICE_DISK_ };

@@ -59,7 +59,8 @@ u32 sys_BsCreateProcess(const u64 *a)
 	struct process *p;
 	u32 status;
 
-	if (!copy_from_user(&in, a[0], sizeof(in)) || !user_probe(a[1], sizeof(u64)) || !user_probe(a[2], sizeof(u64)) ||
+	if (!copy_from_user(&in, a[0], sizeof(in)) ||
+	    !user_probe(a[1], sizeof(u64)) || !user_probe(a[2], sizeof(u64)) ||
 	    !user_probe(a[0] + offsetof(struct bs_create_process, process_id), 2 * sizeof(u32)))
 		return STATUS_ACCESS_VIOLATION;
 	if (in.flags & ~(BS_PROCESS_INHERIT_HANDLES | BS_PROCESS_SUSPENDED))
@@ -284,8 +285,9 @@ u32 sys_NtQueryInformationProcess(const u64 *a)
 }
 
 /*
- * NtSetInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size): ProcessQuotaLimits (1) with
- * both working-set sizes ~0 empties the working set, as SetProcessWorkingSetSize documents it. There are no other limits.
+ * NtSetInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size): ProcessQuotaLimits (1)
+ * with both working-set sizes ~0 empties the working set, as SetProcessWorkingSetSize documents it. There are no
+ * other limits.
  */
 u32 sys_NtSetInformationProcess(const u64 *a)
 {

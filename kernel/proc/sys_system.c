@@ -1,4 +1,6 @@
-/* System calls for time and for the system as a whole. Source: Windows documentation of these calls; abi/backstore.h. */
+/*
+ * System calls for time and for the system as a whole. Source: Windows documentation of these calls; abi/backstore.h.
+ */
 #include "abi/nt_process.h"
 #include "io/console.h"
 #include "io/fat_path.h"
@@ -94,8 +96,8 @@ static u32 thread_entries(struct process *p, struct nt_system_thread *e, u32 max
 }
 
 /*
- * The entry of p, its threads and its name, as they lie at user address at, in the 64 KiB at buffer: so more threads than
- * fit there are left out. Returns the bytes, a multiple of 8.
+ * The entry of p, its threads and its name, as they lie at user address at, in the 64 KiB at buffer: so more threads
+ * than fit there are left out. Returns the bytes, a multiple of 8.
  */
 static u32 process_record(struct process *p, u64 at, u8 *buffer)
 {
@@ -111,8 +113,11 @@ static u32 process_record(struct process *p, u64 at, u8 *buffer)
 	memset(buffer + size, 0, name_max);
 	units = utf8_to_utf16(p->name, strlen(p->name), (u16 *)(buffer + size), sizeof(p->name) - 1);
 	if (units > 0)
-		e->name = (struct nt_unicode_string){ .length = (u16)(units * 2), .maximum_length = (u16)(units * 2 + 2),
-						      .buffer = at + size };
+		e->name = (struct nt_unicode_string){
+			.length = (u16)(units * 2),
+			.maximum_length = (u16)(units * 2 + 2),
+			.buffer = at + size,
+		};
 	return (u32)ALIGN_UP(size + MAX(units, 0) * 2 + 2, 8);
 }
 

@@ -86,10 +86,17 @@ u32 sys_NtResumeThread(const u64 *a)
 	return a[1] && !put_user_u32(a[1], before) ? STATUS_ACCESS_VIOLATION : STATUS_SUCCESS;
 }
 
-/* NtQueryInformationThread(HANDLE thread, class ThreadBasicInformation (0), void *buffer, ULONG size, ULONG *returned) */
+/*
+ * NtQueryInformationThread(HANDLE thread, class ThreadBasicInformation (0), void *buffer, ULONG size, ULONG
+ * *returned)
+ */
 u32 sys_NtQueryInformationThread(const u64 *a)
 {
-	struct nt_thread_basic_information b = { .affinity = (1ull << cpu_count) - 1, .priority = 8, .base_priority = 8 };
+	struct nt_thread_basic_information b = {
+		.affinity = (1ull << cpu_count) - 1,
+		.priority = 8,
+		.base_priority = 8,
+	};
 	struct user_thread *t;
 	u32 status = thread_lookup(a[0], THREAD_QUERY_LIMITED_INFORMATION_, &t);
 

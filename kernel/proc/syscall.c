@@ -28,13 +28,13 @@ u64 syscall_dispatch(struct trap_frame *f)
 {
 	u64 a[SYSCALL_ARGUMENTS_MAX] = { f->r10, f->rdx, f->r8, f->r9 };
 	u64 number = (u32)f->rax;
-	u32 count, status;
+	u32 count, on_stack, status;
 
 	if (number >= SYSCALL_NUMBER_MAX || !calls[number].function)
 		return STATUS_INVALID_SYSTEM_SERVICE;
 	count = calls[number].arguments;
-	if (count > REGISTER_ARGUMENTS &&
-	    !copy_from_user(a + REGISTER_ARGUMENTS, f->rsp + STACK_ARGUMENTS, (count - REGISTER_ARGUMENTS) * sizeof(u64)))
+	on_stack = count > REGISTER_ARGUMENTS ? count - REGISTER_ARGUMENTS : 0;
+	if (on_stack && !copy_from_user(a + REGISTER_ARGUMENTS, f->rsp + STACK_ARGUMENTS, on_stack * sizeof(u64)))
 		return STATUS_ACCESS_VIOLATION;
 	user_thread_current()->frame = f;
 	status = calls[number].function(a);

@@ -6,7 +6,10 @@
 #include "abi/syscalls.h"
 #include "arch/arch.h"
 
-/* One function for each call, given its arguments (as many as abi/syscalls.h says; pointers are user addresses). NTSTATUS. */
+/*
+ * One function for each call, given its arguments (as many as abi/syscalls.h says; pointers are user addresses).
+ * NTSTATUS.
+ */
 #define SYSCALL_DECLARE(number, name, arguments) u32 sys_##name(const u64 *a);
 SYSCALLS(SYSCALL_DECLARE)
 #undef SYSCALL_DECLARE
@@ -31,7 +34,10 @@ u32 user_return(u64 buffer, u32 length, u64 returned, const void *data, u32 size
 
 /* bytes of UTF-16 in user memory as UTF-8 with a 0; statuses as user_unicode_string's. */
 u32 user_utf16(u64 address, u64 bytes, char *to, size_t size);
-/* A UNICODE_STRING in user memory as UTF-8 with a 0: STATUS_ACCESS_VIOLATION, STATUS_OBJECT_NAME_INVALID (too long, odd, bad UTF-16). */
+/*
+ * A UNICODE_STRING in user memory as UTF-8 with a 0: STATUS_ACCESS_VIOLATION, STATUS_OBJECT_NAME_INVALID (too long,
+ * odd, bad UTF-16).
+ */
 u32 user_unicode_string(u64 address, char *to, size_t size);
 /* OBJECT_ATTRIBUTES at address (0 is allowed): the name as UTF-8 ("" = none) and the attributes OBJ_*. */
 u32 user_object_attributes(u64 address, char *name, size_t size, u32 *attributes);

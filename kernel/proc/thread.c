@@ -49,7 +49,8 @@ static void region_free(struct vspace *v, u64 base)
 
 /*
  * Reserves a stack and commits its upper end; the page below that is a guard, which grows the stack when it is touched.
- * *limit: the lowest address that can be used. As on Windows, a commitment that does not fit makes the reservation grow.
+ * *limit: the lowest address that can be used. As on Windows, a commitment that does not fit makes the reservation
+ * grow.
  */
 static u32 stack_create(struct user_thread *t, u64 commit, u64 reserve, u64 *limit)
 {

@@ -32,9 +32,9 @@ static inline struct user_thread *user_thread_current(void)
 }
 
 /*
- * A thread of p, linked into it but not started: the caller gets a reference, and has to thread_start it, if only to let it
- * end. commit, reserve: bytes of its stack, 0 = as the EXE says. p's address space stays: acquired, or p is new.
- * STATUS_PROCESS_IS_TERMINATING, STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT, STATUS_INSUFFICIENT_RESOURCES.
+ * A thread of p, linked into it but not started: the caller gets a reference, and has to thread_start it, if only to
+ * let it end. commit, reserve: bytes of its stack, 0 = as the EXE says. p's address space stays: acquired, or p is
+ * new. STATUS_PROCESS_IS_TERMINATING, STATUS_NO_MEMORY, STATUS_COMMITMENT_LIMIT, STATUS_INSUFFICIENT_RESOURCES.
  */
 u32 user_thread_create(struct process *p, u64 start, u64 parameter, u64 commit, u64 reserve, bool suspended,
 		       struct user_thread **out);
@@ -43,7 +43,10 @@ static inline struct user_thread *user_thread_from(struct object *o)
 	return container_of(o, struct user_thread, object);
 }
 
-/* Tells it to end, with this status unless it has one already. It may be the current one, which then goes on until it leaves. */
+/*
+ * Tells it to end, with this status unless it has one already. It may be the current one, which then goes on until it
+ * leaves.
+ */
 void user_thread_terminate(struct user_thread *t, u32 status);
 /* One resume; the count before. */
 u32 user_thread_resume(struct user_thread *t);
