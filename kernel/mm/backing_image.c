@@ -225,8 +225,12 @@ static u32 image_parse(struct file *f, struct image **out)
 		}
 		e = pe_parse(headers, got, f->size, &image->pe, &need);
 		status = status_of(e);
-		if (e == PE_OK)
+		if (e == PE_OK) {
 			image->base_field = *(u32 *)(headers + 0x3c) + 24 + 24;
+			/* It is patched in the first page. No linker puts it farther away. */
+			if (image->base_field + sizeof(u64) > PAGE_SIZE)
+				status = STATUS_INVALID_IMAGE_FORMAT;
+		}
 		if (e != PE_TRUNCATED || need <= bytes)
 			break;
 		kfree(headers);

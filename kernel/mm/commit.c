@@ -3,13 +3,27 @@
 
 struct commit_totals commit_totals;
 
+bool commit_possible(u64 pages)
+{
+	return pages <= commit_totals.limit * (commit_totals.overcommit ? 64 : 1);
+}
+
+/* Page tables and kernel memory stay in memory, whatever the paging files could hold. */
+static bool over_fixed_limit(enum commit_owner owner, u64 pages)
+{
+	struct commit_totals *t = &commit_totals;
+
+	return t->fixed_limit && (owner == COMMIT_TABLES || owner == COMMIT_KERNEL) &&
+	       t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + pages > t->fixed_limit;
+}
+
 bool commit_charge(enum commit_owner owner, u64 pages)
 {
 	struct commit_totals *t = &commit_totals;
 	u64 old = __atomic_load_n(&t->charge, __ATOMIC_RELAXED), peak;
 
 	do {
-		if (!t->overcommit && (old > t->limit || pages > t->limit - old)) {
+		if ((!t->overcommit && (old > t->limit || pages > t->limit - old)) || over_fixed_limit(owner, pages)) {
 			__atomic_add_fetch(&t->refused, 1, __ATOMIC_RELAXED);
 			return false;
 		}

@@ -13,10 +13,16 @@ enum commit_owner { COMMIT_PRIVATE, COMMIT_SECTION, COMMIT_TABLES, COMMIT_KERNEL
 struct commit_totals {
 	u64 charge, limit, peak, refused; /* pages; refused: requests */
 	u64 by_owner[COMMIT_OWNERS];
-	bool overcommit;                  /* nothing is refused */
+	u64 fixed_limit;                  /* of page tables and kernel memory, which can't leave memory; 0: none */
+	bool overcommit;                  /* nothing else is refused */
 };
 extern struct commit_totals commit_totals;
 
+/*
+ * Could this many pages ever be promised? Under overcommit there is no limit to say no: but what is many times larger than
+ * all there is would only fill memory with page tables.
+ */
+bool commit_possible(u64 pages);
 /* False, nothing charged: over the limit. Atomic; any context. */
 bool commit_charge(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);

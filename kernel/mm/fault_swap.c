@@ -90,6 +90,8 @@ static void io_finish(struct fault *f, u64 bad)
 			to_free[free_count++] = pfn;
 		} else if (bad & 1ull << i) {
 			*frame->word = word_with_prot(frame->backing, word_prot(*frame->word));
+			frame->word = NULL;
+			frame->backing = 0;
 			to_free[free_count++] = pfn;
 		} else {
 			frame_list_add(pfn, FRAME_STANDBY);
@@ -101,30 +103,40 @@ static void io_finish(struct fault *f, u64 bad)
 		frame_free(to_free[--free_count]);
 }
 
+/* count pages from the first-th on, in one request; false: it failed. *bad: pages that came, but are not what was written. */
+static bool io_read(struct fault *f, u32 first, u32 count, u64 *bad)
+{
+	if (f->io == IO_SWAP)
+		return swap_read(f->io_file, f->io_slot + first, f->io_pfns + first, count, bad);
+	return f->io_section->backing->read(f->io_section, f->io_index + first, f->io_pfns + first, count);
+}
+
 enum fault_result fault_io(struct fault *f)
 {
 	u64 bad = 0;
 
 	assert(mutex_none_held());
-	switch (f->io) {
-	case IO_WAIT:
+	if (f->io == IO_WAIT) {
 		frame_wait_io(f->io_pfns[0]);
 		return FAULT_RETRY;
-	case IO_SWAP:
-		if (!swap_read(f->io_file, f->io_slot, f->io_pfns, f->io_count, &bad))
-			bad = ~0ull;
+	}
+	/* If a request for several pages fails, one that can't be read must not take the others with it. */
+	if (!io_read(f, 0, f->io_count, &bad))
+		for (u32 i = 0; i < f->io_count; i++) {
+			u64 one = 0;
+
+			if (!io_read(f, i, 1, &one) || one)
+				bad |= 1ull << i;
+		}
+	if (f->io == IO_SWAP) {
 		__atomic_add_fetch(&fault_counters.swap_in, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&reclaim_counters.swapped_in, f->io_count, __ATOMIC_RELAXED);
-		break;
-	default:
-		if (!f->io_section->backing->read(f->io_section, f->io_index, f->io_pfns, f->io_count))
-			bad = ~0ull;
+	} else {
 		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&fault_counters.image_pages, f->io_count, __ATOMIC_RELAXED);
-		io_finish(f, bad);
-		section_unref(f->io_section);
-		return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
 	}
 	io_finish(f, bad);
+	if (f->io == IO_READ)
+		section_unref(f->io_section);
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
 }

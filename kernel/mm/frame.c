@@ -165,6 +165,19 @@ bool frames_wait(void)
 
 /* ---- the allocator ---- */
 
+/* A standby page loses its frame: from now on its word names the backing store. frames_lock held. */
+static void standby_take(u32 pfn)
+{
+	struct frame *f = &frames[pfn];
+
+	frame_list_remove(pfn);
+	*f->word = word_with_prot(f->backing, word_prot(*f->word));
+	f->word = NULL;
+	f->backing = 0;
+	f->flags = 0;
+	reclaim_counters.discarded++;
+}
+
 /* Takes a frame off the lists, the cheapest first; frames_lock held. 0: none. */
 static u32 take_locked(bool prefer_zeroed, bool *zeroed)
 {
@@ -179,14 +192,8 @@ static u32 take_locked(bool prefer_zeroed, bool *zeroed)
 		*zeroed = frames[pfn].state == FRAME_ZEROED;
 		frame_list_remove(pfn);
 	} else if ((pfn = lists[FRAME_STANDBY].first)) {
-		/* The oldest standby page loses its frame: from now on its word names the backing store. */
-		struct frame *f = &frames[pfn];
-
-		frame_list_remove(pfn);
-		*f->word = word_with_prot(f->backing, word_prot(*f->word));
-		f->word = NULL;
-		f->flags = 0;
-		reclaim_counters.discarded++;
+		/* the oldest one */
+		standby_take(pfn);
 	}
 	if (pfn)
 		frames[pfn].state = FRAME_CACHED;
@@ -282,7 +289,7 @@ void frame_free(u32 pfn)
 		interrupts_on();
 }
 
-/* Short of memory, an idle CPU gives back what its cache holds. */
+/* Short of memory, a CPU gives back what its cache holds. Interrupts are off. */
 static void cpu_cache_drain(void)
 {
 	struct cpu *c;
@@ -297,12 +304,16 @@ static void cpu_cache_drain(void)
 	spin_unlock(&frames_lock);
 }
 
+void frame_tick(void)
+{
+	if (frames_available() < frame_counts.high)
+		cpu_cache_drain();
+}
+
 bool frame_idle_work(void)
 {
 	u32 pfn = 0;
 
-	if (frames_available() < frame_counts.high)
-		cpu_cache_drain();
 	if (frame_counts.state[FRAME_ZEROED] >= ZEROED_TARGET || !frame_counts.state[FRAME_FREE])
 		return false;
 	spin_lock(&frames_lock);
@@ -374,9 +385,11 @@ void frame_free_kernel(u64 phys)
 	commit_release(COMMIT_KERNEL, 1);
 }
 
-static bool frame_is_free(u64 pfn)
+static bool frame_can_be_taken(u64 pfn)
 {
-	return frames[pfn].state == FRAME_FREE || frames[pfn].state == FRAME_ZEROED;
+	u8 s = frames[pfn].state;
+
+	return s == FRAME_FREE || s == FRAME_ZEROED || s == FRAME_STANDBY;
 }
 
 u32 frame_alloc_run(u32 count)
@@ -392,14 +405,17 @@ u32 frame_alloc_run(u32 count)
 		for (u64 at = ALIGN_UP(ranges[r].first, count); at + count <= end && !found; at += count) {
 			u32 n = 0;
 
-			while (n < count && frame_is_free(at + n))
+			while (n < count && frame_can_be_taken(at + n))
 				n++;
 			if (n == count)
 				found = at;
 		}
 	}
 	for (u32 i = 0; found && i < count; i++) {
-		frame_list_remove(found + i);
+		if (frames[found + i].state == FRAME_STANDBY)
+			standby_take(found + i);
+		else
+			frame_list_remove(found + i);
 		frames[found + i].state = FRAME_KERNEL;
 	}
 	spin_unlock(&frames_lock);
@@ -500,6 +516,7 @@ void mm_init(const struct bootinfo *b)
 	frame_counts.low = MAX(96, frame_counts.total / 64);
 	frame_counts.high = frame_counts.low * 2;
 	/* What the limit leaves out keeps clean pages (code) in memory when everything promised is touched. */
+	commit_totals.fixed_limit = frame_counts.total / 4 * 3;
 	commit_limit_add(frame_counts.total - MAX(384, frame_counts.total / 32));
 }
 

@@ -18,7 +18,7 @@ static u32 table_alloc(struct vspace *v, u64 *phys)
 
 	if (!commit_charge(COMMIT_TABLES, 1))
 		return STATUS_COMMITMENT_LIMIT;
-	pfn = frame_alloc(FRAME_FOR_KERNEL, true);
+	pfn = frame_alloc(FRAME_FOR_USER, true);
 	if (!pfn) {
 		commit_release(COMMIT_TABLES, 1);
 		return MM_WAIT_MEMORY;

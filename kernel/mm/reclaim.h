@@ -31,6 +31,11 @@ extern const struct trim_policy *trim_policy; /* the one in force */
 
 void trimmer_thread(void *arg);
 void writer_thread(void *arg);
+/*
+ * Pages that were read back keep their slots, so that they need not be written again. When slots run out, some of those of
+ * pages in use are taken back: nothing that fits into memory and paging files together may fail. Returns how many.
+ */
+u64 slots_reclaim(void);
 extern struct mutex writer_lock; /* while it is held, no page is being written */
 void victim_kill(void); /* overcommit only, at exhaustion; one caller at a time, no locks */
 

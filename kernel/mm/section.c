@@ -55,7 +55,7 @@ static u32 table_make(struct section *s, u64 *entry)
 			return STATUS_COMMITMENT_LIMIT;
 		s->charge++;
 	}
-	pfn = frame_alloc(FRAME_FOR_KERNEL, true);
+	pfn = frame_alloc(FRAME_FOR_USER, true);
 	if (!pfn) {
 		if (!s->tables_charged) {
 			s->charge--;
@@ -130,13 +130,18 @@ u32 section_commit(struct section *s, u64 first, u64 count)
 	u32 status;
 
 	for (u64 i = first; i < first + count; i++) {
-		status = section_word_make(s, i, &word);
-		if (status)
-			return status;
-		wanted += !*word;
+		word = section_word(s, i);
+		wanted += !word || !*word;
 	}
 	if (!commit_charge(COMMIT_SECTION, wanted))
 		return STATUS_COMMITMENT_LIMIT;
+	for (u64 i = first; i < first + count; i++) {
+		status = section_word_make(s, i, &word);
+		if (status) {
+			commit_release(COMMIT_SECTION, wanted);
+			return status;
+		}
+	}
 	s->charge += wanted;
 	for (u64 i = first; i < first + count; i++) {
 		word = section_word(s, i);

@@ -48,6 +48,9 @@ static bool swap_file_add(struct block_device *d)
 
 	if (file_count == SWAP_FILES_MAX || !slots || d->read_only)
 		return false;
+	/* Four bytes of checksum a slot: what memory can't keep account of is not used. */
+	while (slots > 64 && DIV_UP(slots * sizeof(u32) + slots / 8, PAGE_SIZE) > frames_available() / 4)
+		slots /= 2;
 	bits = kmap_alloc(bitmap_words(slots) * sizeof(u64));
 	f->checksums = bits ? kmap_alloc(slots * sizeof(u32)) : NULL;
 	if (!f->checksums)

@@ -34,6 +34,8 @@ static bool highest_from_zero_bits(u64 zero_bits, u64 *highest)
 	*highest = 0;
 	if (!zero_bits)
 		return true;
+	if (zero_bits >= 1ull << 47)
+		return false;
 	if (zero_bits > 32)
 		*highest = 1ull << (64 - __builtin_clzll(zero_bits)); /* all bits under the mask's highest one */
 	else if (zero_bits <= 21)
@@ -245,7 +247,7 @@ static u32 section_make(const u64 *a, struct section **out)
 			return STATUS_INVALID_FILE_FOR_SECTION;
 		return section_create_anonymous(size, (u32)a[4], attributes, out);
 	}
-	status = handle_lookup(process_current(), a[6], &file_type, 0, &o);
+	status = handle_lookup(process_current(), a[6], &file_type, attributes & SEC_IMAGE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
 	if (status)
 		return status;
 	f = file_object_of(o)->file;

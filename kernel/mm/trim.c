@@ -96,10 +96,9 @@ u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy)
 /* How many more pages have to leave page tables until enough frames are available, or will be when they are written. */
 static u64 shortage(void)
 {
-	u64 coming = frames_available();
+	u64 modified = frame_counts.state[FRAME_MODIFIED], slots = swap_slots_free();
+	u64 coming = frames_available() + frame_counts.state[FRAME_TRANSITION] + MIN(modified, slots);
 
-	if (swap_slots_total())
-		coming += frame_counts.state[FRAME_MODIFIED] + frame_counts.state[FRAME_TRANSITION];
 	return coming < frame_counts.high ? frame_counts.high - coming : 0;
 }
 
@@ -109,6 +108,9 @@ static u64 trim_all(void)
 	struct vspace *v;
 	u64 taken = 0, resident = 0;
 
+	/* Slots that only pages in memory hold: without them no modified page could leave. */
+	if (swap_slots_total() && !swap_slots_free())
+		slots_reclaim();
 	mutex_lock(&vspaces_lock);
 	list_for_each(&all_vspaces, v, all_link)
 		resident += v->resident;

@@ -1,6 +1,6 @@
 /*
- * commit=overcommit refuses nothing; so memory may run out. Then the process with the most private memory is ended: it frees
- * the most, and it is the one that promised itself the most. Victim and reason are printed; everybody else goes on.
+ * commit=overcommit refuses nothing; so memory may run out. Then the process with the most memory is ended, private or in its
+ * working set, whichever is more. Victim and reason are printed; everybody else goes on.
  */
 #include "mm/reclaim.h"
 #include "mm/vspace.h"
@@ -20,8 +20,8 @@ void victim_kill(void)
 			id = last; /* still on its way out: its memory is coming */
 			break;
 		}
-		if (v->private_charge > most) {
-			most = v->private_charge;
+		if (MAX(v->private_charge, v->resident) > most) {
+			most = MAX(v->private_charge, v->resident);
 			id = v->process_id;
 		}
 	}
@@ -32,7 +32,7 @@ void victim_kill(void)
 	if (!p)
 		return;
 	last = id;
-	kprintf("backstore: out of memory: process %u (%s) is ended: it has the most private memory, %llu KiB (commit=overcommit; "
+	kprintf("backstore: out of memory: process %u (%s) is ended: it has the most memory, %llu KiB (commit=overcommit; "
 		"memory and paging files are full)\n",
 		id, p->name, (unsigned long long)most * 4);
 	process_terminate(p, STATUS_NO_MEMORY);

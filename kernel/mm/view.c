@@ -129,7 +129,9 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	if (status)
 		return status;
 	section_ref(s);
-	if (!commit_charge(COMMIT_PRIVATE, charge)) {
+	if (!commit_possible(size >> PAGE_SHIFT) && !(s->attributes & SEC_RESERVE)) {
+		status = STATUS_COMMITMENT_LIMIT;
+	} else if (!commit_charge(COMMIT_PRIVATE, charge)) {
 		status = STATUS_COMMITMENT_LIMIT;
 	} else {
 		w->charge = charge;

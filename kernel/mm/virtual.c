@@ -17,14 +17,25 @@
 
 /* ---- protection of committed pages ---- */
 
+/* Does a write to the page make it private? Not in an image's segment that is shared for writing. */
+static bool writes_copy(const struct view *w, u64 va)
+{
+	u32 own;
+
+	if (w->kind != VIEW_IMAGE)
+		return w->copy;
+	own = w->section->backing->prot(w->section, view_index(w, va));
+	return !(own & PROT_WRITE) || own & PROT_COPY;
+}
+
 /* What a page of a view may be given when prot is asked for: a write to a write-copy view's page makes it private. */
-static u32 prot_for_page(const struct view *w, u32 prot, bool private_copy)
+static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_copy)
 {
 	if (!w->section)
 		return prot;
 	if (private_copy)
 		return prot & ~PROT_COPY;
-	return w->copy && prot & PROT_WRITE ? prot | PROT_COPY : prot;
+	return prot & PROT_WRITE && writes_copy(w, va) ? prot | PROT_COPY : prot;
 }
 
 /* Gives the page at va another protection. Its table exists. */
@@ -64,6 +75,8 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 		return STATUS_CONFLICTING_ADDRESSES;
 	if (w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
 		return STATUS_SECTION_PROTECTION;
+	if (w->kind == VIEW_SECTION && prot & PROT_EXECUTE && !(w->prot & PROT_EXECUTE))
+		return STATUS_SECTION_PROTECTION;
 	if (prot & PROT_COPY && !w->section)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
@@ -74,7 +87,7 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 		if (va == start)
 			*old = prot_to_page(state.prot);
 		if (w->section && !state.private_copy) {
-			bool after = prot_for_page(w, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
+			bool after = prot_for_page(w, va, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
 
 			copies += after && !before;
 			freed += before && !after;
@@ -92,7 +105,7 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		word = pt_word(v, va);
 		view_page_state(v, w, va, *word, &state);
-		page_protect(&g, va, word, prot_for_page(w, prot, state.private_copy));
+		page_protect(&g, va, word, prot_for_page(w, va, prot, state.private_copy));
 	}
 	gather_finish(&g);
 	return STATUS_SUCCESS;
@@ -131,12 +144,14 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 				present++;
 				reprotect |= word_prot(word[i]) != prot;
 			}
-	/* The tables first: they stay if there is no frame for the next one, and are found on the second try. */
+	/* Charged first: what is refused must not leave tables behind. */
+	if (!commit_possible(pages - present) || !commit_charge(COMMIT_PRIVATE, pages - present))
+		return STATUS_COMMITMENT_LIMIT;
 	status = pt_make_range(v, start, end);
-	if (!status && !commit_charge(COMMIT_PRIVATE, pages - present))
-		status = STATUS_COMMITMENT_LIMIT;
-	if (status)
+	if (status) {
+		commit_release(COMMIT_PRIVATE, pages - present);
 		return status;
+	}
 	w->charge += pages - present;
 	v->private_charge += pages - present;
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
@@ -159,6 +174,8 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		return STATUS_ALREADY_COMMITTED;
 	if (prot & PROT_WRITE && !(w->prot & PROT_WRITE))
 		return STATUS_SECTION_PROTECTION;
+	if (!commit_possible((end - start) >> PAGE_SHIFT))
+		return STATUS_COMMITMENT_LIMIT;
 	status = pt_make_range(v, start, end);
 	if (!status) {
 		mutex_lock(&w->section->lock);
@@ -187,10 +204,10 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, u64 highest, u32 typ
 	u64 start = ALIGN_DOWN(*base, type & MEM_RESERVE ? GRANULARITY : PAGE_SIZE), end, length, at;
 	u32 prot, status;
 
-	if (!*base)
-		type |= MEM_RESERVE; /* MEM_COMMIT alone reserves as well, when it is told no place */
 	if (!(type & (MEM_RESERVE | MEM_COMMIT)) || type & ~(MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN))
 		return STATUS_INVALID_PARAMETER_5;
+	if (!*base)
+		type |= MEM_RESERVE; /* MEM_COMMIT alone reserves as well, when it is told no place */
 	if (!prot_from_page(protect, &prot) || prot & PROT_COPY)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if (*base >= USER_HIGH)

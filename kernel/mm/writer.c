@@ -23,11 +23,7 @@ void writer_wake(void)
 	spin_unlock(&wake_lock);
 }
 
-/*
- * Pages that were read back keep their slots, so that they need not be written again. When slots run out, those of pages in
- * use are taken back: nothing that fits into memory and paging files together may fail. Returns how many.
- */
-static u64 slots_reclaim(void)
+u64 slots_reclaim(void)
 {
 	u64 first, count, got = 0;
 
@@ -101,12 +97,12 @@ static bool write_cluster(void)
 {
 	static u32 pfns[SWAP_CLUSTER], to_free[SWAP_CLUSTER]; /* one writer */
 	u32 file, got, n, free_count = 0;
-	u64 slot;
+	u64 slot, modified = __atomic_load_n(&frame_counts.state[FRAME_MODIFIED], __ATOMIC_RELAXED);
 	bool ok;
 
-	if (!frame_counts.state[FRAME_MODIFIED])
+	if (!modified)
 		return false;
-	if (!swap_slots_take(MIN(SWAP_CLUSTER, frame_counts.state[FRAME_MODIFIED]), &file, &slot, &got))
+	if (!swap_slots_take(MIN(SWAP_CLUSTER, modified), &file, &slot, &got))
 		return swap_slots_total() && slots_reclaim();
 	n = modified_take(pfns, got);
 	for (u32 i = n; i < got; i++)

@@ -164,6 +164,7 @@ void sched_tick(void)
 
 	if (c->id == 0)
 		favours = 0;
+	frame_tick();
 	if (clock_ns() >= next_deadline) {
 		spin_lock(&sched_lock);
 		while (!list_empty(&sleepers)) {

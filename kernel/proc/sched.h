@@ -74,5 +74,6 @@ u64 thread_cpu_ns(const struct thread *t); /* time on a CPU until now */
  * In mm/frame.c.
  */
 bool frame_idle_work(void);
+void frame_tick(void); /* each CPU's timer interrupt; in mm/frame.c */
 
 #endif
