@@ -94,7 +94,7 @@ test: packages-test
 	@$(MAKE) BUILD=debug build/debug/system.img
 	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug B=build/release \
 	 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest \
-	 -n $(JOBS) tests $(TESTS)
+	 -n $(JOBS) --dist loadgroup tests $(TESTS)
 
 clean:
 	rm -rf build

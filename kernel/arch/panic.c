@@ -3,6 +3,7 @@
 #include "lib/string.h"
 #include "lib/symbols.h"
 #include "proc/process.h"
+#include "mm/pool.h"
 #include "proc/sched.h"
 
 #define STACK_LINES_MAX 40
@@ -87,6 +88,18 @@ static void locks_print(const struct cpu *c)
 #endif
 }
 
+/* Junk that BUILD=debug leaves in memory says where a wild pointer came from. */
+static void junk_print(const char *name, u64 value)
+{
+	u64 freed = JUNK_FREED * 0x0101010101010101ull, fresh = JUNK_NEW * 0x0101010101010101ull;
+
+	/* Also with a small offset added, as from a pointer to a structure. */
+	if (value - freed < PAGE_SIZE)
+		kprintf("%s comes from memory that was freed: use after free\n", name);
+	else if (value - fresh < PAGE_SIZE)
+		kprintf("%s comes from memory that was allocated and never written\n", name);
+}
+
 static void registers_print(const struct trap_frame *f)
 {
 	u64 cr2;
@@ -98,6 +111,12 @@ static void registers_print(const struct trap_frame *f)
 	kprintf("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", f->r12, f->r13, f->r14, f->r15);
 	kprintf("rip %016lx rflags %06lx cs %02lx ss %02lx error %lx cr2 %016lx\n", f->rip, f->rflags, f->cs, f->ss,
 		f->error, cr2);
+	for (u32 i = 0; i < 15; i++) {
+		static const char names[15][4] = { "r15", "r14", "r13", "r12", "r11", "r10", "r9", "r8", "rdi", "rsi", "rbp",
+						   "rbx", "rdx", "rcx", "rax" };
+
+		junk_print(names[i], (&f->r15)[i]);
+	}
 }
 
 void cpu_state_print(void)

@@ -263,7 +263,7 @@ void frame_free(u32 pfn)
 
 	assert(f->state == FRAME_KERNEL && !f->shares);
 #ifdef DEBUG
-	memset(frame_address(pfn), 0xdf, PAGE_SIZE); /* the fault message knows this pattern: use after free */
+	memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
 #endif
 	f->word = NULL;
 	f->backing = 0;

@@ -119,7 +119,7 @@ void *kmalloc(size_t size)
 		list_remove(&page->link);
 	spin_unlock(&pool_lock);
 #ifdef DEBUG
-	memset(block, 0xcd, class_size(class));
+	memset(block, JUNK_NEW, class_size(class));
 #endif
 	return block;
 }
@@ -146,7 +146,7 @@ void kfree(void *p)
 	}
 	check(page->magic == POOL_MAGIC);
 #ifdef DEBUG
-	memset(p, 0xdf, class_size(page->class));
+	memset(p, JUNK_FREED, class_size(page->class));
 #endif
 	spin_lock(&pool_lock);
 	if (!page->free)

@@ -10,6 +10,10 @@
 
 #define KMALLOC_MAX KIB(64)
 
+/* BUILD=debug fills memory with these bytes, and a panic's registers are looked through for them. */
+#define JUNK_FREED 0xdf /* given back: a pointer from here is a use after free */
+#define JUNK_NEW 0xcd   /* allocated and never written */
+
 void *kmalloc(size_t size); /* contents undefined (junk in debug builds) */
 void *kzalloc(size_t size);
 void kfree(void *p); /* NULL is allowed */
