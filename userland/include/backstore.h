@@ -1,0 +1,105 @@
+/*
+ * The native interface for user programs: Backstore's own calls (Bs*), and the calls of Windows NT that mingw-w64's
+ * winternl.h does not declare. All are in ntdll.dll: link with its import library. Include this in place of windows.h or
+ * before it: it brings windows.h, winternl.h and ntstatus.h in the order in which they do not quarrel.
+ */
+#ifndef INCLUDE_BACKSTORE_H
+#define INCLUDE_BACKSTORE_H
+
+#ifndef WIN32_NO_STATUS
+#define WIN32_NO_STATUS /* ntstatus.h has them all, winnt.h a few */
+#endif
+#include <windows.h>
+#undef WIN32_NO_STATUS
+#include <ntstatus.h>
+#include <winternl.h>
+#include "abi/backstore.h"
+
+#ifndef STATUS_HEAP_CORRUPTION
+#define STATUS_HEAP_CORRUPTION ((NTSTATUS)0xC0000374)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BACKSTORE_CURRENT_PROCESS ((HANDLE)(LONG_PTR)-1)
+#define BACKSTORE_CURRENT_THREAD ((HANDLE)(LONG_PTR)-2)
+
+/* Backstore's own: see abi/backstore.h. */
+NTSYSAPI NTSTATUS NTAPI BsNull(void);
+NTSYSAPI NTSTATUS NTAPI BsCreateProcess(const struct bs_create_process *in, HANDLE *process, HANDLE *thread);
+NTSYSAPI NTSTATUS NTAPI BsQueryProcess(uint64_t index, struct bs_process *out);
+NTSYSAPI NTSTATUS NTAPI BsQueryOption(const char *name, char *value, uint64_t size);
+NTSYSAPI NTSTATUS NTAPI BsQueryBacking(HANDLE process, void *address, uint64_t pages, struct bs_page *out);
+NTSYSAPI NTSTATUS NTAPI BsQueryMemory(struct bs_memory *out);
+NTSYSAPI NTSTATUS NTAPI BsQueryPagingFile(uint64_t number, struct bs_paging_file *out);
+NTSYSAPI NTSTATUS NTAPI BsCheckMemory(void);
+
+/* Objects. */
+NTSYSAPI NTSTATUS NTAPI NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, HANDLE *target,
+					  ACCESS_MASK access, ULONG attributes, ULONG options);
+NTSYSAPI NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG count, HANDLE *handles, ULONG wait_any, BOOLEAN alertable,
+						 LARGE_INTEGER *timeout);
+NTSYSAPI NTSTATUS NTAPI NtCreateEvent(HANDLE *event, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes,
+				      ULONG synchronization, BOOLEAN initial);
+NTSYSAPI NTSTATUS NTAPI NtOpenEvent(HANDLE *event, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes);
+NTSYSAPI NTSTATUS NTAPI NtSetEvent(HANDLE event, LONG *previous);
+NTSYSAPI NTSTATUS NTAPI NtResetEvent(HANDLE event, LONG *previous);
+NTSYSAPI NTSTATUS NTAPI NtSetInformationObject(HANDLE handle, ULONG information, void *buffer, ULONG size);
+
+/* Processes and threads. */
+NTSYSAPI NTSTATUS NTAPI NtOpenProcess(HANDLE *process, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes,
+				      CLIENT_ID *client_id);
+NTSYSAPI NTSTATUS NTAPI NtTerminateProcess(HANDLE process, NTSTATUS status);
+NTSYSAPI NTSTATUS NTAPI NtCreateThreadEx(HANDLE *thread, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes,
+					 HANDLE process, void *start, void *parameter, ULONG flags, SIZE_T zero_bits,
+					 SIZE_T stack_commit, SIZE_T stack_reserve, void *attribute_list);
+NTSYSAPI NTSTATUS NTAPI NtTerminateThread(HANDLE thread, NTSTATUS status);
+NTSYSAPI NTSTATUS NTAPI NtResumeThread(HANDLE thread, ULONG *previous);
+NTSYSAPI NTSTATUS NTAPI NtDelayExecution(BOOLEAN alertable, LARGE_INTEGER *interval);
+NTSYSAPI NTSTATUS NTAPI NtYieldExecution(void);
+NTSYSAPI NTSTATUS NTAPI NtRaiseException(EXCEPTION_RECORD *record, CONTEXT *context, BOOLEAN first_chance);
+NTSYSAPI NTSTATUS NTAPI NtContinue(CONTEXT *context, BOOLEAN test_alert);
+
+/* Time and the system. */
+NTSYSAPI NTSTATUS NTAPI NtQueryPerformanceCounter(LARGE_INTEGER *counter, LARGE_INTEGER *frequency);
+NTSYSAPI NTSTATUS NTAPI NtShutdownSystem(ULONG action);
+
+/* Files. */
+NTSYSAPI NTSTATUS NTAPI NtReadFile(HANDLE file, HANDLE event, void *apc, void *apc_context, IO_STATUS_BLOCK *io,
+				   void *buffer, ULONG size, LARGE_INTEGER *offset, ULONG *key);
+NTSYSAPI NTSTATUS NTAPI NtWriteFile(HANDLE file, HANDLE event, void *apc, void *apc_context, IO_STATUS_BLOCK *io,
+				    const void *buffer, ULONG size, LARGE_INTEGER *offset, ULONG *key);
+NTSYSAPI NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE file, HANDLE event, void *apc, void *apc_context,
+					     IO_STATUS_BLOCK *io, void *buffer, ULONG size,
+					     FILE_INFORMATION_CLASS information, BOOLEAN single,
+					     UNICODE_STRING *name, BOOLEAN restart);
+NTSYSAPI NTSTATUS NTAPI NtQueryAttributesFile(OBJECT_ATTRIBUTES *attributes, FILE_BASIC_INFORMATION *out);
+
+/* Memory. Sizes and offsets in bytes. */
+NTSYSAPI NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE process, void **base, ULONG_PTR zero_bits, SIZE_T *size,
+						ULONG type, ULONG protect);
+NTSYSAPI NTSTATUS NTAPI NtFreeVirtualMemory(HANDLE process, void **base, SIZE_T *size, ULONG type);
+NTSYSAPI NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE process, void **base, SIZE_T *size, ULONG protect, ULONG *old);
+NTSYSAPI NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE process, const void *address, ULONG information, void *buffer,
+					     SIZE_T size, SIZE_T *returned);
+NTSYSAPI NTSTATUS NTAPI NtReadVirtualMemory(HANDLE process, const void *address, void *buffer, SIZE_T size,
+					    SIZE_T *done);
+NTSYSAPI NTSTATUS NTAPI NtWriteVirtualMemory(HANDLE process, void *address, const void *buffer, SIZE_T size,
+					     SIZE_T *done);
+NTSYSAPI NTSTATUS NTAPI NtCreateSection(HANDLE *section, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes,
+					LARGE_INTEGER *size, ULONG protect, ULONG allocation, HANDLE file);
+NTSYSAPI NTSTATUS NTAPI NtOpenSection(HANDLE *section, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes);
+NTSYSAPI NTSTATUS NTAPI NtMapViewOfSection(HANDLE section, HANDLE process, void **base, ULONG_PTR zero_bits,
+					   SIZE_T commit, LARGE_INTEGER *offset, SIZE_T *size, ULONG inherit,
+					   ULONG allocation, ULONG protect);
+NTSYSAPI NTSTATUS NTAPI NtUnmapViewOfSection(HANDLE process, void *base);
+NTSYSAPI NTSTATUS NTAPI NtQuerySection(HANDLE section, ULONG information, void *buffer, SIZE_T size,
+				       SIZE_T *returned);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

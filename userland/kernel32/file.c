@@ -1,0 +1,312 @@
+/* Files: opening, reading, writing, positions, attributes. */
+#include "kernel32.h"
+
+/* FILE_NETWORK_OPEN_INFORMATION is not asked for: these two classes say all that is needed. */
+static NTSTATUS file_query(HANDLE file, void *out, ULONG size, ULONG information)
+{
+	IO_STATUS_BLOCK io;
+
+	return NtQueryInformationFile(file, &io, out, size, (FILE_INFORMATION_CLASS)information);
+}
+
+static NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information)
+{
+	IO_STATUS_BLOCK io;
+
+	return NtSetInformationFile(file, &io, in, size, (FILE_INFORMATION_CLASS)information);
+}
+
+HANDLE WINAPI CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition,
+			  DWORD flags, HANDLE template)
+{
+	static const ULONG dispositions[] = { 0, FILE_CREATE, FILE_OVERWRITE_IF, FILE_OPEN, FILE_OPEN_IF, FILE_OVERWRITE };
+	ULONG options = FILE_SYNCHRONOUS_IO_NONALERT;
+	OBJECT_ATTRIBUTES attributes;
+	UNICODE_STRING name;
+	IO_STATUS_BLOCK io;
+	HANDLE file;
+	NTSTATUS status;
+
+	(void)template;
+	/* There is no asynchronous I/O: better an error than a caller who waits for what has happened already. */
+	if (disposition < CREATE_NEW || disposition > TRUNCATE_EXISTING || (flags & FILE_FLAG_OVERLAPPED)) {
+		SetLastError((flags & FILE_FLAG_OVERLAPPED) ? ERROR_NOT_SUPPORTED : ERROR_INVALID_PARAMETER);
+		return INVALID_HANDLE_VALUE;
+	}
+	if (!(flags & FILE_FLAG_BACKUP_SEMANTICS))
+		options |= FILE_NON_DIRECTORY_FILE;
+	if (flags & FILE_FLAG_DELETE_ON_CLOSE) {
+		options |= FILE_DELETE_ON_CLOSE;
+		access |= DELETE;
+	}
+	if (!_wcsicmp(path, L"CON"))
+		path = (access & GENERIC_WRITE) ? L"CONOUT$" : L"CONIN$";
+	status = path_to_nt(path, &name);
+	if (!status_result(status))
+		return INVALID_HANDLE_VALUE;
+	InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+	if (security && security->bInheritHandle)
+		attributes.Attributes |= OBJ_INHERIT;
+	status = NtCreateFile(&file, access | SYNCHRONIZE | FILE_READ_ATTRIBUTES, &attributes, &io, NULL,
+			      flags & 0xFFEF /* FILE_ATTRIBUTE_* but DIRECTORY */, share,
+			      dispositions[disposition], options, NULL, 0);
+	path_free(&name);
+	if (!NT_SUCCESS(status)) {
+		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(status);
+		if (status == STATUS_OBJECT_NAME_COLLISION)
+			SetLastError(ERROR_FILE_EXISTS);
+		return INVALID_HANDLE_VALUE;
+	}
+	if (disposition == CREATE_ALWAYS || disposition == OPEN_ALWAYS)
+		SetLastError(io.Information == FILE_OPENED || io.Information == FILE_OVERWRITTEN ? ERROR_ALREADY_EXISTS : 0);
+	return file;
+}
+
+HANDLE WINAPI CreateFileA(LPCSTR path, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition,
+			  DWORD flags, HANDLE template)
+{
+	WCHAR *wide = wide_from(path);
+	HANDLE file = wide ? CreateFileW(wide, access, share, security, disposition, flags, template) :
+			     INVALID_HANDLE_VALUE;
+
+	memory_free(wide);
+	return file;
+}
+
+/* The position from an OVERLAPPED, for synchronous files: read or write there. */
+static LARGE_INTEGER *overlapped_offset(OVERLAPPED *overlapped, LARGE_INTEGER *offset)
+{
+	if (!overlapped)
+		return NULL;
+	offset->LowPart = overlapped->Offset;
+	offset->HighPart = (LONG)overlapped->OffsetHigh;
+	return offset;
+}
+
+/* At the end of the file TRUE with 0 bytes; with an OVERLAPPED FALSE and ERROR_HANDLE_EOF. */
+WINBOOL WINAPI ReadFile(HANDLE file, LPVOID buffer, DWORD size, LPDWORD done, LPOVERLAPPED overlapped)
+{
+	IO_STATUS_BLOCK io = { 0 };
+	LARGE_INTEGER offset;
+	DWORD count = 0;
+	NTSTATUS status;
+
+	if (handle_is_console(file)) {
+		status = console_read(file, buffer, size, &count);
+	} else {
+		status = NtReadFile(file, NULL, NULL, NULL, &io, buffer, size, overlapped_offset(overlapped, &offset), NULL);
+		if (NT_SUCCESS(status))
+			count = (DWORD)io.Information;
+		else if (status == STATUS_END_OF_FILE && !overlapped)
+			status = STATUS_SUCCESS;
+	}
+	if (done)
+		*done = count;
+	if (overlapped) {
+		overlapped->Internal = (ULONG)status;
+		overlapped->InternalHigh = count;
+	}
+	return status_result(status);
+}
+
+WINBOOL WINAPI WriteFile(HANDLE file, LPCVOID buffer, DWORD size, LPDWORD done, LPOVERLAPPED overlapped)
+{
+	IO_STATUS_BLOCK io = { 0 };
+	LARGE_INTEGER offset;
+	NTSTATUS status = NtWriteFile(file, NULL, NULL, NULL, &io, buffer, size, overlapped_offset(overlapped, &offset),
+				      NULL);
+
+	if (done)
+		*done = NT_SUCCESS(status) ? (DWORD)io.Information : 0;
+	if (overlapped) {
+		overlapped->Internal = (ULONG)status;
+		overlapped->InternalHigh = io.Information;
+	}
+	return status_result(status);
+}
+
+WINBOOL WINAPI GetFileSizeEx(HANDLE file, PLARGE_INTEGER size)
+{
+	FILE_STANDARD_INFORMATION standard;
+
+	if (!status_result(file_query(file, &standard, sizeof(standard), 5)))
+		return FALSE;
+	*size = standard.EndOfFile;
+	return TRUE;
+}
+
+DWORD WINAPI GetFileSize(HANDLE file, LPDWORD high)
+{
+	LARGE_INTEGER size;
+
+	if (!GetFileSizeEx(file, &size))
+		return INVALID_FILE_SIZE;
+	if (high)
+		*high = (DWORD)size.HighPart;
+	if (size.LowPart == INVALID_FILE_SIZE)
+		SetLastError(ERROR_SUCCESS);
+	return size.LowPart;
+}
+
+WINBOOL WINAPI SetFilePointerEx(HANDLE file, LARGE_INTEGER distance, PLARGE_INTEGER new_position, DWORD method)
+{
+	LARGE_INTEGER position = { .QuadPart = 0 };
+	NTSTATUS status = STATUS_SUCCESS;
+
+	if (handle_is_console(file)) { /* no positions there */
+		status = STATUS_INVALID_DEVICE_REQUEST;
+	} else if (method == FILE_CURRENT) {
+		status = file_query(file, &position, sizeof(position), 14 /* FilePositionInformation */);
+	} else if (method == FILE_END) {
+		if (!GetFileSizeEx(file, &position))
+			return FALSE;
+	} else if (method != FILE_BEGIN) {
+		status = STATUS_INVALID_PARAMETER;
+	}
+	if (!status_result(status))
+		return FALSE;
+	position.QuadPart += distance.QuadPart;
+	if (position.QuadPart < 0) {
+		SetLastError(ERROR_NEGATIVE_SEEK);
+		return FALSE;
+	}
+	if (!status_result(file_set(file, &position, sizeof(position), 14)))
+		return FALSE;
+	if (new_position)
+		*new_position = position;
+	return TRUE;
+}
+
+DWORD WINAPI SetFilePointer(HANDLE file, LONG distance, PLONG distance_high, DWORD method)
+{
+	LARGE_INTEGER move = { .QuadPart = distance };
+
+	if (distance_high) {
+		move.LowPart = (DWORD)distance;
+		move.HighPart = *distance_high;
+	}
+	if (!SetFilePointerEx(file, move, &move, method))
+		return INVALID_SET_FILE_POINTER;
+	if (distance_high)
+		*distance_high = move.HighPart;
+	if (move.LowPart == INVALID_SET_FILE_POINTER)
+		SetLastError(ERROR_SUCCESS);
+	return move.LowPart;
+}
+
+/* The file ends at its current position from now on. */
+WINBOOL WINAPI SetEndOfFile(HANDLE file)
+{
+	LARGE_INTEGER position;
+	NTSTATUS status = file_query(file, &position, sizeof(position), 14);
+
+	if (NT_SUCCESS(status))
+		status = file_set(file, &position, sizeof(position), 20 /* FileEndOfFileInformation */);
+	return status_result(status);
+}
+
+DWORD WINAPI GetFileType(HANDLE file)
+{
+	FILE_FS_DEVICE_INFORMATION device;
+	IO_STATUS_BLOCK io;
+
+	if (!status_result(NtQueryVolumeInformationFile(file, &io, &device, sizeof(device), (FS_INFORMATION_CLASS)4)))
+		return FILE_TYPE_UNKNOWN;
+	SetLastError(ERROR_SUCCESS);
+	return device.DeviceType == 0x50 /* FILE_DEVICE_CONSOLE */ ? FILE_TYPE_CHAR : FILE_TYPE_DISK;
+}
+
+WINBOOL WINAPI GetFileInformationByHandle(HANDLE file, LPBY_HANDLE_FILE_INFORMATION out)
+{
+	FILE_BASIC_INFORMATION basic;
+	FILE_STANDARD_INFORMATION standard;
+	NTSTATUS status = file_query(file, &basic, sizeof(basic), 4);
+
+	if (NT_SUCCESS(status))
+		status = file_query(file, &standard, sizeof(standard), 5);
+	if (!status_result(status))
+		return FALSE;
+	memset(out, 0, sizeof(*out));
+	out->dwFileAttributes = basic.FileAttributes;
+	memcpy(&out->ftCreationTime, &basic.CreationTime, sizeof(FILETIME));
+	memcpy(&out->ftLastAccessTime, &basic.LastAccessTime, sizeof(FILETIME));
+	memcpy(&out->ftLastWriteTime, &basic.LastWriteTime, sizeof(FILETIME));
+	out->nFileSizeHigh = (DWORD)standard.EndOfFile.HighPart;
+	out->nFileSizeLow = standard.EndOfFile.LowPart;
+	out->nNumberOfLinks = standard.NumberOfLinks;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetFileTime(HANDLE file, LPFILETIME creation, LPFILETIME access, LPFILETIME write)
+{
+	FILE_BASIC_INFORMATION basic;
+
+	if (!status_result(file_query(file, &basic, sizeof(basic), 4)))
+		return FALSE;
+	if (creation)
+		memcpy(creation, &basic.CreationTime, sizeof(FILETIME));
+	if (access)
+		memcpy(access, &basic.LastAccessTime, sizeof(FILETIME));
+	if (write)
+		memcpy(write, &basic.LastWriteTime, sizeof(FILETIME));
+	return TRUE;
+}
+
+DWORD WINAPI GetFileAttributesW(LPCWSTR path)
+{
+	OBJECT_ATTRIBUTES attributes;
+	FILE_BASIC_INFORMATION basic;
+	UNICODE_STRING name;
+	NTSTATUS status = path_to_nt(path, &name);
+
+	if (NT_SUCCESS(status)) {
+		InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+		status = NtQueryAttributesFile(&attributes, &basic);
+		path_free(&name);
+	}
+	return status_result(status) ? basic.FileAttributes : INVALID_FILE_ATTRIBUTES;
+}
+
+DWORD WINAPI GetFileAttributesA(LPCSTR path)
+{
+	WCHAR *wide = wide_from(path);
+	DWORD attributes = wide ? GetFileAttributesW(wide) : INVALID_FILE_ATTRIBUTES;
+
+	memory_free(wide);
+	return attributes;
+}
+
+WINBOOL WINAPI GetFileAttributesExW(LPCWSTR path, GET_FILEEX_INFO_LEVELS level, LPVOID out)
+{
+	BY_HANDLE_FILE_INFORMATION information;
+	WIN32_FILE_ATTRIBUTE_DATA *data = out;
+	HANDLE file;
+	BOOL done;
+
+	if (level != GetFileExInfoStandard) {
+		SetLastError(ERROR_INVALID_PARAMETER);
+		return FALSE;
+	}
+	if (!status_result(path_open(path, FILE_READ_ATTRIBUTES, 0, &file)))
+		return FALSE;
+	done = GetFileInformationByHandle(file, &information);
+	NtClose(file);
+	if (!done)
+		return FALSE;
+	data->dwFileAttributes = information.dwFileAttributes;
+	data->ftCreationTime = information.ftCreationTime;
+	data->ftLastAccessTime = information.ftLastAccessTime;
+	data->ftLastWriteTime = information.ftLastWriteTime;
+	data->nFileSizeHigh = information.nFileSizeHigh;
+	data->nFileSizeLow = information.nFileSizeLow;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetFileAttributesExA(LPCSTR path, GET_FILEEX_INFO_LEVELS level, LPVOID out)
+{
+	WCHAR *wide = wide_from(path);
+	BOOL done = wide && GetFileAttributesExW(wide, level, out);
+
+	memory_free(wide);
+	return done;
+}

@@ -1,0 +1,166 @@
+/* FindFirstFile: the kernel lists a directory, the pattern is matched here. */
+#include "kernel32.h"
+
+#define FIND_BUFFER 2048u
+
+struct find {
+	HANDLE directory;
+	BYTE *next;          /* the next entry in buffer; NULL: ask the kernel */
+	BOOLEAN started;
+	WCHAR pattern[256];
+	ULONG64 buffer[FIND_BUFFER / 8];
+};
+
+/* '*' matches any text, '?' one character. Letter case does not count. */
+static BOOL pattern_match(const WCHAR *pattern, const WCHAR *name, ULONG units)
+{
+	while (*pattern) {
+		if (*pattern == '*') {
+			while (*pattern == '*')
+				pattern++;
+			for (ULONG i = 0; i <= units; i++)
+				if (pattern_match(pattern, name + i, units - i))
+					return TRUE;
+			return FALSE;
+		}
+		if (!units || (*pattern != '?' && RtlUpcaseUnicodeChar(*pattern) != RtlUpcaseUnicodeChar(*name)))
+			return FALSE;
+		pattern++;
+		name++;
+		units--;
+	}
+	return !units;
+}
+
+static void entry_copy(const FILE_DIRECTORY_INFORMATION *entry, WIN32_FIND_DATAW *out)
+{
+	ULONG units = entry->FileNameLength / sizeof(WCHAR);
+
+	memset(out, 0, sizeof(*out));
+	out->dwFileAttributes = entry->FileAttributes;
+	memcpy(&out->ftCreationTime, &entry->CreationTime, sizeof(FILETIME));
+	memcpy(&out->ftLastAccessTime, &entry->LastAccessTime, sizeof(FILETIME));
+	memcpy(&out->ftLastWriteTime, &entry->LastWriteTime, sizeof(FILETIME));
+	out->nFileSizeHigh = (DWORD)entry->EndOfFile.HighPart;
+	out->nFileSizeLow = entry->EndOfFile.LowPart;
+	if (units >= MAX_PATH)
+		units = MAX_PATH - 1;
+	memcpy(out->cFileName, entry->FileName, units * sizeof(WCHAR));
+}
+
+static NTSTATUS find_step(struct find *find, WIN32_FIND_DATAW *out)
+{
+	for (;;) {
+		FILE_DIRECTORY_INFORMATION *entry;
+		IO_STATUS_BLOCK io;
+		NTSTATUS status;
+
+		if (!find->next) {
+			status = NtQueryDirectoryFile(find->directory, NULL, NULL, NULL, &io, find->buffer, FIND_BUFFER,
+						      FileDirectoryInformation, FALSE, NULL, !find->started);
+			if (!NT_SUCCESS(status))
+				return status;
+			find->started = TRUE;
+			find->next = (BYTE *)find->buffer;
+		}
+		entry = (FILE_DIRECTORY_INFORMATION *)find->next;
+		find->next = entry->NextEntryOffset ? find->next + entry->NextEntryOffset : NULL;
+		if (pattern_match(find->pattern, entry->FileName, entry->FileNameLength / sizeof(WCHAR))) {
+			entry_copy(entry, out);
+			return STATUS_SUCCESS;
+		}
+	}
+}
+
+HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
+{
+	ULONG length = (ULONG)wcslen(path), at = length;
+	struct find *find = memory_get(sizeof(*find));
+	WCHAR *directory = memory_get((length + 3) * sizeof(WCHAR));
+	NTSTATUS status;
+
+	if (!find || !directory) {
+		memory_free(find);
+		memory_free(directory);
+		return INVALID_HANDLE_VALUE;
+	}
+	while (at && path[at - 1] != '\\' && path[at - 1] != '/' && path[at - 1] != ':')
+		at--;
+	memcpy(directory, path, at * sizeof(WCHAR));
+	memcpy(directory + at, L".", 2 * sizeof(WCHAR));
+	find->next = NULL;
+	find->started = FALSE;
+	find->directory = NULL;
+	if (length == at || length - at >= sizeof(find->pattern) / sizeof(WCHAR)) {
+		status = STATUS_OBJECT_NAME_NOT_FOUND;
+	} else {
+		memcpy(find->pattern, path + at, (length - at + 1) * sizeof(WCHAR));
+		if (!_wcsicmp(find->pattern, L"*.*")) /* all files, those without a dot as well */
+			find->pattern[1] = 0;
+		status = path_open(directory, FILE_LIST_DIRECTORY, FILE_DIRECTORY_FILE, &find->directory);
+		if (NT_SUCCESS(status))
+			status = find_step(find, out);
+		else if (status == STATUS_OBJECT_NAME_NOT_FOUND)
+			status = STATUS_OBJECT_PATH_NOT_FOUND;
+	}
+	memory_free(directory);
+	if (NT_SUCCESS(status))
+		return find;
+	if (find->directory)
+		NtClose(find->directory);
+	memory_free(find);
+	status_result(status == STATUS_NO_MORE_FILES ? STATUS_NO_SUCH_FILE : status);
+	return INVALID_HANDLE_VALUE;
+}
+
+WINBOOL WINAPI FindNextFileW(HANDLE handle, LPWIN32_FIND_DATAW out)
+{
+	return status_result(find_step(handle, out));
+}
+
+WINBOOL WINAPI FindClose(HANDLE handle)
+{
+	struct find *find = handle;
+
+	if (!handle || handle == INVALID_HANDLE_VALUE) {
+		SetLastError(ERROR_INVALID_HANDLE);
+		return FALSE;
+	}
+	NtClose(find->directory);
+	memory_free(find);
+	return TRUE;
+}
+
+static void data_narrow(const WIN32_FIND_DATAW *wide, WIN32_FIND_DATAA *out)
+{
+	ULONG bytes = 0;
+
+	/* All fields before the names have the same layout. */
+	memcpy(out, wide, offsetof(WIN32_FIND_DATAW, cFileName));
+	RtlUnicodeToUTF8N(out->cFileName, MAX_PATH - 1, &bytes, wide->cFileName,
+			  (ULONG)wcslen(wide->cFileName) * sizeof(WCHAR));
+	out->cFileName[bytes] = 0;
+	out->cAlternateFileName[0] = 0;
+}
+
+HANDLE WINAPI FindFirstFileA(LPCSTR path, LPWIN32_FIND_DATAA out)
+{
+	WCHAR *wide = wide_from(path);
+	WIN32_FIND_DATAW data;
+	HANDLE find = wide ? FindFirstFileW(wide, &data) : INVALID_HANDLE_VALUE;
+
+	memory_free(wide);
+	if (find != INVALID_HANDLE_VALUE)
+		data_narrow(&data, out);
+	return find;
+}
+
+WINBOOL WINAPI FindNextFileA(HANDLE handle, LPWIN32_FIND_DATAA out)
+{
+	WIN32_FIND_DATAW data;
+
+	if (!FindNextFileW(handle, &data))
+		return FALSE;
+	data_narrow(&data, out);
+	return TRUE;
+}

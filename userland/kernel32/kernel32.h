@@ -1,0 +1,56 @@
+/*
+ * What the files of kernel32.dll share. Functions for programs set the last error and return what Windows documents;
+ * internal ones return an NTSTATUS. Narrow text is UTF-8: CP_ACP and CP_OEMCP are 65001 here.
+ */
+#ifndef KERNEL32_KERNEL32_H
+#define KERNEL32_KERNEL32_H
+
+#define _KERNEL32_ /* the headers' functions are defined here, not imported */
+#define _CRTIMP
+#include "peb.h"
+#include "rtl.h"
+
+/* Exported as forwarders to ntdll, so there are none of these names here. */
+#define SetLastError RtlSetLastWin32Error
+#define EnterCriticalSection RtlEnterCriticalSection
+#define LeaveCriticalSection RtlLeaveCriticalSection
+
+#define PATH_UNITS_MAX 1024 /* the longest path in UTF-16 units that is taken, its end included */
+
+/* error.c */
+BOOL status_result(NTSTATUS status); /* TRUE for success; else FALSE with the last error set */
+
+/* text.c: conversions for the A functions; the results are on the process heap. */
+WCHAR *wide_from(const char *text);              /* NULL: last error set */
+char *narrow_from(const WCHAR *text, ULONG units);
+DWORD narrow_result(const WCHAR *text, DWORD units, char *out, DWORD size);
+void *memory_get(SIZE_T size);                   /* NULL: last error set */
+void memory_free(const void *memory);
+
+/* path.c */
+NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out); /* free with path_free */
+void path_free(UNICODE_STRING *path);
+DWORD path_full(const WCHAR *path, WCHAR *out, DWORD units);
+BOOL path_exists(const WCHAR *path);
+BOOL path_search(const WCHAR *name, const WCHAR *suffix, WCHAR *out);
+NTSTATUS path_open(const WCHAR *path, ACCESS_MASK access, ULONG options, HANDLE *out);
+
+/* object.c: OBJECT_ATTRIBUTES for a named object: \BaseNamedObjects\name. */
+struct object_name {
+	OBJECT_ATTRIBUTES attributes;
+	UNICODE_STRING name;
+	WCHAR buffer[300];
+};
+NTSTATUS object_name_set(struct object_name *object, const WCHAR *name, const SECURITY_ATTRIBUTES *security);
+LARGE_INTEGER *timeout_set(LARGE_INTEGER *timeout, DWORD milliseconds); /* NULL for INFINITE */
+
+/* console.c */
+BOOL handle_is_console(HANDLE handle);
+NTSTATUS console_read(HANDLE handle, void *buffer, DWORD size, DWORD *done);
+void console_init(void);
+
+/* tls.c, environment.c */
+void fls_thread_end(void);
+BOOL command_line_init(void);
+
+#endif

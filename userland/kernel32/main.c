@@ -1,0 +1,20 @@
+/* The DLL's entry point. */
+#include "kernel32.h"
+
+BOOL WINAPI DllMainCRTStartup(HINSTANCE instance, DWORD reason, LPVOID reserved)
+{
+	(void)instance;
+	(void)reserved;
+	switch (reason) {
+	case DLL_PROCESS_ATTACH:
+		if (!command_line_init())
+			return FALSE;
+		console_init();
+		break;
+	case DLL_THREAD_DETACH:
+	case DLL_PROCESS_DETACH:
+		fls_thread_end();
+		break;
+	}
+	return TRUE;
+}

@@ -1,0 +1,347 @@
+/* Loading: a module with all that it imports, and the calls LdrLoadDll and its relatives. */
+#include "ntdll.h"
+
+/* Text for a complaint: counted UTF-16 to a UTF-8 string, cut to size. */
+void module_name_to_narrow(const UNICODE_STRING *name, char *out, ULONG size)
+{
+	ULONG done;
+
+	RtlUnicodeToUTF8N(out, size - 1, &done, name->Buffer, name->Length);
+	out[done] = 0;
+}
+
+/*
+ * One line on the console: "hello.exe: dll what name". Only while the program starts: later, LoadLibrary's caller gets
+ * the status and decides by itself.
+ */
+void loader_complain(const char *dll, const char *what, const char *name)
+{
+	struct loader_module *exe = CONTAINER(loader.load_order.Flink, struct loader_module, load_order);
+	char line[512], program[128];
+	const char *parts[] = { program, ": ", dll, what, name, "\n" };
+	HANDLE console = peb_current()->parameters->standard_error;
+	IO_STATUS_BLOCK io;
+	ULONG length = 0;
+
+	if (loader.initialized)
+		return;
+	module_name_to_narrow(&exe->base_name, program, sizeof(program));
+	for (ULONG i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		for (const char *at = parts[i]; *at && length < sizeof(line); at++)
+			line[length++] = *at;
+	if (!console || !NT_SUCCESS(NtWriteFile(console, NULL, NULL, NULL, &io, line, length, NULL, NULL))) {
+		UNICODE_STRING path;
+		OBJECT_ATTRIBUTES attributes;
+
+		RtlInitUnicodeString(&path, L"\\??\\CONOUT$");
+		InitializeObjectAttributes(&attributes, &path, OBJ_CASE_INSENSITIVE, NULL, NULL);
+		if (NT_SUCCESS(NtOpenFile(&console, FILE_WRITE_DATA | SYNCHRONIZE, &attributes, &io,
+					  FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_SYNCHRONOUS_IO_NONALERT))) {
+			NtWriteFile(console, NULL, NULL, NULL, &io, line, length, NULL, NULL);
+			NtClose(console);
+		}
+	}
+}
+
+/* from takes over the caller's reference to to: it is dropped together with from. */
+NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *to)
+{
+	struct loader_module **more;
+
+	for (ULONG i = 0; i < from->import_count; i++) {
+		if (from->imports[i] == to) {
+			if (to->load_count != MODULE_PINNED)
+				to->load_count--;
+			return STATUS_SUCCESS;
+		}
+	}
+	more = RtlAllocateHeap(peb_current()->process_heap, 0, (from->import_count + 1) * sizeof(*more));
+	if (!more) {
+		module_dereference(to);
+		return STATUS_NO_MEMORY;
+	}
+	if (from->imports)
+		memcpy(more, from->imports, from->import_count * sizeof(*more));
+	RtlFreeHeap(peb_current()->process_heap, 0, from->imports);
+	more[from->import_count++] = to;
+	from->imports = more;
+	return STATUS_SUCCESS;
+}
+
+/* Whether the headers let everybody write to an address of a module, as mingw-w64's linker does for import tables. */
+static BOOLEAN section_writable(struct loader_module *module, const void *address)
+{
+	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(module->base);
+	IMAGE_SECTION_HEADER *section = IMAGE_FIRST_SECTION(headers);
+	ULONG rva = (ULONG)((BYTE *)address - module->base);
+
+	for (ULONG i = 0; i < headers->FileHeader.NumberOfSections; i++, section++)
+		if (rva - section->VirtualAddress < section->Misc.VirtualSize)
+			return (section->Characteristics & IMAGE_SCN_MEM_WRITE) != 0;
+	return FALSE;
+}
+
+/* Fills the addresses of one imported DLL. */
+static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_module *from, const char *dll,
+			       const IMAGE_IMPORT_DESCRIPTOR *descriptor)
+{
+	ULONG names = descriptor->OriginalFirstThunk ? descriptor->OriginalFirstThunk : descriptor->FirstThunk;
+	IMAGE_THUNK_DATA *name = (IMAGE_THUNK_DATA *)(module->base + names);
+	IMAGE_THUNK_DATA *slot = (IMAGE_THUNK_DATA *)(module->base + descriptor->FirstThunk);
+	IMAGE_THUNK_DATA *first = slot;
+	BOOLEAN writable = section_writable(module, slot);
+	NTSTATUS status = STATUS_SUCCESS;
+	void *page = slot;
+	SIZE_T size;
+	ULONG old;
+
+	while (name[slot - first].u1.AddressOfData)
+		slot++;
+	size = (SIZE_T)((BYTE *)slot - (BYTE *)first);
+	if (!size)
+		return STATUS_SUCCESS;
+	if (!writable)
+		status = NtProtectVirtualMemory(BACKSTORE_CURRENT_PROCESS, &page, &size, PAGE_WRITECOPY, &old);
+	if (!NT_SUCCESS(status))
+		return status;
+	for (slot = first; name->u1.AddressOfData; name++, slot++) {
+		void *address = NULL;
+		ULONG64 entry = name->u1.AddressOfData;
+
+		if (IMAGE_SNAP_BY_ORDINAL64(entry)) {
+			char digits[16] = "#", *at = digits + 1;
+			ULONG ordinal = (ULONG)IMAGE_ORDINAL64(entry);
+
+			status = export_find(from, NULL, ordinal, &address);
+			for (ULONG unit = 10000; unit; unit /= 10)
+				if (ordinal >= unit || unit == 1)
+					*at++ = (char)('0' + ordinal / unit % 10);
+			if (!NT_SUCCESS(status))
+				loader_complain(dll, " has no function ", digits);
+		} else {
+			IMAGE_IMPORT_BY_NAME *by_name = (IMAGE_IMPORT_BY_NAME *)(module->base + entry);
+
+			status = export_find(from, (char *)by_name->Name, 0, &address);
+			if (!NT_SUCCESS(status))
+				loader_complain(dll, " has no function ", (char *)by_name->Name);
+		}
+		if (!NT_SUCCESS(status))
+			return status;
+		slot->u1.Function = (ULONG64)address;
+	}
+	return writable ? status : NtProtectVirtualMemory(BACKSTORE_CURRENT_PROCESS, &page, &size, old, &old);
+}
+
+/* Loads what a module imports and fills its import address tables; then it is ready to be initialised. */
+NTSTATUS module_imports_resolve(struct loader_module *module)
+{
+	ULONG size;
+	IMAGE_IMPORT_DESCRIPTOR *descriptor =
+		RtlImageDirectoryEntryToData(module->base, TRUE, IMAGE_DIRECTORY_ENTRY_IMPORT, &size);
+	NTSTATUS status;
+
+	for (; descriptor && descriptor->Name && descriptor->FirstThunk; descriptor++) {
+		const char *dll = (char *)module->base + descriptor->Name;
+		struct loader_module *from;
+		WCHAR buffer[128];
+		UNICODE_STRING name = { 0, 0, buffer };
+		ULONG done;
+
+		RtlUTF8ToUnicodeN(buffer, sizeof(buffer), &done, dll, (ULONG)strlen(dll));
+		name.Length = name.MaximumLength = (USHORT)done;
+		status = module_load(&name, &from);
+		if (!NT_SUCCESS(status)) {
+			if (status == STATUS_DLL_NOT_FOUND)
+				loader_complain(dll, " is missing", "");
+			else if (status == STATUS_INVALID_IMAGE_FORMAT || status == STATUS_INVALID_IMAGE_NOT_MZ)
+				loader_complain(dll, " is no DLL for this system", "");
+			return status;
+		}
+		status = module_reference_add(module, from);
+		if (NT_SUCCESS(status))
+			status = thunks_resolve(module, from, dll, descriptor);
+		if (!NT_SUCCESS(status))
+			return status;
+	}
+	status = tls_module_add(module);
+	if (!NT_SUCCESS(status))
+		return status;
+	module->flags |= MODULE_ENTRY_PROCESSED;
+	if (module->flags & MODULE_IMAGE_DLL)
+		list_append(&loader.initialization_order, &module->initialization_order);
+	return STATUS_SUCCESS;
+}
+
+/* One more reference to a loaded module, or loads it with its imports; not initialised yet. Under the loader lock. */
+NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out)
+{
+	struct loader_module *module = module_find_name(name);
+	NTSTATUS status;
+
+	if (module) {
+		if (module->load_count != MODULE_PINNED)
+			module->load_count++;
+		*out = module;
+		return STATUS_SUCCESS;
+	}
+	status = module_map(name, &module);
+	if (status == STATUS_SUCCESS || status == STATUS_IMAGE_NOT_AT_BASE) {
+		status = module_imports_resolve(module);
+		if (!NT_SUCCESS(status))
+			module_dereference(module);
+	}
+	*out = module;
+	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
+}
+
+/* The name with ".dll" if it has no suffix; a dot at the end stands for no suffix and is dropped. */
+static NTSTATUS name_complete(const UNICODE_STRING *name, WCHAR *buffer, ULONG units, UNICODE_STRING *out)
+{
+	ULONG length = name->Length / sizeof(WCHAR), at = length;
+
+	if (!length || length + 5 > units)
+		return length ? STATUS_OBJECT_NAME_INVALID : STATUS_INVALID_PARAMETER;
+	for (ULONG i = 0; i < length; i++)
+		buffer[i] = name->Buffer[i] == '/' ? '\\' : name->Buffer[i];
+	while (at && buffer[at - 1] != '.' && buffer[at - 1] != '\\')
+		at--;
+	if (buffer[length - 1] == '.') {
+		length--;
+	} else if (!at || buffer[at - 1] != '.') {
+		memcpy(buffer + length, L".dll", 4 * sizeof(WCHAR));
+		length += 4;
+	}
+	out->Buffer = buffer;
+	out->Length = out->MaximumLength = (USHORT)(length * sizeof(WCHAR));
+	return STATUS_SUCCESS;
+}
+
+/* Loads and initialises a DLL, or counts one more reference. search_path and characteristics are not used. */
+NTSTATUS NTAPI LdrLoadDll(const WCHAR *search_path, ULONG *characteristics, const UNICODE_STRING *name, void **base)
+{
+	struct loader_module *module = NULL;
+	WCHAR buffer[300];
+	UNICODE_STRING full;
+	NTSTATUS status = name_complete(name, buffer, 300, &full);
+
+	(void)search_path;
+	(void)characteristics;
+	if (!NT_SUCCESS(status))
+		return status;
+	RtlEnterCriticalSection(&loader_lock);
+	status = module_load(&full, &module);
+	if (NT_SUCCESS(status)) {
+		status = modules_attach();
+		if (NT_SUCCESS(status))
+			*base = module->base;
+		else
+			module_dereference(module);
+	}
+	RtlLeaveCriticalSection(&loader_lock);
+	return status;
+}
+
+NTSTATUS NTAPI LdrUnloadDll(void *base)
+{
+	struct loader_module *module;
+
+	RtlEnterCriticalSection(&loader_lock);
+	module = module_find_base(base);
+	if (module)
+		module_dereference(module);
+	RtlLeaveCriticalSection(&loader_lock);
+	return module ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;
+}
+
+/* A loaded module's base, without a reference. */
+NTSTATUS NTAPI LdrGetDllHandle(const WCHAR *search_path, ULONG *characteristics, const UNICODE_STRING *name, void **base)
+{
+	struct loader_module *module;
+	WCHAR buffer[300];
+	UNICODE_STRING full;
+	NTSTATUS status = name_complete(name, buffer, 300, &full);
+
+	(void)search_path;
+	(void)characteristics;
+	if (!NT_SUCCESS(status))
+		return status;
+	RtlEnterCriticalSection(&loader_lock);
+	module = module_find_name(&full);
+	if (module)
+		*base = module->base;
+	RtlLeaveCriticalSection(&loader_lock);
+	return module ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;
+}
+
+/* By name, or by ordinal when name is NULL or empty. */
+NTSTATUS NTAPI LdrGetProcedureAddress(void *base, const ANSI_STRING *name, ULONG ordinal, void **address)
+{
+	BOOLEAN by_name = name && name->Length;
+	struct loader_module *module;
+	NTSTATUS status;
+
+	RtlEnterCriticalSection(&loader_lock);
+	module = module_find_base(base);
+	status = module ? export_find(module, by_name ? name->Buffer : NULL, ordinal, address) : STATUS_DLL_NOT_FOUND;
+	if (NT_SUCCESS(status))
+		status = modules_attach(); /* a forwarder may have loaded one */
+	RtlLeaveCriticalSection(&loader_lock);
+	return status;
+}
+
+/* A copy of the module's full path into name->Buffer, as much as fits; the EXE's when base is NULL. */
+NTSTATUS NTAPI LdrGetDllFullName(void *base, UNICODE_STRING *name)
+{
+	struct loader_module *module;
+	NTSTATUS status = STATUS_DLL_NOT_FOUND;
+
+	RtlEnterCriticalSection(&loader_lock);
+	module = module_find_base(base ? base : peb_current()->image_base);
+	if (module) {
+		USHORT fits = module->full_name.Length;
+
+		status = STATUS_SUCCESS;
+		if (fits > name->MaximumLength) {
+			fits = name->MaximumLength & ~1;
+			status = STATUS_BUFFER_TOO_SMALL;
+		}
+		memcpy(name->Buffer, module->full_name.Buffer, fits);
+		name->Length = module->full_name.Length;
+	}
+	RtlLeaveCriticalSection(&loader_lock);
+	return status;
+}
+
+NTSTATUS NTAPI LdrAddRefDll(ULONG flags, void *base)
+{
+	struct loader_module *module;
+
+	RtlEnterCriticalSection(&loader_lock);
+	module = module_find_base(base);
+	if (module && (flags & LDR_ADDREF_DLL_PIN))
+		module->load_count = MODULE_PINNED;
+	else if (module && module->load_count != MODULE_PINNED)
+		module->load_count++;
+	RtlLeaveCriticalSection(&loader_lock);
+	return module ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;
+}
+
+NTSTATUS NTAPI LdrDisableThreadCalloutsForDll(void *base)
+{
+	struct loader_module *module;
+
+	RtlEnterCriticalSection(&loader_lock);
+	module = module_find_base(base);
+	if (module && module->tls_slot == TLS_NO_SLOT)
+		module->flags |= MODULE_NO_THREAD_CALLS;
+	RtlLeaveCriticalSection(&loader_lock);
+	return module ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;
+}
+
+void *NTAPI RtlPcToFileHeader(void *address, void **base)
+{
+	struct loader_module *module = module_find_address(address);
+
+	*base = module ? module->base : NULL;
+	return *base;
+}

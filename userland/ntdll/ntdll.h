@@ -1,0 +1,94 @@
+/* What the files of ntdll.dll share. Locks, outermost first: loader lock, heap lock, list of modules, wait buckets. */
+#ifndef NTDLL_NTDLL_H
+#define NTDLL_NTDLL_H
+
+#define _NTSYSTEM_ /* the headers' functions are defined here, not imported */
+#define _CRTIMP
+#include "peb.h"
+#include "rtl.h"
+
+#define TLS_NO_SLOT (~0u)
+
+/* struct loader_module.flags */
+#define MODULE_IMAGE_DLL 0x4
+#define MODULE_ENTRY_PROCESSED 0x4000
+#define MODULE_NO_THREAD_CALLS 0x40000
+#define MODULE_ATTACHED 0x80000
+#define MODULE_PINNED 0xFFFF /* load_count */
+
+#define CONTAINER(pointer, type, field) ((type *)((char *)(pointer) - offsetof(type, field)))
+
+static inline void list_init(LIST_ENTRY *head)
+{
+	head->Flink = head->Blink = head;
+}
+
+static inline void list_append(LIST_ENTRY *head, LIST_ENTRY *entry)
+{
+	entry->Flink = head;
+	entry->Blink = head->Blink;
+	head->Blink->Flink = entry;
+	head->Blink = entry;
+}
+
+static inline void list_remove(LIST_ENTRY *entry)
+{
+	entry->Blink->Flink = entry->Flink;
+	entry->Flink->Blink = entry->Blink;
+}
+
+static inline ULONG64 address_round_up(ULONG64 value, ULONG64 unit)
+{
+	return (value + unit - 1) & ~(unit - 1);
+}
+
+extern IMAGE_DOS_HEADER __ImageBase; /* ntdll's own base: the linker's symbol */
+
+/* sync.c. Set once the other threads are gone: nobody is left to wake, locks that the dead hold are taken over. */
+extern BOOLEAN process_exiting;
+void thread_wait_event_close(void);
+
+/* module.c: the list of modules and how one gets into memory. */
+extern struct loader_data loader;
+extern RTL_CRITICAL_SECTION loader_lock;
+extern RTL_SRWLOCK module_list_lock; /* for readers that can't take the loader lock: exceptions */
+struct loader_module *module_find_base(const void *base);
+struct loader_module *module_find_address(const void *address);
+struct loader_module *module_find_name(const UNICODE_STRING *name);
+NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, struct loader_module **out);
+NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out);
+void module_forget(struct loader_module *module);
+void module_name_to_narrow(const UNICODE_STRING *name, char *out, ULONG size);
+
+/* export.c */
+NTSTATUS export_find(struct loader_module *module, const char *name, ULONG ordinal, void **address);
+
+/* import.c */
+NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out);
+NTSTATUS module_imports_resolve(struct loader_module *module);
+NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *to);
+void loader_complain(const char *dll, const char *what, const char *name);
+
+/* attach.c: initialisation and end of modules and threads. */
+NTSTATUS modules_attach(void);
+void module_detach(struct loader_module *module, BOOLEAN process_ends);
+void modules_thread_call(ULONG reason);
+void modules_process_detach(void);
+void module_dereference(struct loader_module *module);
+
+/* tls.c */
+NTSTATUS tls_module_add(struct loader_module *module);
+void tls_module_remove(struct loader_module *module);
+NTSTATUS tls_thread_init(void);
+void tls_thread_end(void);
+ULONG tls_thread_count(void);
+void tls_callbacks_run(struct loader_module *module, ULONG reason);
+
+/* exception.c, seh.c */
+void exception_dispatch(EXCEPTION_RECORD *record, CONTEXT *context) __attribute__((noreturn));
+BOOLEAN frames_dispatch(EXCEPTION_RECORD *record, CONTEXT *context);
+
+/* start.c */
+void loader_start(void *start, void *parameter) __attribute__((noreturn));
+
+#endif

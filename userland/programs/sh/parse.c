@@ -1,0 +1,89 @@
+/* Words: blanks separate them, '...' and "..." keep them together ("" inside "..." is a "), $? is the last exit code. */
+#include "sh.h"
+#include <stdio.h>
+#include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool ends_word(char c)
+{
+	return c == 0 || is_blank(c) || c == ';' || c == '&';
+}
+
+/* Copies one word to *to, with its quotes removed. False: a quote is not closed. */
+static bool word_copy(const char **from, char **to)
+{
+	const char *at = *from;
+	char *out = *to, quote = 0;
+	for (; quote ? *at != 0 : !ends_word(*at); at++) {
+		if (quote && *at == quote) {
+			if (quote == '"' && at[1] == '"')
+				*out++ = *at++;
+			else
+				quote = 0;
+		} else if (!quote && (*at == '"' || *at == '\'')) {
+			quote = *at;
+		} else if (quote != '\'' && at[0] == '$' && at[1] == '?') {
+			out += sprintf(out, "%lu", (unsigned long)shell.last_code);
+			at++;
+		} else {
+			*out++ = *at;
+		}
+	}
+	*out++ = 0;
+	*from = at;
+	*to = out;
+	return quote == 0;
+}
+
+bool command_parse(const char **line, struct command *c, const char **error)
+{
+	const char *at = *line;
+	char *to = c->text, *limit = c->text + sizeof(c->text) - SH_LINE_MAX;
+	*error = NULL;
+	c->count = 0;
+	c->end = COMMAND_LAST;
+	while (is_blank(*at) || (*at == ';' && c->count == 0))
+		at++;
+	const char *start = at;
+	while (*at && *at != ';' && *at != '&' && *at != '#') {
+		if (c->count == SH_WORDS_MAX || to > limit) {
+			*error = "the command is too long";
+			return false;
+		}
+		c->words[c->count++] = to;
+		if (!word_copy(&at, &to)) {
+			*error = "a quote is not closed";
+			return false;
+		}
+		while (is_blank(*at))
+			at++;
+	}
+	c->words[c->count] = NULL;
+	size_t length = (size_t)(at - start);
+	while (length > 0 && is_blank(start[length - 1]))
+		length--;
+	memcpy(c->source, start, length);
+	c->source[length] = 0;
+	if (*at == '#')
+		at += strlen(at);
+	if (*at == ';') {
+		c->end = COMMAND_THEN;
+		at++;
+	} else if (at[0] == '&' && at[1] == '&') {
+		c->end = COMMAND_AND;
+		at += 2;
+	} else if (*at == '&') {
+		c->end = COMMAND_BACKGROUND;
+		at++;
+	}
+	*line = at;
+	if (c->count == 0 && c->end != COMMAND_LAST) {
+		*error = "a command is missing before & or &&";
+		return false;
+	}
+	return c->count > 0;
+}

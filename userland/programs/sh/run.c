@@ -1,0 +1,214 @@
+/* Programs: where they are looked for, how their command line is written, and which run in the background. */
+#include "sh.h"
+#include "tool.h"
+
+#define JOBS_MAX 32
+#define LINE_INPUT (ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT)
+
+static const char *const search_path[] = { ".", "C:\\bin", "C:\\tests" };
+
+struct job {
+	int number; /* 0: free */
+	HANDLE process;
+	DWORD id;
+	char source[SH_LINE_MAX];
+};
+
+static struct job jobs[JOBS_MAX];
+static uint64_t last_cpu_ns;
+
+static bool is_file(const char *path)
+{
+	DWORD attributes = GetFileAttributesA(path);
+	return attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_DIRECTORY);
+}
+
+/* directory\name or directory\name.exe, whichever is a file; directory NULL: the name alone. */
+static bool path_try(const char *directory, const char *name, char *path)
+{
+	if ((directory ? strlen(directory) : 0) + strlen(name) + 6 > MAX_PATH)
+		return false;
+	sprintf(path, "%s%s%s", directory ? directory : "", directory ? "\\" : "", name);
+	const char *dot = strrchr(name, '.');
+	if (dot && !strpbrk(dot, "\\/") && is_file(path))
+		return true;
+	strcat(path, ".exe");
+	return is_file(path);
+}
+
+static bool program_find(const char *name, char *path)
+{
+	if (strpbrk(name, "\\/:"))
+		return path_try(NULL, name, path);
+	for (size_t i = 0; i < sizeof(search_path) / sizeof(search_path[0]); i++)
+		if (path_try(search_path[i], name, path))
+			return true;
+	return false;
+}
+
+/*
+ * Adds a word to a command line so that the C start-up code gets the same word back. Source: Microsoft C language
+ * documentation, "Parsing C command-line arguments". Returns the new end, or NULL if there is no room.
+ */
+static char *word_quote(char *to, const char *limit, const char *word)
+{
+	if (to + 2 * strlen(word) + 4 > limit)
+		return NULL;
+	bool quotes = !*word || strpbrk(word, " \t\"");
+	if (quotes)
+		*to++ = '"';
+	for (const char *at = word;; at++) {
+		int backslashes = 0;
+		for (; *at == '\\'; at++)
+			backslashes++;
+		/* Backslashes count double before a quote, and nowhere else. */
+		if (*at == '"' || (!*at && quotes))
+			backslashes *= 2;
+		memset(to, '\\', (size_t)backslashes);
+		to += backslashes;
+		if (!*at)
+			break;
+		if (*at == '"')
+			*to++ = '\\';
+		*to++ = *at;
+	}
+	if (quotes)
+		*to++ = '"';
+	*to = 0;
+	return to;
+}
+
+static bool command_line_make(char *line, size_t size, char **words, int count)
+{
+	char *to = line;
+	for (int i = 0; i < count; i++) {
+		if (i > 0)
+			*to++ = ' ';
+		to = word_quote(to, line + size, words[i]);
+		if (!to)
+			return false;
+	}
+	return true;
+}
+
+static int job_add(const PROCESS_INFORMATION *p, const char *source)
+{
+	int number = 1;
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (jobs[i].number >= number)
+			number = jobs[i].number + 1;
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (!jobs[i].number) {
+			jobs[i].number = number;
+			jobs[i].process = p->hProcess;
+			jobs[i].id = p->dwProcessId;
+			strcpy(jobs[i].source, source);
+			return number;
+		}
+	return 0;
+}
+
+void jobs_report(void)
+{
+	for (int i = 0; i < JOBS_MAX; i++) {
+		DWORD code = 0;
+		if (!jobs[i].number || WaitForSingleObject(jobs[i].process, 0) != WAIT_OBJECT_0)
+			continue;
+		GetExitCodeProcess(jobs[i].process, &code);
+		printf("[%d] ended: %s%s%s\n", jobs[i].number, jobs[i].source, code ? ": " : "", code ? tool_exit_text(code) : "");
+		CloseHandle(jobs[i].process);
+		jobs[i].number = 0;
+	}
+}
+
+void jobs_list(void)
+{
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (jobs[i].number)
+			printf("[%d] process %lu: %s\n", jobs[i].number, jobs[i].id, jobs[i].source);
+}
+
+void jobs_wait(void)
+{
+	for (int i = 0; i < JOBS_MAX; i++)
+		if (jobs[i].number)
+			WaitForSingleObject(jobs[i].process, INFINITE);
+	jobs_report();
+}
+
+HANDLE job_find(const char *text)
+{
+	uint64_t number;
+	if (text[0] != '%' || !tool_parse_number(text + 1, &number) || number == 0)
+		return NULL;
+	for (int i = 0; i < JOBS_MAX; i++)
+		if ((uint64_t)jobs[i].number == number)
+			return jobs[i].process;
+	return NULL;
+}
+
+uint64_t program_cpu_ns(void)
+{
+	return last_cpu_ns;
+}
+
+/* The process has ended, but the handle keeps its numbers. */
+static uint64_t process_cpu_ns(DWORD id)
+{
+	struct bs_process p;
+	for (uint64_t i = 0; BsQueryProcess(i, &p) == 0; i++)
+		if (p.id == id)
+			return p.cpu_ns;
+	return 0;
+}
+
+static uint32_t wait_foreground(const PROCESS_INFORMATION *p)
+{
+	DWORD code = 0;
+	WaitForSingleObject(p->hProcess, INFINITE);
+	GetExitCodeProcess(p->hProcess, &code);
+	last_cpu_ns = process_cpu_ns(p->dwProcessId);
+	CloseHandle(p->hProcess);
+	return code;
+}
+
+uint32_t program_run(char **words, int count, const char *source, bool background)
+{
+	static char line[SH_LINE_MAX * 3];
+	char path[MAX_PATH];
+	STARTUPINFOA start = { .cb = sizeof(start) };
+	PROCESS_INFORMATION p;
+	DWORD mode = 0;
+
+	if (!program_find(words[0], path)) {
+		fprintf(stderr, "sh: %s: no such program or command; help lists them\n", words[0]);
+		return SH_NOT_FOUND;
+	}
+	if (!command_line_make(line, sizeof(line), words, count)) {
+		fprintf(stderr, "sh: %s: the command line is too long\n", words[0]);
+		return SH_NOT_RUN;
+	}
+	fflush(stdout);
+	/* The program gets whole lines, whatever the interpreter reads for itself. */
+	GetConsoleMode(shell.input, &mode);
+	SetConsoleMode(shell.input, LINE_INPUT);
+	if (!CreateProcessA(path, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &p)) {
+		DWORD error = GetLastError();
+		SetConsoleMode(shell.input, mode);
+		tool_fail("sh", path, error);
+		return SH_NOT_RUN;
+	}
+	CloseHandle(p.hThread);
+	if (background) {
+		SetConsoleMode(shell.input, mode);
+		int number = job_add(&p, source);
+		if (number) {
+			printf("[%d] process %lu\n", number, p.dwProcessId);
+			return 0;
+		}
+		fprintf(stderr, "sh: %s: too many background jobs, waiting for this one\n", words[0]);
+	}
+	uint32_t code = wait_foreground(&p);
+	SetConsoleMode(shell.input, mode);
+	return code;
+}

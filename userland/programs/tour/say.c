@@ -1,0 +1,96 @@
+/* What tour writes: wrapped text, and statements with their verdict. */
+#include "tour.h"
+#include <stdarg.h>
+
+#define COLUMNS 100
+
+struct tour tour;
+
+/* Writes text in lines; the first begins with first, the others with rest (both of the same length). */
+static void write_wrapped(const char *first, const char *rest, const char *text)
+{
+	const char *indent = first;
+	size_t room = COLUMNS - strlen(first);
+	while (*text) {
+		size_t length = strlen(text);
+		if (length > room) {
+			length = room;
+			while (length > 0 && text[length] != ' ')
+				length--;
+			if (length == 0)
+				length = room;
+		}
+		printf("%s%.*s\n", indent, (int)length, text);
+		text += length;
+		while (*text == ' ')
+			text++;
+		indent = rest;
+	}
+	fflush(stdout);
+}
+
+static void write_format(const char *first, const char *rest, const char *format, va_list args)
+{
+	static char text[2048];
+	vsnprintf(text, sizeof(text), format, args);
+	write_wrapped(first, rest, text);
+}
+
+#define WRITE_FORMAT(first, rest)                                                                                      \
+	do {                                                                                                           \
+		va_list args;                                                                                          \
+		va_start(args, format);                                                                                \
+		write_format(first, rest, format, args);                                                               \
+		va_end(args);                                                                                          \
+	} while (0)
+
+void say_title(const char *format, ...)
+{
+	printf("\n");
+	WRITE_FORMAT("", "");
+}
+
+void say(const char *format, ...)
+{
+	WRITE_FORMAT("  ", "  ");
+}
+
+bool statement(bool so, const char *format, ...)
+{
+	tour.statements++;
+	tour.held += so;
+	WRITE_FORMAT(so ? "    [held]   " : "    [NOT SO] ", "             ");
+	return so;
+}
+
+void statement_skipped(const char *format, ...)
+{
+	WRITE_FORMAT("    [not judged] ", "                 ");
+}
+
+void give_up(const char *what, DWORD error)
+{
+	tool_fail("tour", what, error);
+	printf("tour: %u of %u statements held, then it could not go on\n", tour.held, tour.statements);
+	exit(TOOL_FAILED);
+}
+
+double seconds_now(void)
+{
+	LARGE_INTEGER now, frequency;
+	QueryPerformanceFrequency(&frequency);
+	QueryPerformanceCounter(&now);
+	return (double)now.QuadPart / (double)frequency.QuadPart;
+}
+
+void progress(const char *what, uint64_t done, uint64_t all)
+{
+	static double last;
+	double now = seconds_now();
+	if (last == 0 || done == 0)
+		last = now;
+	if (now - last < 2)
+		return;
+	last = now;
+	say("(%s: %s of %s)", what, tool_pages(done), tool_pages(all));
+}
