@@ -157,7 +157,7 @@ $(B)/kernel.elf: $(KERNEL_OBJECTS) $(B)/symbols.o kernel/kernel.ld
 EFI_LIBRARIES := /usr/lib /usr/lib64 /usr/lib/gnuefi /usr/lib64/gnuefi /usr/lib/x86_64-linux-gnu/gnuefi
 EFI_CRT0 := $(firstword $(wildcard $(EFI_LIBRARIES:%=%/crt0-efi-x86_64.o)))
 EFI_SCRIPT := $(firstword $(wildcard $(EFI_LIBRARIES:%=%/elf_x86_64_efi.lds)))
-EFI_FLAGS := $(COMMON_FLAGS) -DGNU_EFI_USE_MS_ABI -I . -I /usr/include/efi -I /usr/include/efi/x86_64 -ffreestanding \
+EFI_FLAGS := $(COMMON_FLAGS) -DGNU_EFI_USE_MS_ABI -I . -isystem /usr/include/efi -isystem /usr/include/efi/x86_64 -ffreestanding \
 	     -fpic -fshort-wchar -mno-red-zone -mgeneral-regs-only -fno-stack-protector -fcf-protection=none
 EFI_OBJECTS := $(patsubst %,$(B)/%.o,$(sort $(wildcard boot/*.c boot/*.S)))
 EFI_SECTIONS := .text .sdata .data .rodata .dynamic .dynsym .rel .rela .rel.* .rela.* .reloc

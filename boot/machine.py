@@ -431,8 +431,11 @@ class Guest:
 
 
 def echo_output(data):
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # as of `make run RUN=... | head`: the machine goes on
+        pass
 
 
 def ignore_interrupts():

@@ -5,7 +5,10 @@ struct commit_totals commit_totals;
 
 bool commit_possible(u64 pages)
 {
-	return pages <= commit_totals.limit * (commit_totals.overcommit ? 64 : 1);
+	if (pages <= commit_totals.limit * (commit_totals.overcommit ? 64 : 1))
+		return true;
+	__atomic_add_fetch(&commit_totals.refused, 1, __ATOMIC_RELAXED);
+	return false;
 }
 
 /* Page tables and kernel memory stay in memory, whatever the paging files could hold. */

@@ -20,7 +20,7 @@ extern struct commit_totals commit_totals;
 
 /*
  * Could this many pages ever be promised? Under overcommit there is no limit to say no: but what is many times larger than
- * all there is would only fill memory with page tables.
+ * all there is would only fill memory with page tables. False counts as a refusal.
  */
 bool commit_possible(u64 pages);
 /* False, nothing charged: over the limit. Atomic; any context. */

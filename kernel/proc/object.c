@@ -86,6 +86,9 @@ u32 object_access_map(const struct object_type *type, u32 desired)
 		access |= type->generic_execute;
 	if (desired & (GENERIC_ALL_ACCESS | MAXIMUM_ALLOWED_ACCESS))
 		access |= type->all_access;
+	/* Who may ask everything about a process may ask a little: so Windows documents it since Vista. */
+	if (type == &process_type && access & PROCESS_QUERY_INFORMATION)
+		access |= PROCESS_QUERY_LIMITED_INFORMATION;
 	return access;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The native interface for user programs: Backstore's own calls (Bs*), and the calls of Windows NT that mingw-w64's
- * winternl.h does not declare. All are in ntdll.dll: link with its import library. Include this in place of windows.h or
- * before it: it brings windows.h, winternl.h and ntstatus.h in the order in which they do not quarrel.
+ * winternl.h does not declare. All are in ntdll.dll: link with its import library. Include this in place of windows.h
+ * or before it: it brings windows.h, winternl.h and ntstatus.h in the order in which they do not quarrel.
  */
 #ifndef INCLUDE_BACKSTORE_H
 #define INCLUDE_BACKSTORE_H

@@ -1,6 +1,7 @@
 /*
- * The console. The kernel gives bytes as they are typed and echoes nothing: lines, echo and editing are made here, for the
- * process that reads. The modes of SetConsoleMode are this process's own: another one starts with the usual ones.
+ * The console. The kernel gives bytes as they are typed and echoes nothing: lines, echo and editing are made here,
+ * for the process that reads. The modes of SetConsoleMode are this process's own: another one starts with the usual
+ * ones.
  */
 #include "kernel32.h"
 
@@ -28,8 +29,8 @@ BOOL handle_is_console(HANDLE handle)
 	FILE_FS_DEVICE_INFORMATION device;
 	IO_STATUS_BLOCK io;
 
-	return NT_SUCCESS(NtQueryVolumeInformationFile(handle, &io, &device, sizeof(device), (FS_INFORMATION_CLASS)4)) &&
-	       device.DeviceType == 0x50 /* FILE_DEVICE_CONSOLE */;
+	return NT_SUCCESS(NtQueryVolumeInformationFile(handle, &io, &device, sizeof(device), DEVICE_INFORMATION)) &&
+	       device.DeviceType == DEVICE_CONSOLE;
 }
 
 /* A standard handle that is not valid here (it was not inherited) becomes the console. */
@@ -39,7 +40,7 @@ static void standard_handle_check(HANDLE *handle, const WCHAR *device, ACCESS_MA
 	IO_STATUS_BLOCK io;
 
 	if (*handle && NT_SUCCESS(NtQueryVolumeInformationFile(*handle, &io, &information, sizeof(information),
-							       (FS_INFORMATION_CLASS)4)))
+							       DEVICE_INFORMATION)))
 		return;
 	if (!NT_SUCCESS(path_open(device, access, 0, handle)))
 		*handle = NULL;
@@ -171,7 +172,7 @@ WINBOOL WINAPI SetConsoleCtrlHandler(PHANDLER_ROUTINE handler, WINBOOL add)
 	return !error;
 }
 
-/* Ctrl-C: as on Windows the handlers run on a thread of their own; if none takes it, the process ends. */
+/* The handlers run on a thread of their own, as on Windows; if none takes it, the process ends. */
 static DWORD WINAPI control_thread(void *parameter)
 {
 	PHANDLER_ROUTINE handlers[CONTROL_HANDLERS];
@@ -194,8 +195,8 @@ static void control_c(void)
 
 	if (control_ignored)
 		return;
-	thread = CreateThread(NULL, 0, control_thread, NULL, 0, NULL);
-	if (!thread)
+	thread = control_handler_count ? CreateThread(NULL, 0, control_thread, NULL, 0, NULL) : NULL;
+	if (!thread) /* also without a handler: the reader shall not see an end of input first */
 		ExitProcess((UINT)STATUS_CONTROL_C_EXIT);
 	NtClose(thread);
 }

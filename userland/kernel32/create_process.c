@@ -2,8 +2,8 @@
 #include "kernel32.h"
 
 /*
- * The program that a command line names, as a path that exists, in out (PATH_UNITS_MAX units). A quoted name is taken as
- * it is; without quotes each blank may be its end: "a b c" is tried as "a", "a b", "a b c".
+ * The program that a command line names, as a path that exists, in out (PATH_UNITS_MAX units). A quoted name is taken
+ * as it is; without quotes each blank may be its end: "a b c" is tried as "a", "a b", "a b c".
  */
 static BOOL program_find(const WCHAR *line, WCHAR *out)
 {
@@ -64,8 +64,8 @@ static WCHAR *environment_wide(const char *narrow)
 }
 
 /*
- * The standard handles: those of STARTF_USESTDHANDLES; else ours, if handles are inherited. Without either the new process
- * opens the console by itself (console_init).
+ * The standard handles: those of STARTF_USESTDHANDLES; else ours, if handles are inherited. Without either the new
+ * process opens the console by itself (console_init).
  */
 static void standard_handles(struct bs_create_process *in, const STARTUPINFOW *startup, BOOL inherit)
 {
@@ -83,8 +83,9 @@ static void standard_handles(struct bs_create_process *in, const STARTUPINFOW *s
 }
 
 /* The part of CreateProcess behind the search: program is a DOS path that exists. */
-static NTSTATUS process_create(const WCHAR *program, const WCHAR *line, BOOL inherit, DWORD flags, const WCHAR *environment,
-			       const WCHAR *directory, const STARTUPINFOW *startup, PROCESS_INFORMATION *out)
+static NTSTATUS process_create(const WCHAR *program, const WCHAR *line, BOOL inherit, DWORD flags,
+			       const WCHAR *environment, const WCHAR *directory, const STARTUPINFOW *startup,
+			       PROCESS_INFORMATION *out)
 {
 	WCHAR *full = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
 	struct bs_create_process in = { 0 };

@@ -53,7 +53,7 @@ static const struct {
 	{ ERROR_DISK_CORRUPT, "The file system is damaged." },
 	{ ERROR_NO_SYSTEM_RESOURCES, "The system has not enough resources." },
 	{ ERROR_WORKING_SET_QUOTA, "The working set's quota is used up." },
-	{ ERROR_COMMITMENT_LIMIT, "The commit limit does not allow this: memory and paging files together are too small." },
+	{ ERROR_COMMITMENT_LIMIT, "The commit limit does not allow this: memory and paging files are too small." },
 };
 
 BOOL status_result(NTSTATUS status)
@@ -65,8 +65,8 @@ BOOL status_result(NTSTATUS status)
 }
 
 /*
- * Only texts of the system (FORMAT_MESSAGE_FROM_SYSTEM), which have no inserts: others give ERROR_INVALID_PARAMETER. The
- * language is not looked at. Returns units without the end, 0 on failure.
+ * Only texts of the system (FORMAT_MESSAGE_FROM_SYSTEM), which have no inserts: others give ERROR_INVALID_PARAMETER.
+ * The language is not looked at. Returns units without the end, 0 on failure.
  */
 DWORD WINAPI FormatMessageW(DWORD flags, LPCVOID source, DWORD id, DWORD language, LPWSTR out, DWORD units,
 			    va_list *arguments)

@@ -6,11 +6,15 @@ static LPTOP_LEVEL_EXCEPTION_FILTER top_level_filter;
 /* Returns the filter that was set before. */
 LPTOP_LEVEL_EXCEPTION_FILTER WINAPI SetUnhandledExceptionFilter(LPTOP_LEVEL_EXCEPTION_FILTER filter)
 {
-	LPTOP_LEVEL_EXCEPTION_FILTER before =
-		(LPTOP_LEVEL_EXCEPTION_FILTER)_InterlockedExchangePointer((void *volatile *)&top_level_filter, (void *)filter);
+	LPTOP_LEVEL_EXCEPTION_FILTER before = __atomic_exchange_n(&top_level_filter, filter, __ATOMIC_SEQ_CST);
 
 	RtlSetUnhandledExceptionFilter(filter);
 	return before;
+}
+
+WINBOOL WINAPI IsDebuggerPresent(VOID)
+{
+	return peb_current()->being_debugged;
 }
 
 /* The program's filter, or EXCEPTION_CONTINUE_SEARCH: then the kernel prints its line and ends the process. */

@@ -19,7 +19,8 @@ static NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information)
 HANDLE WINAPI CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition,
 			  DWORD flags, HANDLE template)
 {
-	static const ULONG dispositions[] = { 0, FILE_CREATE, FILE_OVERWRITE_IF, FILE_OPEN, FILE_OPEN_IF, FILE_OVERWRITE };
+	static const ULONG dispositions[] = { 0, FILE_CREATE, FILE_OVERWRITE_IF, FILE_OPEN, FILE_OPEN_IF,
+					      FILE_OVERWRITE };
 	ULONG options = FILE_SYNCHRONOUS_IO_NONALERT;
 	OBJECT_ATTRIBUTES attributes;
 	UNICODE_STRING name;
@@ -41,6 +42,11 @@ HANDLE WINAPI CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_AT
 	}
 	if (!_wcsicmp(path, L"CON"))
 		path = (access & GENERIC_WRITE) ? L"CONOUT$" : L"CONIN$";
+	/* Programs ask for both directions; each has only one, and GetConsoleMode tells them apart by it. */
+	if (!_wcsicmp(path, L"CONOUT$"))
+		access &= ~(DWORD)(GENERIC_READ | FILE_READ_DATA);
+	else if (!_wcsicmp(path, L"CONIN$"))
+		access &= ~(DWORD)(GENERIC_WRITE | FILE_WRITE_DATA);
 	status = path_to_nt(path, &name);
 	if (!status_result(status))
 		return INVALID_HANDLE_VALUE;
@@ -58,7 +64,7 @@ HANDLE WINAPI CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_AT
 		return INVALID_HANDLE_VALUE;
 	}
 	if (disposition == CREATE_ALWAYS || disposition == OPEN_ALWAYS)
-		SetLastError(io.Information == FILE_OPENED || io.Information == FILE_OVERWRITTEN ? ERROR_ALREADY_EXISTS : 0);
+		SetLastError(io.Information == FILE_CREATED ? ERROR_SUCCESS : ERROR_ALREADY_EXISTS);
 	return file;
 }
 
@@ -94,7 +100,8 @@ WINBOOL WINAPI ReadFile(HANDLE file, LPVOID buffer, DWORD size, LPDWORD done, LP
 	if (handle_is_console(file)) {
 		status = console_read(file, buffer, size, &count);
 	} else {
-		status = NtReadFile(file, NULL, NULL, NULL, &io, buffer, size, overlapped_offset(overlapped, &offset), NULL);
+		status = NtReadFile(file, NULL, NULL, NULL, &io, buffer, size, overlapped_offset(overlapped, &offset),
+				    NULL);
 		if (NT_SUCCESS(status))
 			count = (DWORD)io.Information;
 		else if (status == STATUS_END_OF_FILE && !overlapped)
@@ -210,10 +217,10 @@ DWORD WINAPI GetFileType(HANDLE file)
 	FILE_FS_DEVICE_INFORMATION device;
 	IO_STATUS_BLOCK io;
 
-	if (!status_result(NtQueryVolumeInformationFile(file, &io, &device, sizeof(device), (FS_INFORMATION_CLASS)4)))
+	if (!status_result(NtQueryVolumeInformationFile(file, &io, &device, sizeof(device), DEVICE_INFORMATION)))
 		return FILE_TYPE_UNKNOWN;
 	SetLastError(ERROR_SUCCESS);
-	return device.DeviceType == 0x50 /* FILE_DEVICE_CONSOLE */ ? FILE_TYPE_CHAR : FILE_TYPE_DISK;
+	return device.DeviceType == DEVICE_CONSOLE ? FILE_TYPE_CHAR : FILE_TYPE_DISK;
 }
 
 WINBOOL WINAPI GetFileInformationByHandle(HANDLE file, LPBY_HANDLE_FILE_INFORMATION out)
@@ -309,4 +316,18 @@ WINBOOL WINAPI GetFileAttributesExA(LPCSTR path, GET_FILEEX_INFO_LEVELS level, L
 
 	memory_free(wide);
 	return done;
+}
+
+/*
+ * The console keeps nothing back. A file would have to be open for writing, and none can be: the volume is read-only.
+ */
+WINBOOL WINAPI FlushFileBuffers(HANDLE file)
+{
+	DWORD type = GetFileType(file);
+
+	if (handle_is_console(file))
+		return TRUE;
+	if (type != FILE_TYPE_UNKNOWN)
+		SetLastError(ERROR_ACCESS_DENIED);
+	return FALSE;
 }

@@ -1,6 +1,6 @@
 /*
- * Heaps: ntdll's, most of them exported as they are; and the older Local and Global calls on the process heap. There is no
- * movable memory: a handle is the block's address, as Windows does it for LMEM_FIXED; LMEM_MOVEABLE is ignored.
+ * Heaps: ntdll's, most of them exported as they are; and the older Local and Global calls on the process heap. There
+ * is no movable memory: a handle is the block's address, as Windows does it for LMEM_FIXED; LMEM_MOVEABLE is ignored.
  */
 #include "kernel32.h"
 
@@ -32,7 +32,8 @@ HLOCAL WINAPI LocalReAlloc(HLOCAL block, SIZE_T size, UINT flags)
 {
 	if (flags & LMEM_MODIFY)
 		return block;
-	return RtlReAllocateHeap(peb_current()->process_heap, (flags & LMEM_ZEROINIT) ? HEAP_ZERO_MEMORY : 0, block, size);
+	return RtlReAllocateHeap(peb_current()->process_heap, (flags & LMEM_ZEROINIT) ? HEAP_ZERO_MEMORY : 0, block,
+				 size);
 }
 
 /* NULL: it is free now. */

@@ -15,6 +15,10 @@
 #define EnterCriticalSection RtlEnterCriticalSection
 #define LeaveCriticalSection RtlLeaveCriticalSection
 
+/* NtQueryVolumeInformationFile: FileFsDeviceInformation, and the type that says console. */
+#define DEVICE_INFORMATION ((FS_INFORMATION_CLASS)4)
+#define DEVICE_CONSOLE 0x50
+
 #define PATH_UNITS_MAX 1024 /* the longest path in UTF-16 units that is taken, its end included */
 
 /* error.c */

@@ -2,8 +2,8 @@
 #include "kernel32.h"
 
 /*
- * Attributes for an object that may have a name. "Global\" and "Local\" mean the same here: there is one session. name NULL:
- * none. security: only whether the handle is inheritable.
+ * Attributes for an object that may have a name. "Global\" and "Local\" mean the same here: there is one session.
+ * name NULL: none. security: only whether the handle is inheritable.
  */
 NTSTATUS object_name_set(struct object_name *object, const WCHAR *name, const SECURITY_ATTRIBUTES *security)
 {
@@ -42,12 +42,13 @@ WINBOOL WINAPI DuplicateHandle(HANDLE source_process, HANDLE source, HANDLE targ
 					       inherit ? OBJ_INHERIT : 0, options));
 }
 
-/* Only HANDLE_FLAG_INHERIT can be set: the kernel knows no handles that are protected from being closed. */
+/* The mask has to name HANDLE_FLAG_INHERIT: the kernel sets both flags at once, and does not tell what they were. */
 WINBOOL WINAPI SetHandleInformation(HANDLE handle, DWORD mask, DWORD flags)
 {
-	BYTE information[2] = { (flags & HANDLE_FLAG_INHERIT) != 0, 0 };
+	BYTE information[2] = { (flags & HANDLE_FLAG_INHERIT) != 0,
+				(flags & mask & HANDLE_FLAG_PROTECT_FROM_CLOSE) != 0 };
 
-	if (mask != HANDLE_FLAG_INHERIT) {
+	if (!(mask & HANDLE_FLAG_INHERIT)) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
 	}

@@ -13,6 +13,13 @@ static BOOL is_device(const WCHAR *path)
 	return !_wcsicmp(path, L"CONIN$") || !_wcsicmp(path, L"CONOUT$") || !_wcsicmp(path, L"CON");
 }
 
+/* "\\?\", "\\.\" or "\??\" in front: what follows is for the kernel as it is. */
+static BOOL is_verbatim(const WCHAR *path)
+{
+	return path[0] == '\\' && (path[1] == '\\' || path[1] == '?') && (path[2] == '?' || path[2] == '.') &&
+	       path[3] == '\\';
+}
+
 /*
  * Writes the full form of path: drive, backslashes only, no "." and "..", no trailing blanks and dots of components.
  * Returns units without the end; when they and the end do not fit: units needed with the end. 0: the path is too long.
@@ -77,7 +84,10 @@ DWORD path_full(const WCHAR *path, WCHAR *out, DWORD units)
 	return length;
 }
 
-/* The NT path of a DOS path: \??\ and the full form; devices keep their name, "\\?\" and "\??\" paths are taken as they are. */
+/*
+ * The NT path of a DOS path: \??\ and the full form; devices keep their name, "\\?\" and "\??\" paths are taken as
+ * they are.
+ */
 NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out)
 {
 	WCHAR *buffer;
@@ -89,9 +99,9 @@ NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out)
 	if (!buffer)
 		return STATUS_NO_MEMORY;
 	memcpy(buffer, L"\\??\\", 4 * sizeof(WCHAR));
-	if (path[0] == '\\' && (path[1] == '\\' || path[1] == '?') && (path[2] == '?' || path[2] == '.') && path[3] == '\\')
+	if (is_verbatim(path)) {
 		path += 4;
-	else if (!is_device(path)) {
+	} else if (!is_device(path)) {
 		length = path_full(path, buffer + 4, PATH_UNITS_MAX);
 		if (!length || length >= PATH_UNITS_MAX) {
 			memory_free(buffer);
@@ -130,7 +140,8 @@ NTSTATUS path_open(const WCHAR *path, ACCESS_MASK access, ULONG options, HANDLE 
 		return status;
 	InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
 	status = NtOpenFile(out, access | SYNCHRONIZE, &attributes, &io,
-			    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, options | FILE_SYNCHRONOUS_IO_NONALERT);
+			    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+			    options | FILE_SYNCHRONOUS_IO_NONALERT);
 	path_free(&name);
 	return status;
 }
@@ -170,8 +181,9 @@ static BOOL search_in(const WCHAR *directory, ULONG units, const WCHAR *name, co
 }
 
 /*
- * Finds a file: a name with a path there; else in the EXE's directory, the current directory, C:\system, C:\bin, and the
- * directories of PATH. out has PATH_UNITS_MAX units and is written only as a path that exists when TRUE is returned.
+ * Finds a file: a name with a path there; else in the EXE's directory, the current directory, C:\system, C:\bin, and
+ * the directories of PATH. out has PATH_UNITS_MAX units and is written only as a path that exists when TRUE is
+ * returned.
  */
 BOOL path_search(const WCHAR *name, const WCHAR *suffix, WCHAR *out)
 {
@@ -325,7 +337,10 @@ UINT WINAPI GetSystemDirectoryA(LPSTR out, UINT size)
 	return narrow_result(system_directory, 9, out, size);
 }
 
-/* suffix is added to a name without one. Only the standard directories: a path in the first argument is searched alone. */
+/*
+ * suffix is added to a name without one. Only the standard directories: a path in the first argument is searched
+ * alone.
+ */
 DWORD WINAPI SearchPathW(LPCWSTR path, LPCWSTR name, LPCWSTR suffix, DWORD units, LPWSTR out, LPWSTR *file_part)
 {
 	WCHAR *found = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));

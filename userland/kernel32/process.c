@@ -75,7 +75,8 @@ WINBOOL WINAPI GetProcessWorkingSetSize(HANDLE process, PSIZE_T minimum, PSIZE_T
 {
 	struct quota_limits limits;
 
-	if (!status_result(NtQueryInformationProcess(process, 1 /* ProcessQuotaLimits */, &limits, sizeof(limits), NULL)))
+	if (!status_result(NtQueryInformationProcess(process, 1 /* ProcessQuotaLimits */, &limits, sizeof(limits),
+						     NULL)))
 		return FALSE;
 	*minimum = limits.working_set_minimum;
 	*maximum = limits.working_set_maximum;
@@ -90,7 +91,8 @@ static UNICODE_STRING *image_name(HANDLE process)
 
 	if (!name)
 		return NULL;
-	if (!status_result(NtQueryInformationProcess(process, 27 /* ProcessImageFileName */, name, (ULONG)size, NULL))) {
+	if (!status_result(NtQueryInformationProcess(process, 27 /* ProcessImageFileName */, name, (ULONG)size,
+						     NULL))) {
 		memory_free(name);
 		return NULL;
 	}

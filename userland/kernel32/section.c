@@ -4,8 +4,8 @@
 #define SECTION_FLAGS (SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE)
 
 /*
- * file INVALID_HANDLE_VALUE: memory backed by the system paging file, of the given size. protect: PAGE_*, with SEC_* flags.
- * A section of the same name that exists is opened, and the last error is ERROR_ALREADY_EXISTS.
+ * file INVALID_HANDLE_VALUE: memory backed by the system paging file, of the given size. protect: PAGE_*, with SEC_*
+ * flags. A section of the same name that exists is opened, and the last error is ERROR_ALREADY_EXISTS.
  */
 HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES security, DWORD protect, DWORD size_high,
 				 DWORD size_low, LPCWSTR name)
@@ -51,8 +51,8 @@ HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES security, DW
 	status = object_name_set(&object, name, security);
 	if (NT_SUCCESS(status)) {
 		object.attributes.Attributes |= OBJ_OPENIF;
-		status = NtCreateSection(&section, access, &object.attributes, size.QuadPart ? &size : NULL, protect, flags,
-					 file);
+		status = NtCreateSection(&section, access, &object.attributes, size.QuadPart ? &size : NULL, protect,
+					 flags, file);
 	}
 	if (!NT_SUCCESS(status)) {
 		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(status);

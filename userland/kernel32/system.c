@@ -198,7 +198,8 @@ WINBOOL WINAPI K32GetProcessMemoryInfo(HANDLE process, PPROCESS_MEMORY_COUNTERS 
 		SetLastError(ERROR_INSUFFICIENT_BUFFER);
 		return FALSE;
 	}
-	if (!status_result(NtQueryInformationProcess(process, 3 /* ProcessVmCounters */, &counters, sizeof(counters), NULL)))
+	if (!status_result(NtQueryInformationProcess(process, 3 /* ProcessVmCounters */, &counters, sizeof(counters),
+						     NULL)))
 		return FALSE;
 	out->cb = size;
 	out->PageFaultCount = counters.faults;
@@ -220,7 +221,10 @@ WINBOOL WINAPI K32EmptyWorkingSet(HANDLE process)
 	return SetProcessWorkingSetSize(process, (SIZE_T)-1, (SIZE_T)-1);
 }
 
-/* The file that is mapped at an address, with the name that the kernel has for it; units copied, cut at the buffer's end. */
+/*
+ * The file that is mapped at an address, with the name that the kernel has for it; units copied, cut at the buffer's
+ * end.
+ */
 DWORD WINAPI K32GetMappedFileNameW(HANDLE process, LPVOID address, LPWSTR out, DWORD units)
 {
 	SIZE_T size = sizeof(UNICODE_STRING) + PATH_UNITS_MAX * sizeof(WCHAR);

@@ -94,7 +94,8 @@ int WINAPI WideCharToMultiByte(UINT page, DWORD flags, LPCWCH in, int in_units, 
 
 	if (!code_page_known(page))
 		return 0;
-	if (!in || !in_units || out_size < 0 || (out_size && !out) || (page == CP_UTF8 && (default_char || used_default))) {
+	if (!in || !in_units || out_size < 0 || (out_size && !out) ||
+	    (page == CP_UTF8 && (default_char || used_default))) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return 0;
 	}

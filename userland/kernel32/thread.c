@@ -19,7 +19,8 @@ HANDLE WINAPI CreateThread(LPSECURITY_ATTRIBUTES security, SIZE_T stack_size, LP
 	OBJECT_ATTRIBUTES attributes;
 	HANDLE thread;
 
-	InitializeObjectAttributes(&attributes, NULL, security && security->bInheritHandle ? OBJ_INHERIT : 0, NULL, NULL);
+	InitializeObjectAttributes(&attributes, NULL, security && security->bInheritHandle ? OBJ_INHERIT : 0, NULL,
+				   NULL);
 	if (!status_result(NtCreateThreadEx(&thread, THREAD_ALL_ACCESS, &attributes, BACKSTORE_CURRENT_PROCESS,
 					    (void *)start, parameter, (flags & CREATE_SUSPENDED) ? 1 : 0, 0,
 					    reservation ? 0 : stack_size, reservation ? stack_size : 0, NULL)))

@@ -1,4 +1,7 @@
-/* Thread-local and fiber-local slots. There are no fibers: fiber-local means thread-local, with a callback at the end. */
+/*
+ * Thread-local and fiber-local slots. There are no fibers: fiber-local means thread-local, with a callback at the
+ * end.
+ */
 #include "kernel32.h"
 
 #define TLS_SLOTS 64u            /* in the TEB */
@@ -95,7 +98,10 @@ WINBOOL WINAPI TlsSetValue(DWORD slot, LPVOID value)
 	return TRUE;
 }
 
-/* callback (may be NULL) is called with a value that is not NULL when its thread ends, and for the caller's in FlsFree. */
+/*
+ * callback (may be NULL) is called with a value that is not NULL when its thread ends, and for the caller's in
+ * FlsFree.
+ */
 DWORD WINAPI FlsAlloc(PFLS_CALLBACK_FUNCTION callback)
 {
 	DWORD slot = slot_take(fls_used, FLS_SLOTS);

@@ -52,7 +52,10 @@ void modules_process_detach(void)
 	tls_callbacks_run(CONTAINER(loader.load_order.Flink, struct loader_module, load_order), DLL_PROCESS_DETACH);
 }
 
-/* DLL_THREAD_ATTACH in the order of initialisation, DLL_THREAD_DETACH the other way round; the EXE has TLS callbacks only. */
+/*
+ * DLL_THREAD_ATTACH in the order of initialisation, DLL_THREAD_DETACH the other way round; the EXE has TLS callbacks
+ * only.
+ */
 void modules_thread_call(ULONG reason)
 {
 	LIST_ENTRY *head = &loader.initialization_order;

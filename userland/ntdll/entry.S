@@ -1,6 +1,6 @@
 /*
- * Where the kernel enters user space, and what C can't say. Every function that calls has unwind data, so that a walk of
- * the stack can cross it; one that ends a stack has a return address of 0 above it.
+ * Where the kernel enters user space, and what C can't say. Every function that calls has unwind data, so that a walk
+ * of the stack can cross it; one that ends a stack has a return address of 0 above it.
  */
 	.text
 
@@ -17,16 +17,26 @@ LdrInitializeThunk:
 	.seh_endproc
 
 /*
- * KiUserExceptionDispatcher(record, context): entered by the kernel on the stack of the thread that faulted; both lie on
- * that stack, above rsp. Does not return, and a walk of the stack starts from the context, so this frame needs no data.
+ * KiUserExceptionDispatcher(record, context): entered by the kernel on the stack of the thread that faulted, 16-byte
+ * aligned; both lie on that stack, above rsp. All other registers still are those of the fault. Does not return, but
+ * when a handler unwinds, the walk of the stack comes through here and has to find the fault's place: hence the
+ * frame, in the order in which the processor pushes one for a trap.
  */
 	.globl KiUserExceptionDispatcher
+	.seh_proc KiUserExceptionDispatcher
 KiUserExceptionDispatcher:
-	cld
-	andq $-16, %rsp
-	subq $0x20, %rsp
+	pushq $0			/* ss */
+	pushq 0x98(%rdx)		/* rsp */
+	pushq $0			/* flags */
+	pushq $0			/* cs */
+	pushq 0xF8(%rdx)		/* rip */
+	.seh_pushframe
+	subq $0x28, %rsp
+	.seh_stackalloc 0x28
+	.seh_endprologue
 	call exception_dispatch
 	int3
+	.seh_endproc
 
 /* RtlCaptureContext(context): all registers as the caller has them after the call. Offsets: CONTEXT in winnt.h. */
 	.globl RtlCaptureContext

@@ -1,7 +1,8 @@
 /*
- * Exceptions in user space. The kernel, or RtlRaiseException, hands over a record and the registers; they are shown to the
- * vectored handlers, then to the frames of the stack (seh.c), then to the filter of SetUnhandledExceptionFilter. When all
- * decline, the kernel is told so, and ends the process with the exception's code.
+ * Exceptions in user space. The kernel, or RtlRaiseException, hands over a record and the registers; they are shown
+ * to the vectored handlers, then to the frames of the stack (seh.c), then to the filter of
+ * SetUnhandledExceptionFilter. When all decline, the kernel is told so, and ends the process with the exception's
+ * code.
  */
 #include "ntdll.h"
 
@@ -134,7 +135,10 @@ void NTAPI RtlRaiseStatus(NTSTATUS status)
 	RtlRaiseException(&record);
 }
 
-/* Continues with the given registers. A record asks for special treatment on Windows; only NULL and unwinding come here. */
+/*
+ * Continues with the given registers. A record asks for special treatment on Windows; only NULL and unwinding come
+ * here.
+ */
 void __cdecl RtlRestoreContext(CONTEXT *context, EXCEPTION_RECORD *record)
 {
 	(void)record;

@@ -1,4 +1,7 @@
-/* The export table: by name, by ordinal, and forwarded to another DLL. Source: PE/COFF specification, "The .edata Section". */
+/*
+ * The export table: by name, by ordinal, and forwarded to another DLL. Source: PE/COFF specification, "The .edata
+ * Section".
+ */
 #include "ntdll.h"
 
 #define FORWARD_DEPTH_MAX 8

@@ -1,4 +1,7 @@
-/* The heap's calls. Sizes are bytes; blocks are aligned to 16 bytes. Failure is NULL or FALSE, or an exception if asked for. */
+/*
+ * The heap's calls. Sizes are bytes; blocks are aligned to 16 bytes. Failure is NULL or FALSE, or an exception if
+ * asked for.
+ */
 #include "heap.h"
 
 static void heap_lock(struct heap *heap, ULONG flags)
@@ -301,7 +304,10 @@ void *NTAPI RtlReAllocateHeap(void *handle, ULONG flags, void *memory, SIZE_T si
 	return moved;
 }
 
-/* Checks one block, or with memory NULL the whole heap: headers, neighbours, and that the free lists hold what is free. */
+/*
+ * Checks one block, or with memory NULL the whole heap: headers, neighbours, and that the free lists hold what is
+ * free.
+ */
 BOOLEAN NTAPI RtlValidateHeap(void *handle, ULONG flags, const void *memory)
 {
 	struct heap *heap = handle;
@@ -318,7 +324,8 @@ BOOLEAN NTAPI RtlValidateHeap(void *handle, ULONG flags, const void *memory)
 	}
 	for (LIST_ENTRY *at = heap->segments.Flink; good && at != &heap->segments; at = at->Flink) {
 		struct heap_segment *segment = CONTAINER(at, struct heap_segment, links);
-		struct heap_block *block = segment->first, *end = (struct heap_block *)((BYTE *)segment + segment->reserved);
+		struct heap_block *block = segment->first;
+		struct heap_block *end = (struct heap_block *)((BYTE *)segment + segment->reserved);
 		ULONG left = 0;
 
 		while (block) {

@@ -1,8 +1,9 @@
 /*
- * The heap. Memory is reserved in segments, each a row of blocks without gaps. A block begins with a header of 16 bytes that
- * knows its own size and its left neighbour's, so that free neighbours are joined when a block is freed. Free blocks are of
- * two kinds: committed ones lie in lists by size; "holes" are large ones whose inner pages are decommitted, all but the
- * first bytes, where the header and the links are. Blocks of 512 KiB and more are allocations of their own.
+ * The heap. Memory is reserved in segments, each a row of blocks without gaps. A block begins with a header of 16
+ * bytes that knows its own size and its left neighbour's, so that free neighbours are joined when a block is freed.
+ * Free blocks are of two kinds: committed ones lie in lists by size; "holes" are large ones whose inner pages are
+ * decommitted, all but the first bytes, where the header and the links are. Blocks of 512 KiB and more are
+ * allocations of their own.
  *
  * Every header carries a check word made from its address, its other fields and a secret of the heap: a header that
  * somebody wrote over, a block freed twice and a pointer that never was a block are all noticed when it is used.

@@ -96,7 +96,10 @@ static void block_set(struct heap *heap, struct heap_block *block, ULONG units, 
 	}
 }
 
-/* Cuts a block, which is in no list, in two: the first part keeps units, the second one is returned, in no list either. */
+/*
+ * Cuts a block, which is in no list, in two: the first part keeps units, the second one is returned, in no list
+ * either.
+ */
 static struct heap_block *block_split(struct heap *heap, struct heap_block *block, ULONG units, BYTE state)
 {
 	struct heap_block *rest = block + units;
@@ -141,9 +144,9 @@ static BOOLEAN segment_release(struct heap *heap, struct heap_block *block)
 }
 
 /*
- * Puts a block that became free into the right list, after joining it with free neighbours. Joined with a hole, or large
- * enough to be one, it gives its inner pages back; a small committed block beside a hole stays by itself, so that small
- * blocks that come and go there do not commit and decommit each time.
+ * Puts a block that became free into the right list, after joining it with free neighbours. Joined with a hole, or
+ * large enough to be one, it gives its inner pages back; a small committed block beside a hole stays by itself, so
+ * that small blocks that come and go there do not commit and decommit each time.
  */
 void block_release(struct heap *heap, struct heap_block *block)
 {
@@ -350,7 +353,8 @@ NTSTATUS segment_add(struct heap *heap, SIZE_T reserve, SIZE_T commit)
 
 	if (!NT_SUCCESS(status))
 		return status;
-	status = NtAllocateVirtualMemory(BACKSTORE_CURRENT_PROCESS, &base, 0, &first, MEM_COMMIT, heap_protection(heap));
+	status = NtAllocateVirtualMemory(BACKSTORE_CURRENT_PROCESS, &base, 0, &first, MEM_COMMIT,
+					 heap_protection(heap));
 	if (!NT_SUCCESS(status)) {
 		size = 0;
 		NtFreeVirtualMemory(BACKSTORE_CURRENT_PROCESS, &base, &size, MEM_RELEASE);

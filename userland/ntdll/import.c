@@ -254,7 +254,8 @@ NTSTATUS NTAPI LdrUnloadDll(void *base)
 }
 
 /* A loaded module's base, without a reference. */
-NTSTATUS NTAPI LdrGetDllHandle(const WCHAR *search_path, ULONG *characteristics, const UNICODE_STRING *name, void **base)
+NTSTATUS NTAPI LdrGetDllHandle(const WCHAR *search_path, ULONG *characteristics, const UNICODE_STRING *name,
+			       void **base)
 {
 	struct loader_module *module;
 	WCHAR buffer[300];

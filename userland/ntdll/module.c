@@ -18,7 +18,10 @@ PIMAGE_NT_HEADERS NTAPI RtlImageNtHeader(void *base)
 	return headers->Signature == IMAGE_NT_SIGNATURE ? headers : NULL;
 }
 
-/* A data directory of a mapped image: its address and *size in bytes; NULL when it has none. Files mapped as data: NULL. */
+/*
+ * A data directory of a mapped image: its address and *size in bytes; NULL when it has none. Files mapped as data:
+ * NULL.
+ */
 void *NTAPI RtlImageDirectoryEntryToData(void *base, BOOLEAN mapped_as_image, USHORT directory, ULONG *size)
 {
 	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
@@ -169,8 +172,9 @@ static NTSTATUS sections_protect(BYTE *base, IMAGE_NT_HEADERS *headers, BOOLEAN 
 }
 
 /*
- * Adds to every address that the relocation table names the distance between where the image is and where its header says.
- * Source: PE/COFF specification, "The .reloc Section". The kernel's pager does this for images at their section's base.
+ * Adds to every address that the relocation table names the distance between where the image is and where its header
+ * says. Source: PE/COFF specification, "The .reloc Section". The kernel's pager does this for images at their
+ * section's base.
  */
 static NTSTATUS image_relocate(BYTE *base)
 {
@@ -234,7 +238,8 @@ static NTSTATUS image_map(UNICODE_STRING *path, BYTE **base)
 
 	InitializeObjectAttributes(&attributes, path, OBJ_CASE_INSENSITIVE, NULL, NULL);
 	status = NtOpenFile(&file, FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE, &attributes, &io,
-			    FILE_SHARE_READ | FILE_SHARE_DELETE, FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
+			    FILE_SHARE_READ | FILE_SHARE_DELETE,
+			    FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE);
 	if (!NT_SUCCESS(status))
 		return status;
 	status = NtCreateSection(&section, SECTION_MAP_READ | SECTION_MAP_WRITE | SECTION_MAP_EXECUTE | SECTION_QUERY,
@@ -242,8 +247,8 @@ static NTSTATUS image_map(UNICODE_STRING *path, BYTE **base)
 	NtClose(file);
 	if (!NT_SUCCESS(status))
 		return status;
-	status = NtMapViewOfSection(section, BACKSTORE_CURRENT_PROCESS, &address, 0, 0, NULL, &size, 1 /* ViewShare */, 0,
-				    PAGE_EXECUTE_READ);
+	status = NtMapViewOfSection(section, BACKSTORE_CURRENT_PROCESS, &address, 0, 0, NULL, &size,
+				    1 /* ViewShare */, 0, PAGE_EXECUTE_READ);
 	NtClose(section);
 	if (!NT_SUCCESS(status))
 		return status;

@@ -44,8 +44,8 @@ static inline ULONG64 address_round_up(ULONG64 value, ULONG64 unit)
 
 extern IMAGE_DOS_HEADER __ImageBase; /* ntdll's own base: the linker's symbol */
 
-/* sync.c. Set once the other threads are gone: nobody is left to wake, locks that the dead hold are taken over. */
-extern BOOLEAN process_exiting;
+/* sync.c: the thread that ends the process, once it has ended the others; NULL before. */
+extern HANDLE exiting_thread;
 void thread_wait_event_close(void);
 
 /* module.c: the list of modules and how one gets into memory. */

@@ -1,7 +1,8 @@
 /*
  * Handlers that belong to the frames of the stack: the search for one that takes an exception, and unwinding to it.
- * Source: Microsoft, "x64 exception handling", "Language-specific handler" and "Unwind helpers". Not done: exceptions that
- * a handler raises while it unwinds (collided unwinds) are searched for from the handler's own frame like any other.
+ * Source: Microsoft, "x64 exception handling", "Language-specific handler" and "Unwind helpers". Not done: exceptions
+ * that a handler raises while it unwinds (collided unwinds) are searched for from the handler's own frame like any
+ * other.
  */
 #include "ntdll.h"
 
@@ -32,9 +33,9 @@ static BOOLEAN frame_step(CONTEXT *context, DISPATCHER_CONTEXT *dispatcher, ULON
 		context->Rsp += 8;
 		return TRUE;
 	}
-	dispatcher->LanguageHandler = RtlVirtualUnwind(type, dispatcher->ImageBase, context->Rip, dispatcher->FunctionEntry,
-						       context, &dispatcher->HandlerData, &dispatcher->EstablisherFrame,
-						       NULL);
+	dispatcher->LanguageHandler =
+		RtlVirtualUnwind(type, dispatcher->ImageBase, context->Rip, dispatcher->FunctionEntry, context,
+				 &dispatcher->HandlerData, &dispatcher->EstablisherFrame, NULL);
 	return frame_valid(dispatcher->EstablisherFrame, 0) && context->Rsp > rsp;
 }
 
@@ -115,8 +116,8 @@ void NTAPI RtlUnwind(void *target_frame, void *target_ip, EXCEPTION_RECORD *reco
 }
 
 /*
- * The handler of functions with __try: its data is a table of address ranges, each with a filter or termination function
- * (a JumpTarget of 0 marks the latter), and where the __except block is.
+ * The handler of functions with __try: its data is a table of address ranges, each with a filter or termination
+ * function (a JumpTarget of 0 marks the latter), and where the __except block is.
  */
 EXCEPTION_DISPOSITION __cdecl __C_specific_handler(EXCEPTION_RECORD *record, void *frame, CONTEXT *context,
 						   DISPATCHER_CONTEXT *dispatcher)

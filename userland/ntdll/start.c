@@ -59,7 +59,8 @@ static NTSTATUS process_init(struct peb *peb)
 		/* What came with the program stays as long as the program. */
 		for (LIST_ENTRY *at = loader.load_order.Flink; at != &loader.load_order; at = at->Flink)
 			CONTAINER(at, struct loader_module, load_order)->load_count = MODULE_PINNED;
-		tls_callbacks_run(CONTAINER(loader.load_order.Flink, struct loader_module, load_order), DLL_PROCESS_ATTACH);
+		tls_callbacks_run(CONTAINER(loader.load_order.Flink, struct loader_module, load_order),
+				  DLL_PROCESS_ATTACH);
 		loader.initialized = TRUE;
 	}
 	RtlLeaveCriticalSection(&loader_lock);
@@ -91,11 +92,25 @@ void loader_start(void *start, void *parameter)
 	RtlExitUserThread((NTSTATUS)routine(parameter));
 }
 
+/* Whether this is the process's only thread: one that was created and has not begun is known to the kernel alone. */
+static BOOLEAN thread_is_only_one(void)
+{
+	ULONG own = (ULONG)(ULONG_PTR)teb_current()->process_id;
+	struct bs_process process;
+
+	if (tls_thread_count() > 1)
+		return FALSE;
+	for (uint64_t index = 0; NT_SUCCESS(BsQueryProcess(index, &process)); index++)
+		if (process.id == own)
+			return process.threads <= 1;
+	return TRUE;
+}
+
 /* Ends the calling thread; with the last one the process. */
 void NTAPI RtlExitUserThread(NTSTATUS status)
 {
 	RtlEnterCriticalSection(&loader_lock);
-	if (tls_thread_count() <= 1)
+	if (thread_is_only_one())
 		RtlExitUserProcess(status);
 	modules_thread_call(DLL_THREAD_DETACH);
 	tls_thread_end();
@@ -106,16 +121,16 @@ void NTAPI RtlExitUserThread(NTSTATUS status)
 }
 
 /*
- * Ends the process: first the other threads, then the modules hear of it. The locks of loader and heap are taken before,
- * so that no thread is ended in the middle of them.
+ * Ends the process: first the other threads, then the modules hear of it. The locks of loader and heap are taken
+ * before, so that no thread is ended in the middle of them.
  */
 void NTAPI RtlExitUserProcess(NTSTATUS status)
 {
-	if (!process_exiting) {
+	if (exiting_thread != teb_current()->thread_id) {
 		RtlEnterCriticalSection(&loader_lock);
 		RtlLockHeap(peb_current()->process_heap);
 		NtTerminateProcess(NULL, status);
-		process_exiting = TRUE;
+		exiting_thread = teb_current()->thread_id;
 		RtlUnlockHeap(peb_current()->process_heap);
 		modules_process_detach();
 	}

@@ -114,8 +114,8 @@ BOOLEAN NTAPI RtlPrefixUnicodeString(const UNICODE_STRING *prefix, const UNICODE
 }
 
 /*
- * One character from UTF-8: its code point, or 0xFFFD with *bad set for what is not UTF-8 (surrogates and overlong forms
- * included). *at moves behind what was read: at least one byte, and not into the next character's first byte.
+ * One character from UTF-8: its code point, or 0xFFFD with *bad set for what is not UTF-8 (surrogates and overlong
+ * forms included). *at moves behind what was read: at least one byte, and not into the next character's first byte.
  */
 static ULONG utf8_decode(const BYTE **at, const BYTE *end, BOOLEAN *bad)
 {

@@ -1,7 +1,8 @@
 /*
- * Locks. All of them sleep in one place, RtlWaitOnAddress: a thread that waits until a word changes is put on the queue
- * of the word's bucket and sleeps on its own event, which the waker sets. So a lock is a few bytes, owns nothing that has
- * to be freed, and can't fail for want of an event: without one the waiter just yields and looks again.
+ * Locks. All of them sleep in one place, RtlWaitOnAddress: a thread that waits until a word changes is put on the
+ * queue of the word's bucket and sleeps on its own event, which the waker sets. So a lock is a few bytes, owns
+ * nothing that has to be freed, and can't fail for want of an event: without one the waiter just yields and looks
+ * again.
  */
 #include "ntdll.h"
 
@@ -20,7 +21,24 @@ static struct bucket {
 	struct waiter *first, *last;
 } buckets[BUCKETS];
 
-BOOLEAN process_exiting;
+HANDLE exiting_thread;
+
+/*
+ * Whether the caller is the last thread: then nobody is left who would give a lock back or wait for one, and it takes
+ * what the dead hold. The others may need a moment to notice their end on another processor.
+ */
+static BOOLEAN thread_is_last(void)
+{
+	LARGE_INTEGER moment = { .QuadPart = -100000 };
+	static BOOLEAN waited;
+
+	if (exiting_thread != teb_current()->thread_id)
+		return FALSE;
+	if (!waited)
+		NtDelayExecution(FALSE, &moment);
+	waited = TRUE;
+	return TRUE;
+}
 
 static struct bucket *bucket_lock(const volatile void *address)
 {
@@ -125,7 +143,9 @@ NTSTATUS NTAPI RtlWaitOnAddress(const volatile void *address, const void *compar
 		bucket_unlock(bucket);
 		return status;
 	}
-	/* The waker came between the timeout and the lock: its signal has to be taken, or the next wait ends at once. */
+	/*
+	 * The waker came between the timeout and the lock: its signal has to be taken, or the next wait ends at once.
+	 */
 	bucket_unlock(bucket);
 	NtWaitForSingleObject(waiter.event, FALSE, NULL);
 	return STATUS_SUCCESS;
@@ -137,8 +157,8 @@ static BOOLEAN wake_one(const void *address)
 	struct waiter *waiter;
 	HANDLE event;
 
-	if (process_exiting)
-		return FALSE;
+	if (exiting_thread)
+		return FALSE; /* the sleepers' stacks may be gone */
 	bucket = bucket_lock(address);
 	for (waiter = bucket->first; waiter && waiter->address != address; waiter = waiter->next)
 		;
@@ -208,7 +228,7 @@ NTSTATUS NTAPI RtlEnterCriticalSection(RTL_CRITICAL_SECTION *section)
 		if (section->LockCount == -1 && _InterlockedCompareExchange(&section->LockCount, 0, -1) == -1)
 			break;
 		if (!spins) {
-			while (_InterlockedExchange(&section->LockCount, 1) != -1 && !process_exiting)
+			while (_InterlockedExchange(&section->LockCount, 1) != -1 && !thread_is_last())
 				RtlWaitOnAddress(&section->LockCount, &contended, sizeof(LONG), NULL);
 			break;
 		}
@@ -275,7 +295,7 @@ void NTAPI RtlAcquireSRWLockExclusive(RTL_SRWLOCK *lock)
 {
 	struct srw *srw = (struct srw *)lock;
 
-	while (!RtlTryAcquireSRWLockExclusive(lock) && !process_exiting) {
+	while (!RtlTryAcquireSRWLockExclusive(lock) && !thread_is_last()) {
 		ULONG seen = (ULONG)srw->state;
 
 		if (seen)
@@ -296,7 +316,7 @@ BOOLEAN NTAPI RtlTryAcquireSRWLockShared(RTL_SRWLOCK *lock)
 
 void NTAPI RtlAcquireSRWLockShared(RTL_SRWLOCK *lock)
 {
-	while (!RtlTryAcquireSRWLockShared(lock) && !process_exiting)
+	while (!RtlTryAcquireSRWLockShared(lock) && !thread_is_last())
 		srw_sleep((struct srw *)lock, SRW_EXCLUSIVE);
 }
 

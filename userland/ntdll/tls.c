@@ -1,8 +1,9 @@
 /*
- * Static thread-local storage (__declspec(thread), _Thread_local): each module with a TLS directory has a slot, and each
- * thread an array of blocks by slot, which the compiler's code finds at gs:0x58. Source: PE/COFF specification, "The .tls
- * Section". Everything here runs under the loader lock; a module that is loaded later gets its blocks in all threads that
- * exist. An array that became too small stays until its thread ends, since the thread may be reading it.
+ * Static thread-local storage (__declspec(thread), _Thread_local): each module with a TLS directory has a slot, and
+ * each thread an array of blocks by slot, which the compiler's code finds at gs:0x58. Source: PE/COFF specification,
+ * "The .tls Section". Everything here runs under the loader lock; a module that is loaded later gets its blocks in
+ * all threads that exist. An array that became too small stays until its thread ends, since the thread may be reading
+ * it.
  */
 #include "ntdll.h"
 

@@ -1,6 +1,6 @@
 /*
- * Finding the caller of a function from its unwind data. Source: Microsoft, "x64 exception handling": struct UNWIND_INFO,
- * unwind codes, the forms that an epilogue may have.
+ * Finding the caller of a function from its unwind data. Source: Microsoft, "x64 exception handling": struct
+ * UNWIND_INFO, unwind codes, the forms that an epilogue may have.
  */
 #include "ntdll.h"
 
@@ -79,7 +79,9 @@ static RUNTIME_FUNCTION *functions_search(RUNTIME_FUNCTION *functions, ULONG cou
 	return NULL;
 }
 
-/* The function that an address is in, and the base that its table counts from; NULL: a leaf, or no code that we know. */
+/*
+ * The function that an address is in, and the base that its table counts from; NULL: a leaf, or no code that we know.
+ */
 PRUNTIME_FUNCTION NTAPI RtlLookupFunctionEntry(DWORD64 address, DWORD64 *base, UNWIND_HISTORY_TABLE *history)
 {
 	struct loader_module *module = module_find_address((void *)address);
@@ -143,11 +145,11 @@ static ULONG code_slots(ULONG operation, ULONG information)
 }
 
 /*
- * In an epilogue (add rsp or lea rsp, pops, ret or a jump out of the function) part of the frame is gone already: the rest
- * of it is played through on the registers. FALSE: this is no epilogue.
+ * In an epilogue (add rsp or lea rsp, pops, ret or a jump out of the function) part of the frame is gone already: the
+ * rest of it is played through on the registers. FALSE: this is no epilogue.
  */
-static BOOLEAN epilogue_finish(CONTEXT *context, const struct unwind_info *info, KNONVOLATILE_CONTEXT_POINTERS *pointers,
-			       DWORD64 begin, DWORD64 end)
+static BOOLEAN epilogue_finish(CONTEXT *context, const struct unwind_info *info,
+			       KNONVOLATILE_CONTEXT_POINTERS *pointers, DWORD64 begin, DWORD64 end)
 {
 	const BYTE *at = (const BYTE *)context->Rip;
 	const BYTE *last = (const BYTE *)end;
@@ -286,8 +288,8 @@ static RUNTIME_FUNCTION *chained_function(const struct unwind_info *info)
 
 /*
  * Changes context from a function, stopped at address, to its caller. *frame becomes what its handlers know it by.
- * Returns its handler if it has one of the kind that type asks for (UNW_FLAG_*) and the address is neither in the prologue
- * nor the epilogue, with *data the handler's data.
+ * Returns its handler if it has one of the kind that type asks for (UNW_FLAG_*) and the address is neither in the
+ * prologue nor the epilogue, with *data the handler's data.
  */
 PEXCEPTION_ROUTINE NTAPI RtlVirtualUnwind(DWORD type, DWORD64 base, DWORD64 address, PRUNTIME_FUNCTION function,
 					  CONTEXT *context, void **data, DWORD64 *frame,

@@ -1,0 +1,207 @@
+"""Boots machines, watches them, and says what went wrong in a way that one can act on.
+
+A failure has a kind: panic (with the kernel's own stack), triple fault, hang (idle or busy, with where each CPU is), an
+exit code other than expected, or wrong output. A hang is not a matter of minutes: a machine that says nothing is idle if
+QEMU uses no processor time either, and busy without progress if it has used more of it than any test needs between two
+lines (tests print a sign of life each second).
+"""
+
+import os
+import re
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+from machine import Machine
+
+ROOT = Path(__file__).resolve().parents[2]
+EXIT_PANIC = 126
+IDLE_SECONDS = 25  # of silence with next to no processor time used
+IDLE_SHARE = 0.04  # processor seconds a second that an idle machine may use: its timer ticks
+BUSY_SECONDS = 90  # processor seconds for each CPU, without a line
+TAIL_LINES = 60
+
+
+class MachineFailure(AssertionError):
+    """A machine ended otherwise than it should have."""
+
+
+def symbol_at(kernel, address):
+    """The function of the kernel at an address, as text."""
+    try:
+        text = subprocess.run(["addr2line", "-f", "-s", "-e", str(kernel), hex(address)], capture_output=True, text=True,
+                              check=False).stdout.split("\n")
+        return f"{text[0]} ({text[1]})"
+    except (OSError, IndexError):
+        return "?"
+
+
+class Run:
+    """A machine from start to end. Used by the fixture boot; see conftest.py."""
+
+    def __init__(self, build, directory, **options):
+        self.build = build
+        self.expected_end = "an exit code"
+        self.options = options
+        self.machine = Machine(str(options.pop("volume")), qmp=True, swap_image=str(directory / "swap.img"), **options)
+        self.guest = None
+        self.result = None
+
+    def reproduce(self):
+        """A command that does about the same."""
+        names = {"ram": "RAM", "cpus": "CPUS", "swap": "SWAP", "options": "OPTIONS", "cpu": "CPU", "run": "RUN"}
+        words = [f"BUILD={self.build.name}"]
+        words += [f"{names[name]}={shlex.quote(str(value))}" for name, value in self.options.items() if name in names]
+        command = "make run " + " ".join(words)
+        console = self.options.get("console")
+        return f"printf {shlex.quote(console.decode())} | {command}" if console else command
+
+    def start(self, **arguments):
+        self.guest = self.machine.start(**arguments)
+        return self.guest
+
+    def finish(self):
+        """Waits for the end, or for a hang. Returns self, with result set."""
+        hang = self._watch()
+        if hang:
+            self.guest.process.kill()
+        self.result = self.guest.wait()
+        if hang:
+            self.fail("hang", hang)
+        return self
+
+    def _processor_seconds(self):
+        """What QEMU has used until now; None if it has ended."""
+        try:
+            fields = Path(f"/proc/{self.guest.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _watch(self):
+        """None when the machine has ended; else what kind of hang it is in."""
+        said, since, used = -1, time.monotonic(), 0.0
+        while self.guest.process.poll() is None:
+            time.sleep(0.1)
+            length, now, seconds = len(self.guest.output), time.monotonic(), self._processor_seconds()
+            if seconds is None:
+                return None
+            if length != said:
+                said, since, used = length, now, seconds
+                continue
+            silence, work = now - since, seconds - used
+            if silence > IDLE_SECONDS and work < silence * IDLE_SHARE:
+                return f"idle: {silence:.0f} s without a line and without work\n{self.where()}"
+            if work > BUSY_SECONDS * int(self.machine.cpus):
+                return f"busy: {work:.0f} s of processor time without a line\n{self.where()}"
+        return None
+
+    def where(self):
+        """Where each CPU is, by QEMU's monitor."""
+        kernel = self.build.directory / "kernel.elf"
+        lines = []
+        for number in range(int(self.machine.cpus)):
+            try:
+                registers = self.guest.qmp("human-monitor-command", command_line="info registers", cpu_index=number)
+            except (OSError, RuntimeError, ValueError) as error:
+                return f"(QEMU's monitor does not answer: {error})"
+            match = re.search(r"RIP=([0-9a-f]+).*?CPL=(\d)", registers, re.S)
+            halted = "HLT=1" in registers
+            if match:
+                address = int(match[1], 16)
+                place = symbol_at(kernel, address) if match[2] == "0" else "user mode"
+                lines.append(f"CPU {number}: {address:#x} {place}{', halted' if halted else ''}")
+        return "\n".join(lines)
+
+    def output(self):
+        return self.result.output if self.result else self.guest.output
+
+    def fail(self, kind, what):
+        __tracebackhide__ = True
+        tail = "\n".join(self.output().splitlines()[-TAIL_LINES:])
+        raise MachineFailure(f"{kind}: {what}\n--- again: {self.reproduce()}\n--- its last lines:\n{tail}")
+
+    def judge(self, code=0):
+        """Fails unless the machine ended with this code."""
+        __tracebackhide__ = True
+        result = self.result
+        if result.code == code:
+            return self
+        if result.reason and "triple fault" in result.reason:
+            self.fail("triple fault", result.reason)
+        if result.code == EXIT_PANIC:
+            self.fail("panic", panic_text(result.output))
+        if result.code is None:
+            self.fail("no exit code", f"{result.reason} {result.errors}")
+        reason = f" ({result.reason})" if result.reason else ""
+        self.fail("wrong exit code", f"{result.code}{reason}, expected {code}")
+
+    def expect(self, pattern):
+        """Fails unless the output matches a regular expression; returns the match."""
+        __tracebackhide__ = True
+        match = re.search(pattern, self.output(), re.M)
+        if not match:
+            self.fail("wrong output", f"nothing matches {pattern!r}")
+        return match
+
+
+def panic_text(output):
+    """From the panic's first line on."""
+    match = re.search(r"^.*(panic|PANIC).*$", output, re.M)
+    return output[match.start():] if match else "without a message"
+
+
+def tap_failures(text):
+    """What is wrong with the output of a program that writes TAP: a list of lines, empty if nothing is."""
+    wrong = re.findall(r"^not ok .*$", text, re.M)
+    numbers = [int(number) for number in re.findall(r"^(?:not )?ok (\d+)", text, re.M)]
+    plan = re.search(r"^1\.\.(\d+)$", text, re.M)
+    if not plan:
+        wrong.append(f"no plan: the program ended after test {numbers[-1] if numbers else 0}")
+    elif numbers != list(range(1, int(plan[1]) + 1)):
+        wrong.append(f"{len(numbers)} tests were run, {plan[1]} were planned")
+    return wrong
+
+
+class TestRun:
+    """The output of tests/guest/testrun.c, in parts."""
+
+    __test__ = False  # not a class of tests
+
+    def __init__(self, run):
+        self.run = run
+
+    def part(self, command):
+        """(output, exit code or None) of a test. None: the machine ended before."""
+        output = self.run.output()
+        begin = re.search(rf"^# testrun: begin {re.escape(command)}$", output, re.M)
+        if not begin:
+            return None
+        end = re.search(rf"^# testrun: end {re.escape(command)}: exit code 0x([0-9A-F]+) after", output[begin.end():], re.M)
+        if not end:
+            return output[begin.end():], None
+        return output[begin.end():begin.end() + end.start()], int(end[1], 16)
+
+    def judge(self, command):
+        """Fails unless this test was run and held."""
+        __tracebackhide__ = True
+        part = self.part(command)
+        if part is None:
+            raise MachineFailure(f"not run: the machine ended before\n{self._end()}")
+        text, code = part
+        if code is None:
+            raise MachineFailure(f"the machine ended in this test\n{self._end()}\n--- what it said:\n{text}")
+        wrong = tap_failures(text)
+        if wrong or code:
+            lines = "\n".join(wrong)
+            notes = "\n".join(re.findall(r"^# .*$", text, re.M)[-20:])
+            raise MachineFailure(f"wrong output: exit code {code:#x}\n{lines}\n--- notes:\n{notes}\n"
+                                 f"--- again: make run with RUN='testrun \"{command}\"', see {self.run.reproduce()}")
+
+    def _end(self):
+        try:
+            self.run.judge(0)
+        except MachineFailure as failure:
+            return str(failure)
+        return "its exit code was 0"

@@ -1,0 +1,137 @@
+"""The shell: scripts through the console's input, and a person at the keyboard."""
+
+import re
+
+UP, DOWN, RIGHT, LEFT, DELETE, HOME, END = (f"\x1b[{end}" for end in ("A", "B", "C", "D", "3~", "H", "F"))
+ENTER = "\r"
+
+
+def script(boot, *lines, code=0, **options):
+    return boot(code=code, console="".join(f"{line}\n" for line in lines).encode(), **options)
+
+
+def test_script(boot):
+    run = script(boot, "echo one  two", 'echo "a  b" c ; echo d', "pwd", "cd bin", "pwd", "hello 'x y' \"\" # comment",
+                 "cat C:\\data\\hello.txt", "ls C:\\data", "ls -l C:\\data\\many", "exit 3", "echo not reached", code=3)
+    run.expect(r"^C:\\> echo one  two$")
+    run.expect(r"^one two$")
+    run.expect(r"^a  b c\nd$")
+    run.expect(r"^C:\\bin$")
+    run.expect(r"^argument 1: x y\nargument 2: \n")
+    run.expect(r"^Hello, file\.$")
+    run.expect(r"numbers\.bin")
+    run.expect(r"^300 files, 3,600 bytes$")
+    assert "not reached" not in run.output()
+
+
+def test_exit_codes(boot):
+    run = script(boot, "sh -c exit 5", "echo $?", "fault_exit child read", "fault_exit child divide", "no_such", "echo $?",
+                 "sh -c exit 0 && echo yes", "sh -c exit 1 && echo no", "exit 0")
+    run.expect(r"^exit code 5\n.*echo \$\?\n5$")
+    run.expect(r"^access violation \(0xC0000005\)$")
+    run.expect(r"^division by zero \(0xC0000094\)$")
+    run.expect(r"no_such: no such program or command")
+    run.expect(r"^127$")
+    run.expect(r"^yes$")
+    assert not re.search(r"^no$", run.output(), re.M)
+
+
+def test_jobs(boot):
+    run = script(boot, "testlimit -m 1M -c 2 -w 30 &", "jobs", "kill %1", "wait", "testlimit -m 1M -c 2 &", "wait", "jobs",
+                 "time hello", "kill 99999", "exit 0", cpus=2)
+    run.expect(r"^\[1\] process \d+$")
+    run.expect(r"^\[1\] process \d+: testlimit -m 1M -c 2 -w 30$")
+    run.expect(r"^\[1\] ended: testlimit -m 1M -c 2 -w 30: exit code 1$")
+    run.expect(r"^\[1\] ended: testlimit -m 1M -c 2$")
+    run.expect(r"^time: \d+\.\d+ s")
+    run.expect(r"there is no such process")
+
+
+def test_end_of_the_script_ends_the_machine(boot):
+    script(boot, "sh -c exit 9", code=9)
+
+
+def test_tools(boot):
+    """Each tool's output has what it promises; wrong usage says so."""
+    run = script(boot, "memstat", "memstat -r", "memstat -t 1 2", "ps", "vmmap sh", "testlimit -m 8M", "testlimit -s 8M",
+                 "testlimit -r", "testlimit -d 1M -c 4", "memstat -x", "ls -z", "vmmap", "kill", "help", "exit 0", swap="16M",
+                 ram="64M")
+    run.expect(r"^  charge +[\d,]+ +[\d.]+ MiB")
+    run.expect(r"^commit_limit=\d+$")
+    run.expect(r"^ +\d+ +\d+ .* sh\.exe$")
+    run.expect(r"image .* sh\.exe$")
+    run.expect(r"ntdll\.dll$")
+    run.expect(r"stack")
+    run.expect(r"TEB/PEB")
+    run.expect(r"heap")
+    assert len(re.findall(r"was refused: the commit limit is reached \(ERROR_COMMITMENT_LIMIT, 1455\)", run.output())) == 2
+    run.expect(r"^nothing was refused$")
+    assert len(re.findall(r"^usage: ", run.output(), re.M)) == 4
+    run.expect(r"^PROGRAM \[ARGUMENT\]")
+
+
+def test_usage(boot):
+    names = ["sh", "ls", "cat", "ps", "kill", "memstat", "vmmap", "testlimit", "tour"]
+    run = script(boot, *[f"C:\\bin\\{name} -h" for name in names])
+    for name in names:
+        run.expect(rf"^usage: {name}")
+
+
+class Terminal:
+    """A person at the console."""
+
+    def __init__(self, run):
+        self.run = run
+        self.guest = run.start()
+        self.wait_for(r"C:\\> ")
+
+    def wait_for(self, pattern, seconds=120):
+        if not self.guest.read_until(pattern, seconds):
+            self.run.fail("wrong output", f"nothing matches {pattern!r}")
+
+    def type(self, *keys):
+        self.guest.write("".join(keys))
+
+
+def test_keyboard(machine):
+    terminal = Terminal(machine(cpus=1))
+    terminal.type("echo abc", ENTER)
+    terminal.wait_for(r"^abc$")
+    # Editing: each line is made by other keys and gives "one two".
+    for keys in [
+        ("echo onX", "\x7f", "e two"),
+        ("ho one two", HOME, "ec", END),
+        ("echo two", LEFT * 3, "one "),
+        ("Xecho one two", "\x01", DELETE, "\x05"),
+        ("rubbish", "\x15", "echo one two"),
+        ("echo one two rubbish", "\x17", "\x7f"),
+        ("echo one two rubbish", LEFT * 8, "\x0b"),
+        ("echo one tXwo", LEFT * 2, "\b"),
+        ("\x0cecho one two",),
+        ("echo wrong", "\x03", "echo one two"),
+    ]:
+        terminal.type(*keys, ENTER)
+        terminal.wait_for(r"^one two$")
+    # History.
+    terminal.type("echo first", ENTER)
+    terminal.wait_for(r"^first$")
+    terminal.type("echo second", ENTER)
+    terminal.wait_for(r"^second$")
+    terminal.type(UP, UP, ENTER)
+    terminal.wait_for(r"^first$")
+    terminal.type(UP, UP, UP, DOWN, "s", ENTER)
+    terminal.wait_for(r"^seconds$")
+    # A program reads lines; Ctrl-C ends it, Ctrl-D ends its input.
+    terminal.type("cat", ENTER)
+    terminal.type("a line", ENTER)
+    terminal.wait_for(r"a line\n(.*\n)?a line$")
+    terminal.type("\x04")
+    terminal.wait_for(r"C:\\> ")
+    terminal.type("cat", ENTER)
+    terminal.type("\x03")
+    terminal.wait_for(r"ended by Ctrl-C \(0xC000013A\)")
+    # Ctrl-D on an empty line ends the shell, and the machine, with the last command's code.
+    terminal.type("sh -c exit 4", ENTER)
+    terminal.wait_for(r"exit code 4")
+    terminal.type("\x04")
+    terminal.run.finish().judge(4)
