@@ -58,8 +58,9 @@ static bool run_parse(const char *value)
 
 static bool check_parse(const char *value)
 {
-	options.check_exit = true;
-	return !strcmp(value, "exit");
+	options.check_exit = !strcmp(value, "exit");
+	options.check_call = options.check_exit || !strcmp(value, "call");
+	return options.check_call || !strcmp(value, "off");
 }
 
 static bool aslr_parse(const char *value)
@@ -87,7 +88,7 @@ static const struct option table[] = {
 	{ "swap", "auto, none, ramdisk:SIZE, or a disk's name or serial number of up to 31 letters", swap_parse },
 	{ "commit", "strict, overcommit", commit_parse },
 	{ "run", "a program and its arguments, of up to 1023 letters together", run_parse },
-	{ "check", "exit", check_parse },
+	{ "check", "off, call, exit", check_parse },
 	{ "aslr", "on, off", aslr_parse },
 	{ "log", "error, warning, info, debug", log_parse },
 };

@@ -12,7 +12,8 @@ struct options {
 	u64 swap_ramdisk_size; /* bytes, when swap=ramdisk:SIZE */
 	enum commit_policy commit; /* commit=strict|overcommit */
 	char run[1024];        /* run="PROGRAM ARGUMENTS": first program; the default is sh */
-	bool check_exit;       /* check=exit: mm_check at every process exit */
+	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */
+	bool check_exit;       /* check=exit: the same, and mm_check at every process exit */
 	bool aslr;             /* aslr=on|off */
 };
 extern struct options options;

@@ -5,6 +5,7 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "mm/vspace.h"
+#include "options.h"
 #include "proc/file_object.h"
 #include "proc/process.h"
 #include "proc/syscall.h"
@@ -235,7 +236,7 @@ static u32 section_open(const char *name, u32 access, u32 flags, u64 to)
 /* The section that NtCreateSection's arguments describe, without name and handle. */
 static u32 section_make(const u64 *a, struct section **out)
 {
-	u32 attributes = (u32)a[5], status;
+	u32 attributes = (u32)a[5], status, prot;
 	struct object *o;
 	struct file *f;
 	u64 size = 0;
@@ -247,7 +248,9 @@ static u32 section_make(const u64 *a, struct section **out)
 			return STATUS_INVALID_FILE_FOR_SECTION;
 		return section_create_anonymous(size, (u32)a[4], attributes, out);
 	}
-	status = handle_lookup(process_current(), a[6], &file_type, attributes & SEC_IMAGE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
+	if (!prot_from_page((u32)a[4], &prot))
+		return STATUS_INVALID_PAGE_PROTECTION;
+	status = handle_lookup(process_current(), a[6], &file_type, prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
 	if (status)
 		return status;
 	f = file_object_of(o)->file;
@@ -323,15 +326,12 @@ u32 sys_NtOpenSection(const u64 *a)
 /* The rights that a section handle must have for a view of this protection. */
 static u32 access_for(u32 protect)
 {
-	u32 prot, access = SECTION_MAP_READ;
+	u32 prot;
 
 	if (!prot_from_page(protect, &prot))
 		return 0;
-	if (prot & PROT_WRITE && !(prot & PROT_COPY))
-		access |= SECTION_MAP_WRITE;
-	if (prot & PROT_EXECUTE)
-		access |= SECTION_MAP_EXECUTE;
-	return access;
+	return ((prot & (PROT_WRITE | PROT_COPY)) == PROT_WRITE ? SECTION_MAP_WRITE : SECTION_MAP_READ) |
+	       (prot & PROT_EXECUTE ? SECTION_MAP_EXECUTE : 0);
 }
 
 /*
@@ -492,9 +492,13 @@ u32 sys_BsQueryPagingFile(const u64 *a)
 	return copy_to_user(a[1], &f, sizeof(f)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
 }
 
-/* BsCheckMemory() */
+/* BsCheckMemory(): only where option check= or a debug build allows it, as everybody stands still meanwhile */
 u32 sys_BsCheckMemory(const u64 *a)
 {
 	(void)a;
+#ifndef DEBUG
+	if (!options.check_call)
+		return STATUS_ACCESS_DENIED;
+#endif
 	return mm_check() ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;
 }

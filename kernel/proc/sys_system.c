@@ -176,7 +176,7 @@ static bool option_text(const char *name, char *text, size_t size)
 	else if (!strcmp(name, "run"))
 		strlcpy(text, options.run[0] ? options.run : "sh", size);
 	else if (!strcmp(name, "check"))
-		strlcpy(text, options.check_exit ? "exit" : "off", size);
+		strlcpy(text, options.check_exit ? "exit" : options.check_call ? "call" : "off", size);
 	else if (!strcmp(name, "aslr"))
 		strlcpy(text, options.aslr ? "on" : "off", size);
 	else if (!strcmp(name, "cpus"))

@@ -106,6 +106,7 @@ def guest_tests(machine_make):
 
     def run(key, commands, **options):
         if key not in done:
+            options["options"] = f"check=call {options.get('options', '')}"
             words = " ".join(f'"{command}"' for command in commands)
             machine = machine_make(console=f"testrun {words}\n".encode(), **options)
             machine.start(stdin=subprocess.DEVNULL)

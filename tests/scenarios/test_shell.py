@@ -56,7 +56,7 @@ def test_tools(boot):
     run = script(boot, "memstat", "memstat -r", "memstat -t 1 2", "ps", "vmmap sh", "testlimit -m 8M", "testlimit -s 8M",
                  "testlimit -r", "testlimit -d 1M -c 4", "memstat -x", "ls -z", "vmmap", "kill", "help", "exit 0", swap="16M",
                  ram="64M")
-    run.expect(r"^  charge +[\d,]+ +[\d.]+ MiB")
+    run.expect(r"^  charge +[\d,]+ +[\d.]+ [KM]iB +[\d.]+ %$")
     run.expect(r"^commit_limit=\d+$")
     run.expect(r"^ +\d+ +\d+ .* sh\.exe$")
     run.expect(r"image .* sh\.exe$")

@@ -34,9 +34,8 @@ def test_tour(boot, name):
     assert ("There is no paging file." in run.output()) != has_paging_file
 
 
-@pytest.mark.parametrize("cpus", [1, 2, 3, 8])
-@pytest.mark.parametrize("cpu", ["qemu64", "max"])
-def test_processors(boot, cpus, cpu):
+@pytest.mark.parametrize("cpu, cpus", [("qemu64", 1), ("qemu64", 3), ("qemu64", 8), ("max", 1), ("max", 4)])
+def test_processors(boot, cpu, cpus):
     run = boot(run="hello one two", cpus=cpus, cpu=cpu)
     run.expect(r"^argument 2: two$")
     run.expect(rf"^Backstore .* {cpus} CPU")

@@ -32,9 +32,7 @@ static BOOL program_find(const WCHAR *line, WCHAR *out)
 		length++;
 	}
 	memory_free(name);
-	if (!found)
-		SetLastError(ERROR_FILE_NOT_FOUND);
-	return found;
+	return found; /* with the last error of the last attempt: no such file, or no such path */
 }
 
 static SIZE_T environment_bytes(const WCHAR *environment)
@@ -158,8 +156,6 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command_line, LPSECURI
 		found = wcslen(application) < PATH_UNITS_MAX && path_exists(application);
 		if (found)
 			memcpy(program, application, (wcslen(application) + 1) * sizeof(WCHAR));
-		else
-			SetLastError(ERROR_FILE_NOT_FOUND);
 	} else {
 		found = program_find(command_line, program);
 	}

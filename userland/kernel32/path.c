@@ -146,11 +146,16 @@ NTSTATUS path_open(const WCHAR *path, ACCESS_MASK access, ULONG options, HANDLE 
 	return status;
 }
 
+/* Whether there is such a file; if not, the last error says why: ERROR_ACCESS_DENIED for a directory. */
 BOOL path_exists(const WCHAR *path)
 {
 	DWORD attributes = GetFileAttributesW(path);
 
-	return attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_DIRECTORY);
+	if (attributes == INVALID_FILE_ATTRIBUTES)
+		return FALSE;
+	if (attributes & FILE_ATTRIBUTE_DIRECTORY)
+		SetLastError(ERROR_ACCESS_DENIED);
+	return !(attributes & FILE_ATTRIBUTE_DIRECTORY);
 }
 
 /* Tries directory\name, then with the suffix if the name has none. out has PATH_UNITS_MAX units. */
@@ -182,8 +187,7 @@ static BOOL search_in(const WCHAR *directory, ULONG units, const WCHAR *name, co
 
 /*
  * Finds a file: a name with a path there; else in the EXE's directory, the current directory, C:\system, C:\bin, and
- * the directories of PATH. out has PATH_UNITS_MAX units and is written only as a path that exists when TRUE is
- * returned.
+ * the directories of PATH. out has PATH_UNITS_MAX units, and holds a path that exists when TRUE is returned.
  */
 BOOL path_search(const WCHAR *name, const WCHAR *suffix, WCHAR *out)
 {
@@ -201,9 +205,10 @@ BOOL path_search(const WCHAR *name, const WCHAR *suffix, WCHAR *out)
 	    search_in(system_directory, 9, name, suffix, out) || search_in(L"C:\\bin", 6, name, suffix, out))
 		return TRUE;
 	units = GetEnvironmentVariableW(L"PATH", NULL, 0);
-	list = units ? memory_get(units * sizeof(WCHAR)) : NULL;
+	list = memory_get((units + 1) * sizeof(WCHAR));
 	if (!list)
 		return FALSE;
+	list[0] = 0;
 	GetEnvironmentVariableW(L"PATH", list, units);
 	for (WCHAR *at = list; !found && *at;) {
 		ULONG length = 0;
@@ -214,6 +219,8 @@ BOOL path_search(const WCHAR *name, const WCHAR *suffix, WCHAR *out)
 		at += length + (at[length] == ';');
 	}
 	memory_free(list);
+	if (!found)
+		SetLastError(ERROR_FILE_NOT_FOUND);
 	return found;
 }
 
@@ -350,8 +357,6 @@ DWORD WINAPI SearchPathW(LPCWSTR path, LPCWSTR name, LPCWSTR suffix, DWORD units
 		return 0;
 	if (path ? search_in(path, (ULONG)wcslen(path), name, suffix, found) : path_search(name, suffix, found))
 		length = GetFullPathNameW(found, units, out, file_part);
-	else
-		SetLastError(ERROR_FILE_NOT_FOUND);
 	memory_free(found);
 	return length;
 }

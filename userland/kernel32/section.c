@@ -77,13 +77,15 @@ HANDLE WINAPI CreateFileMappingA(HANDLE file, LPSECURITY_ATTRIBUTES security, DW
 	return section;
 }
 
-/* FILE_MAP_* as rights to a section. */
+/* FILE_MAP_* as rights to a section. FILE_MAP_WRITE means reading, too. */
 static ACCESS_MASK section_access(DWORD access)
 {
 	if (access == FILE_MAP_COPY)
 		return SECTION_MAP_READ;
+	if (access & FILE_MAP_WRITE)
+		access |= SECTION_MAP_READ;
 	if (access & FILE_MAP_EXECUTE)
-		return (access & ~(DWORD)FILE_MAP_EXECUTE) | SECTION_MAP_EXECUTE;
+		access = (access & ~(DWORD)FILE_MAP_EXECUTE) | SECTION_MAP_EXECUTE;
 	return access;
 }
 

@@ -33,13 +33,15 @@ static const wchar_t *name_parse(const wchar_t *at, wchar_t **out)
 }
 
 /*
- * One argument. 2n backslashes and a quote are n backslashes and a quote that groups, 2n+1 are n and an ordinary quote,
- * backslashes before anything else are themselves; two quotes within quotes are one ordinary quote.
+ * One argument. 2n backslashes and a quote are n backslashes and a quote that groups, 2n+1 are n and an ordinary
+ * quote, backslashes before anything else are themselves; two quotes within quotes are one ordinary quote. *wild: it
+ * has a * or ? outside quotes.
  */
-static const wchar_t *argument_parse(const wchar_t *at, wchar_t **out)
+static const wchar_t *argument_parse(const wchar_t *at, wchar_t **out, bool *wild)
 {
 	bool quoted = false;
 
+	*wild = false;
 	while (*at && (quoted || (*at != ' ' && *at != '\t'))) {
 		size_t slashes = 0;
 
@@ -63,8 +65,10 @@ static const wchar_t *argument_parse(const wchar_t *at, wchar_t **out)
 			at++;
 			continue;
 		}
-		if (!slashes)
+		if (!slashes) {
+			*wild |= !quoted && (*at == '*' || *at == '?');
 			*(*out)++ = *at++;
+		}
 		for (; slashes; slashes--)
 			*(*out)++ = '\\';
 	}
@@ -72,30 +76,81 @@ static const wchar_t *argument_parse(const wchar_t *at, wchar_t **out)
 	return at;
 }
 
-/* The command line as an array that ends with NULL; the texts lie behind the array in the same block. */
-static wchar_t **command_line_split(int *count)
+struct argument_list {
+	wchar_t **at; /* ends with NULL */
+	int count, room;
+};
+
+static bool list_add(struct argument_list *list, wchar_t *argument)
+{
+	if (list->count + 2 > list->room) {
+		int room = list->room ? list->room * 2 : 16;
+		wchar_t **larger = realloc(list->at, (size_t)room * sizeof(*larger));
+
+		if (!larger)
+			return false;
+		list->at = larger;
+		list->room = room;
+	}
+	list->at[list->count++] = argument;
+	list->at[list->count] = NULL;
+	return true;
+}
+
+/* Adds the files that pattern names, with its directory in front of each; the pattern itself if there are none. */
+static bool wildcard_add(struct argument_list *list, wchar_t *pattern)
+{
+	size_t directory = wcslen(pattern);
+	WIN32_FIND_DATAW found;
+	HANDLE find = FindFirstFileW(pattern, &found);
+	bool ok = true, none = true;
+
+	while (directory && !wcschr(L"\\/:", pattern[directory - 1]))
+		directory--;
+	for (BOOL more = find != INVALID_HANDLE_VALUE; more && ok; more = FindNextFileW(find, &found)) {
+		wchar_t *name;
+
+		if (!wcscmp(found.cFileName, L".") || !wcscmp(found.cFileName, L".."))
+			continue;
+		none = false;
+		name = malloc((directory + wcslen(found.cFileName) + 1) * sizeof(*name));
+		ok = name && list_add(list, name);
+		if (name) {
+			memcpy(name, pattern, directory * sizeof(*name));
+			wcscpy(name + directory, found.cFileName);
+		}
+	}
+	if (find != INVALID_HANDLE_VALUE)
+		FindClose(find);
+	return ok && (!none || list_add(list, pattern));
+}
+
+/* The command line as an array; NULL: no memory. */
+static wchar_t **command_line_split(bool wildcards, int *count)
 {
 	size_t units = wcslen(_wcmdln) + 1;
-	/* Every second unit can begin an argument, and each argument adds a terminator. */
-	wchar_t **list = malloc((units / 2 + 3) * sizeof(*list) + (units + units / 2 + 3) * sizeof(wchar_t));
+	struct argument_list list = { 0 };
+	/* Each argument adds its end, and every second unit at most can begin one. */
+	wchar_t *out = malloc((units + units / 2 + 2) * sizeof(*out));
 	const wchar_t *at = _wcmdln;
-	wchar_t *out;
 
-	if (!list)
+	if (!out || !list_add(&list, out))
 		return NULL;
-	out = (wchar_t *)(list + units / 2 + 3);
-	list[0] = out;
 	at = name_parse(at, &out);
-	for (*count = 1;; ++*count) {
+	for (;;) {
+		wchar_t *argument = out;
+		bool wild;
+
 		while (*at == ' ' || *at == '\t')
 			at++;
 		if (!*at)
 			break;
-		list[*count] = out;
-		at = argument_parse(at, &out);
+		at = argument_parse(at, &out, &wild);
+		if (!(wild && wildcards ? wildcard_add(&list, argument) : list_add(&list, argument)))
+			return NULL;
 	}
-	list[*count] = NULL;
-	return list;
+	*count = list.count;
+	return list.at;
 }
 
 static char **arguments_narrow(wchar_t **wide, int count)
@@ -118,28 +173,26 @@ static char **arguments_narrow(wchar_t **wide, int count)
 	return list;
 }
 
-static int arguments_prepare(void)
+static void arguments_prepare(bool wildcards)
 {
 	if (!__argv) {
-		__wargv = command_line_split(&__argc);
+		__wargv = command_line_split(wildcards, &__argc);
 		__argv = __wargv ? arguments_narrow(__wargv, __argc) : NULL;
 	}
 	if (!__argv)
 		_amsg_exit(8);
 	__initenv = _environ;
 	__winitenv = _wenviron;
-	return 0;
 }
 
 /*
- * What main's caller asks for first. wildcards (expand * and ? in arguments) is not done: arguments come as they are
- * written. info->newmode, the other option, concerns operator new only.
+ * What main's caller asks for first. wildcards: * and ? in arguments stand for files. info->newmode, the other
+ * option, concerns operator new only.
  */
 int __cdecl __getmainargs(int *argc, char ***argv, char ***environment, int wildcards, void *info)
 {
-	(void)wildcards;
 	(void)info;
-	arguments_prepare();
+	arguments_prepare(wildcards);
 	*argc = __argc;
 	*argv = __argv;
 	*environment = _environ;
@@ -148,16 +201,18 @@ int __cdecl __getmainargs(int *argc, char ***argv, char ***environment, int wild
 
 int __cdecl __wgetmainargs(int *argc, wchar_t ***argv, wchar_t ***environment, int wildcards, void *info)
 {
-	(void)wildcards;
 	(void)info;
-	arguments_prepare();
+	arguments_prepare(wildcards);
 	*argc = __argc;
 	*argv = __wargv;
 	*environment = _wenviron;
 	return 0;
 }
 
-/* 1: a program on the console, 2: one with windows. Here errors of both go to standard error, so nothing depends on it. */
+/*
+ * 1: a program on the console, 2: one with windows. Here errors of both go to standard error, so nothing depends on
+ * it.
+ */
 void __cdecl __set_app_type(int type)
 {
 	(void)type;

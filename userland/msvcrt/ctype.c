@@ -59,7 +59,9 @@ int __cdecl iswctype(wint_t c, wctype_t class)
 		return 0;
 	if (c < 256)
 		return _pwctype[c] & class;
-	return (c < 0x2000 || (c >= 0x2C00 && c < 0xD800 && c != 0x3000) || (c >= 0xF900 && c < 0xFE00)) ? LETTER & class : 0;
+	if (c < 0x2000 || (c >= 0x2C00 && c < 0xD800 && c != 0x3000) || (c >= 0xF900 && c < 0xFE00))
+		return LETTER & class;
+	return 0;
 }
 
 int __cdecl is_wctype(wint_t c, wctype_t class)

@@ -1,7 +1,7 @@
 /*
- * Between doubles and decimal numbers, exactly. A double is m * 2^e: for a negative e that is m * 5^-e / 10^-e, an integer
- * with a decimal point in it. The other way the quotient of two integers is made bit by bit, with a remainder that says
- * on which side of a tie it lies. The integers have 2700 bits at most; this is simple, not fast.
+ * Between doubles and decimal numbers, exactly. A double is m * 2^e: for a negative e that is m * 5^-e / 10^-e, an
+ * integer with a decimal point in it. The other way the quotient of two integers is made bit by bit, with a
+ * remainder that says on which side of a tie it lies. The integers have 2700 bits at most; this is simple, not fast.
  */
 #include "msvcrt.h"
 
@@ -166,8 +166,8 @@ void decimal_round(struct decimal *d, long long count)
 }
 
 /*
- * The double nearest to mantissa * 2^exponent, ties to even; inexact: the true mantissa is a little larger. *range tells
- * of overflow (the result is infinite) and of underflow (it has lost digits or is 0).
+ * The double nearest to mantissa * 2^exponent, ties to even; inexact: the true mantissa is a little larger. *range
+ * tells of overflow (the result is infinite) and of underflow (it has lost digits or is 0).
  */
 double double_from_binary(uint64_t mantissa, bool inexact, long long exponent, bool *range)
 {

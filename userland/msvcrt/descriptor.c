@@ -1,6 +1,6 @@
 /*
- * Open files as small numbers. In text mode reading turns CR LF into LF and ends at ^Z, writing turns LF into CR LF, except
- * on the console, which does that itself.
+ * Open files as small numbers. In text mode reading turns CR LF into LF and ends at ^Z, writing turns LF into CR LF,
+ * except on the console, which does that itself.
  */
 #include "msvcrt.h"
 #include <fcntl.h>
@@ -14,14 +14,14 @@ static struct descriptor table[DESCRIPTORS];
 /* What the handle is: flags without FD_TEXT and FD_APPEND. */
 static unsigned char handle_flags(HANDLE handle)
 {
-	LARGE_INTEGER here;
+	LARGE_INTEGER here = { .QuadPart = 0 };
 	DWORD mode;
 
 	switch (GetFileType(handle)) {
 	case FILE_TYPE_CHAR:
 		return GetConsoleMode(handle, &mode) ? FD_CONSOLE : 0;
 	case FILE_TYPE_DISK:
-		return SetFilePointerEx(handle, (LARGE_INTEGER){ .QuadPart = 0 }, &here, FILE_CURRENT) ? FD_SEEKABLE : 0;
+		return SetFilePointerEx(handle, here, &here, FILE_CURRENT) ? FD_SEEKABLE : 0;
 	}
 	return 0;
 }
@@ -89,6 +89,17 @@ intptr_t __cdecl _get_osfhandle(int fd)
 	return d ? (intptr_t)d->handle : -1;
 }
 
+static int mode_mask;
+
+/* Takes the permission to write (_S_IWRITE) from files that will be created. Returns the mask before. */
+int __cdecl _umask(int mask)
+{
+	int old = mode_mask;
+
+	mode_mask = mask & (_S_IREAD | _S_IWRITE);
+	return old;
+}
+
 static DWORD share_flags(int share, DWORD access)
 {
 	switch (share) {
@@ -123,7 +134,7 @@ int descriptor_open(const wchar_t *path, int flags, int share, int mode)
 		create = flags & _O_TRUNC ? CREATE_ALWAYS : OPEN_ALWAYS;
 	else
 		create = flags & _O_TRUNC ? TRUNCATE_EXISTING : OPEN_EXISTING;
-	if ((flags & _O_CREAT) && !(mode & _S_IWRITE))
+	if ((flags & _O_CREAT) && !(mode & ~mode_mask & _S_IWRITE))
 		attributes = FILE_ATTRIBUTE_READONLY;
 	if (flags & _O_TEMPORARY) {
 		attributes |= FILE_FLAG_DELETE_ON_CLOSE;

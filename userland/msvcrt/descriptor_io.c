@@ -24,6 +24,11 @@ int descriptor_read_raw(int fd, void *to, unsigned int size)
 	return (int)done;
 }
 
+static void step(const struct descriptor *d, int offset)
+{
+	SetFilePointerEx(d->handle, (LARGE_INTEGER){ .QuadPart = offset }, NULL, FILE_CURRENT);
+}
+
 /*
  * Turns CR LF into LF in place and ends at ^Z. A CR at the end needs the byte behind it: on a file it is read and given
  * back, otherwise it is kept in d->ahead. Returns what is left of size.
@@ -37,7 +42,7 @@ static int text_translate(int fd, struct descriptor *d, char *text, int size)
 		if (text[from] == CTRL_Z) {
 			d->flags |= FD_END;
 			if (d->flags & FD_SEEKABLE)
-				SetFilePointerEx(d->handle, (LARGE_INTEGER){ .QuadPart = from - size }, NULL, FILE_CURRENT);
+				step(d, from - size);
 			break;
 		}
 		if (text[from] != '\r') {
@@ -53,7 +58,7 @@ static int text_translate(int fd, struct descriptor *d, char *text, int size)
 			if (next != '\n')
 				text[to++] = '\r';
 			if (d->flags & FD_SEEKABLE)
-				SetFilePointerEx(d->handle, (LARGE_INTEGER){ .QuadPart = -1 }, NULL, FILE_CURRENT);
+				step(d, -1);
 			else
 				d->ahead = (unsigned char)next;
 		}

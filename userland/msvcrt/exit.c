@@ -6,8 +6,8 @@ static _onexit_t *exit_begin, *exit_end; /* the library's own list, in order of 
 static bool ended;
 
 /*
- * Adds a function to a list that a DLL of its own may keep: *begin to *end on the heap. Returns the function, or NULL if
- * memory is short.
+ * Adds a function to a list that a DLL of its own may keep: *begin to *end on the heap. Returns the function, or
+ * NULL if memory is short.
  */
 _onexit_t __cdecl __dllonexit(_onexit_t function, _onexit_t **begin, _onexit_t **end)
 {

@@ -144,6 +144,12 @@ static unsigned short mode_of(DWORD attributes, const wchar_t *path)
 	return mode | (mode & 0700) >> 3 | (mode & 0700) >> 6;
 }
 
+/* Volumes do not keep all times: one that is missing is 0. */
+static long long time_or(const FILETIME *time, long long otherwise)
+{
+	return time->dwHighDateTime ? time_from_file_time(time) : otherwise;
+}
+
 int __cdecl _wstat64(const wchar_t *path, struct _stat64 *out)
 {
 	WIN32_FILE_ATTRIBUTE_DATA data;
@@ -158,8 +164,8 @@ int __cdecl _wstat64(const wchar_t *path, struct _stat64 *out)
 		out->st_dev = out->st_rdev = (_dev_t)(letter_lower(full[0]) - 'a');
 	out->st_size = (long long)((uint64_t)data.nFileSizeHigh << 32 | data.nFileSizeLow);
 	out->st_mtime = time_from_file_time(&data.ftLastWriteTime);
-	out->st_atime = data.ftLastAccessTime.dwHighDateTime ? time_from_file_time(&data.ftLastAccessTime) : out->st_mtime;
-	out->st_ctime = data.ftCreationTime.dwHighDateTime ? time_from_file_time(&data.ftCreationTime) : out->st_mtime;
+	out->st_atime = time_or(&data.ftLastAccessTime, out->st_mtime);
+	out->st_ctime = time_or(&data.ftCreationTime, out->st_mtime);
 	return 0;
 }
 
@@ -190,77 +196,7 @@ int __cdecl _fstat64(int fd, struct _stat64 *out)
 	out->st_mode = mode_of(data.dwFileAttributes, NULL);
 	out->st_size = (long long)((uint64_t)data.nFileSizeHigh << 32 | data.nFileSizeLow);
 	out->st_mtime = time_from_file_time(&data.ftLastWriteTime);
-	out->st_atime = data.ftLastAccessTime.dwHighDateTime ? time_from_file_time(&data.ftLastAccessTime) : out->st_mtime;
-	out->st_ctime = data.ftCreationTime.dwHighDateTime ? time_from_file_time(&data.ftCreationTime) : out->st_mtime;
+	out->st_atime = time_or(&data.ftLastAccessTime, out->st_mtime);
+	out->st_ctime = time_or(&data.ftCreationTime, out->st_mtime);
 	return 0;
-}
-
-static void found_set(struct _wfinddata64_t *out, const WIN32_FIND_DATAW *data)
-{
-	out->attrib = data->dwFileAttributes == FILE_ATTRIBUTE_NORMAL ? 0 : data->dwFileAttributes;
-	out->time_write = time_from_file_time(&data->ftLastWriteTime);
-	out->time_create = data->ftCreationTime.dwHighDateTime ? time_from_file_time(&data->ftCreationTime) : -1;
-	out->time_access = data->ftLastAccessTime.dwHighDateTime ? time_from_file_time(&data->ftLastAccessTime) : -1;
-	out->size = (long long)((uint64_t)data->nFileSizeHigh << 32 | data->nFileSizeLow);
-	wcscpy(out->name, data->cFileName);
-}
-
-/* The first file whose name is like pattern. Returns a handle for _findnext64 and _findclose, or -1. */
-intptr_t __cdecl _wfindfirst64(const wchar_t *pattern, struct _wfinddata64_t *out)
-{
-	WIN32_FIND_DATAW data;
-	HANDLE find = FindFirstFileW(pattern, &data);
-
-	if (find == INVALID_HANDLE_VALUE)
-		return error_set_windows();
-	found_set(out, &data);
-	return (intptr_t)find;
-}
-
-int __cdecl _wfindnext64(intptr_t find, struct _wfinddata64_t *out)
-{
-	WIN32_FIND_DATAW data;
-
-	if (!FindNextFileW((HANDLE)find, &data))
-		return error_set_windows();
-	found_set(out, &data);
-	return 0;
-}
-
-static void found_narrow(struct __finddata64_t *out, const struct _wfinddata64_t *wide)
-{
-	out->attrib = wide->attrib;
-	out->time_create = wide->time_create;
-	out->time_access = wide->time_access;
-	out->time_write = wide->time_write;
-	out->size = wide->size;
-	/* UTF-8 that does not fit: the name has more than 86 characters of three bytes. */
-	if (!path_narrow(wide->name, out->name, sizeof(out->name)))
-		out->name[0] = 0;
-}
-
-intptr_t __cdecl _findfirst64(const char *pattern, struct __finddata64_t *out)
-{
-	wchar_t buffer[PATH_UNITS], *wide = path_wide(pattern, buffer);
-	struct _wfinddata64_t found;
-	intptr_t find = wide ? _wfindfirst64(wide, &found) : -1;
-
-	if (find != -1)
-		found_narrow(out, &found);
-	return find;
-}
-
-int __cdecl _findnext64(intptr_t find, struct __finddata64_t *out)
-{
-	struct _wfinddata64_t found;
-
-	if (_wfindnext64(find, &found))
-		return -1;
-	found_narrow(out, &found);
-	return 0;
-}
-
-int __cdecl _findclose(intptr_t find)
-{
-	return result_of(FindClose((HANDLE)find));
 }

@@ -171,7 +171,7 @@ static long long string_convert(struct output *out, bool to_wide, const void *te
 		} else {
 			wchar_t decoded[2];
 
-			used = bytes_to_wide(bytes, left < 4 ? strnlen(bytes, (size_t)left) : strnlen(bytes, 4), decoded, &n);
+			used = bytes_to_wide(bytes, strnlen(bytes, left < 4 ? (size_t)left : 4), decoded, &n);
 			if (used < 0)
 				n = -1;
 			bytes += used;
@@ -312,16 +312,19 @@ static bool text_is_wide(const struct output *out, const struct field *field, un
 
 static void conversion_write(struct output *out, struct format *f, struct field *field, unsigned int conversion)
 {
+	bool wide = text_is_wide(out, field, conversion);
 	const void *text;
 
 	switch (conversion) {
 	case 'd':
 	case 'i':
+		integer_write(out, field, conversion, integer_argument(f, field, true));
+		break;
 	case 'u':
 	case 'o':
 	case 'x':
 	case 'X':
-		integer_write(out, field, conversion, integer_argument(f, field, conversion == 'd' || conversion == 'i'));
+		integer_write(out, field, conversion, integer_argument(f, field, false));
 		break;
 	case 'p':
 		field->precision = 16;
@@ -330,12 +333,12 @@ static void conversion_write(struct output *out, struct format *f, struct field 
 		break;
 	case 'c':
 	case 'C':
-		character_write(out, field, (unsigned int)va_arg(f->arguments, int), text_is_wide(out, field, conversion));
+		character_write(out, field, (unsigned int)va_arg(f->arguments, int), wide);
 		break;
 	case 's':
 	case 'S':
 		text = va_arg(f->arguments, const void *);
-		string_write(out, field, text ? text : "(null)", text && text_is_wide(out, field, conversion), LLONG_MAX);
+		string_write(out, field, text ? text : "(null)", text && wide, LLONG_MAX);
 		break;
 	case 'e':
 	case 'E':

@@ -1,6 +1,6 @@
 /*
- * Floating-point numbers for printf: exact digits, correctly rounded (ties to even). As in msvcrt.dll exponents have three
- * digits at least, and what is not a finite number is written 1.#INF, 1.#QNAN, 1.#SNAN or -1.#IND.
+ * Floating-point numbers for printf: exact digits, correctly rounded (ties to even). As in msvcrt.dll exponents have
+ * three digits at least, and what is not a finite number is written 1.#INF, 1.#QNAN, 1.#SNAN or -1.#IND.
  */
 #include "format.h"
 

@@ -12,7 +12,9 @@ enum {
 #define DEFAULT_MXCSR 0x1F80u
 
 /* Exceptions, in the order of MXCSR's bits. */
-static const unsigned int exceptions[6] = { EM_INVALID, EM_DENORMAL, EM_ZERODIVIDE, EM_OVERFLOW, EM_UNDERFLOW, EM_INEXACT };
+static const unsigned int exceptions[6] = {
+	EM_INVALID, EM_DENORMAL, EM_ZERODIVIDE, EM_OVERFLOW, EM_UNDERFLOW, EM_INEXACT,
+};
 
 static unsigned int mxcsr_get(void)
 {

@@ -19,8 +19,8 @@ struct lconv *__cdecl localeconv(void)
 }
 
 /*
- * Takes "C", and "" or ".UTF-8" (also ".utf8", ".65001"). Only the category of characters makes a difference. Returns the
- * category's locale, with LC_ALL that of characters; NULL: no such locale, nothing is changed.
+ * Takes "C", and "" or ".UTF-8" (also ".utf8", ".65001"). Only the category of characters makes a difference.
+ * Returns the category's locale, with LC_ALL that of characters; NULL: no such locale, nothing is changed.
  */
 char *__cdecl setlocale(int category, const char *locale)
 {

@@ -1,6 +1,6 @@
 /*
- * Elementary functions on the x87, whose 64-bit mantissas leave room for the result to be rounded to a double well. What
- * has no result is reported as Microsoft documents for _matherr: the program's handler first, else errno.
+ * Elementary functions on the x87, whose 64-bit mantissas leave room for the result to be rounded to a double well.
+ * What has no result is reported as Microsoft documents for _matherr: the program's handler first, else errno.
  */
 #include "msvcrt.h"
 #include <math.h>
@@ -28,7 +28,7 @@ static double math_error(int type, const char *name, double a, double b, double 
 
 static double nan_result(const char *name, double a, double b)
 {
-	return a != a || b != b ? a + b : math_error(_DOMAIN, name, a, b, __builtin_nan(""));
+	return a != a || b != b ? a + b : math_error(_DOMAIN, name, a, b, -__builtin_nan(""));
 }
 
 static double infinity(double like)

@@ -80,7 +80,7 @@ double __cdecl sqrt(double x)
 {
 	if (x < 0) {
 		errno = EDOM;
-		return __builtin_nan("");
+		return -__builtin_nan("");
 	}
 	__asm__("sqrtsd %0, %0" : "+x"(x));
 	return x;
@@ -122,7 +122,7 @@ double __cdecl fmod(double x, double y)
 		return x + y;
 	if (!_finite(x) || y == 0) {
 		errno = EDOM;
-		return __builtin_nan("");
+		return -__builtin_nan("");
 	}
 	do
 		__asm__("fprem\n\tfnstsw %1" : "+t"(rest), "=a"(status) : "u"(divisor));

@@ -1,4 +1,7 @@
-/* Blocks of bytes. Bulk work is done in quadwords: an emulated processor repeats an instruction once for each element. */
+/*
+ * Blocks of bytes. Bulk work is done in quadwords: an emulated processor repeats an instruction once for each
+ * element.
+ */
 #include "msvcrt.h"
 
 void *__cdecl memcpy(void *to, const void *from, size_t size)
@@ -6,7 +9,8 @@ void *__cdecl memcpy(void *to, const void *from, size_t size)
 	void *d = to;
 	size_t words = size / 8, bytes = size % 8;
 
-	__asm__ volatile("rep movsq\n\tmovq %3, %2\n\trep movsb" : "+D"(d), "+S"(from), "+c"(words) : "r"(bytes) : "memory");
+	__asm__ volatile("rep movsq\n\tmovq %3, %2\n\trep movsb"
+			 : "+D"(d), "+S"(from), "+c"(words) : "r"(bytes) : "memory");
 	return to;
 }
 
@@ -32,7 +36,8 @@ void *__cdecl memset(void *to, int byte, size_t size)
 	size_t words = size / 8, bytes = size % 8;
 	uint64_t pattern = (unsigned char)byte * 0x0101010101010101ull;
 
-	__asm__ volatile("rep stosq\n\tmovq %3, %1\n\trep stosb" : "+D"(d), "+c"(words) : "a"(pattern), "r"(bytes) : "memory");
+	__asm__ volatile("rep stosq\n\tmovq %3, %1\n\trep stosb"
+			 : "+D"(d), "+c"(words) : "a"(pattern), "r"(bytes) : "memory");
 	return to;
 }
 

@@ -1,7 +1,8 @@
 /*
- * What the files of msvcrt.dll share. The exported functions have the names, types and meanings of Microsoft's C library
- * of that name (the one that mingw-w64 links programs with by default), as "C runtime library reference" documents it.
- * Where that has changed over the years the older behaviour is kept: three digits in exponents, "1.#INF".
+ * What the files of msvcrt.dll share. The exported functions have the names, types and meanings of Microsoft's C
+ * library of that name (the one that mingw-w64 links programs with by default), as "C runtime library reference"
+ * documents it. Where that has changed over the years the older behaviour is kept: three digits in exponents,
+ * "1.#INF".
  *
  * The locale is "C", where a byte is the character with that number; setlocale(LC_ALL, "") changes to UTF-8, the
  * system's own. Names of files, arguments and the environment are UTF-8 always. The time zone is UTC.
@@ -72,6 +73,7 @@ struct thread_data {
 	wchar_t *wide_token;       /* wcstok */
 	char message[256];         /* strerror, _strerror */
 	char time_text[32];        /* asctime, ctime */
+	wchar_t wide_time_text[32];
 	struct tm time;            /* gmtime, localtime */
 	EXCEPTION_POINTERS *fault; /* what a signal handler is told about */
 	struct {

@@ -16,8 +16,8 @@ static int stream_print(FILE *stream, bool wide, const void *format, va_list arg
 }
 
 /*
- * To memory of room units. Returns the units that the whole takes, or -1; as many as fit are stored, and a 0 behind them
- * if there is room for it too.
+ * To memory of room units. Returns the units that the whole takes, or -1; as many as fit are stored, and a 0 behind
+ * them if there is room for it too.
  */
 static int memory_print(void *to, size_t room, bool wide, const void *format, va_list arguments)
 {

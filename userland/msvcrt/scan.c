@@ -1,6 +1,6 @@
 /*
- * scanf's engine, for bytes and UTF-16 alike. Source: Microsoft C runtime library reference, "Format specification fields:
- * scanf and wscanf functions".
+ * scanf's engine, for bytes and UTF-16 alike. Source: Microsoft C runtime library reference, "Format specification
+ * fields: scanf and wscanf functions".
  */
 #include "msvcrt.h"
 

@@ -1,6 +1,6 @@
 /*
- * int _setjmp(jmp_buf buffer, void *frame): all that a function must preserve, with its caller as the place to return to.
- * The buffer is _JUMP_BUFFER of setjmp.h.
+ * int _setjmp(jmp_buf buffer, void *frame): all that a function must preserve, with its caller as the place to
+ * return to. The buffer is _JUMP_BUFFER of setjmp.h.
  */
 	.text
 
@@ -37,8 +37,8 @@ _setjmpex:
 	ret
 
 /*
- * jump_after_unwind: RtlUnwindEx continues here, in the frame of setjmp's caller, with the thread's { buffer, value } in
- * rax. Falls into jump_restore(buffer, value).
+ * jump_after_unwind: RtlUnwindEx continues here, in the frame of setjmp's caller, with the thread's { buffer, value
+ * } in rax. Falls into jump_restore(buffer, value).
  */
 	.globl jump_after_unwind
 	.globl jump_restore

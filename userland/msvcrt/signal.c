@@ -1,6 +1,6 @@
 /*
- * Signals: raise calls handlers; the system's exceptions become signals in _XcptFilter, or in mingw-w64's start-up code,
- * which asks signal for the handler; Ctrl-C becomes SIGINT on a thread of its own.
+ * Signals: raise calls handlers; the system's exceptions become signals in _XcptFilter, or in mingw-w64's start-up
+ * code, which asks signal for the handler; Ctrl-C becomes SIGINT on a thread of its own.
  */
 #include "msvcrt.h"
 #include <signal.h>
@@ -109,8 +109,8 @@ static const struct {
 };
 
 /*
- * For the filter expression around main: turns an exception into a signal. EXCEPTION_CONTINUE_EXECUTION if a handler has
- * dealt with it, else what UnhandledExceptionFilter says.
+ * For the filter expression around main: turns an exception into a signal. EXCEPTION_CONTINUE_EXECUTION if a handler
+ * has dealt with it, else what UnhandledExceptionFilter says.
  */
 int __cdecl _XcptFilter(unsigned long exception, EXCEPTION_POINTERS *pointers)
 {

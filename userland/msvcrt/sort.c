@@ -1,6 +1,7 @@
 /*
- * Sorting and searching arrays. qsort_s takes the middle of three elements for its pivot; a part in which that goes badly
- * too often is sorted as a heap, so the time is n log n always, and the smaller half first, so the stack is log n.
+ * Sorting and searching arrays. qsort_s takes the middle of three elements for its pivot; a part in which that goes
+ * badly too often is sorted as a heap, so the time is n log n always, and the smaller half first, so the stack is
+ * log n.
  */
 #include "msvcrt.h"
 

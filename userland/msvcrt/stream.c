@@ -1,7 +1,7 @@
 /*
- * Streams: the table, locks, buffers, what passes between buffer and file. A FILE has the layout that mingw-w64 and its
- * macros know: _cnt is what can be read from _ptr on, or written there, before _filbuf or _flsbuf must be called. A stream
- * that is flushed after each line has no room, ever, so that each character comes by here.
+ * Streams: the table, locks, buffers, what passes between buffer and file. A FILE has the layout that mingw-w64 and
+ * its macros know: _cnt is what can be read from _ptr on, or written there, before _filbuf or _flsbuf must be
+ * called. A stream that is flushed after each line has no room, ever, so that each character comes by here.
  */
 #include "msvcrt.h"
 #include <io.h>
@@ -122,8 +122,8 @@ void stream_free(FILE *stream)
 }
 
 /*
- * Calls function for each stream, locked, that has one of the flags. Others are not even locked: another thread may wait
- * for input with the lock. Returns how many calls returned 0.
+ * Calls function for each stream, locked, that has one of the flags. Others are not even locked: another thread may
+ * wait for input with the lock. Returns how many calls returned 0.
  */
 static int streams_each(int from, int flags, int (*function)(FILE *stream))
 {
@@ -220,7 +220,10 @@ int __cdecl _flushall(void)
 	return streams_each(0, _IOWRT, stream_flush);
 }
 
-/* Reads the next part of the file. Returns its first character, EOF at its end or on error. Called with _cnt below 0. */
+/*
+ * Reads the next part of the file. Returns its first character, EOF at its end or on error. Called with _cnt below
+ * 0.
+ */
 int __cdecl _filbuf(FILE *stream)
 {
 	struct stream_state *state = stream_state(stream);

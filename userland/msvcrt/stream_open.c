@@ -6,8 +6,8 @@
 #include <sys/stat.h>
 
 /*
- * A mode as for fopen: r, w or a, then + b t x c n N S R T D. *flags are those of _open, *stream_flags of the FILE. false:
- * errno is EINVAL.
+ * A mode as for fopen: r, w or a, then + b t x c n N S R T D. *flags are those of _open, *stream_flags of the FILE.
+ * false: errno is EINVAL.
  */
 bool stream_mode_parse(const wchar_t *mode, int *flags, int *stream_flags)
 {
@@ -200,6 +200,25 @@ FILE *__cdecl _fdopen(int fd, const char *mode)
 	const wchar_t *wide = mode_wide(mode, buffer);
 
 	return wide ? _wfdopen(fd, wide) : NULL;
+}
+
+/* Puts a letter and digits of the process's number in place of the last six units, XXXXXX: a name that no file has. */
+char *__cdecl _mktemp(char *name)
+{
+	size_t length = strlen(name);
+	char *end = name + length - 6;
+
+	if (length < 6 || strcmp(end, "XXXXXX")) {
+		errno = EINVAL;
+		return NULL;
+	}
+	for (char letter = 'a'; letter <= 'z'; letter++) {
+		sprintf(end, "%c%05u", letter, (unsigned int)(GetCurrentProcessId() % 100000));
+		if (_access(name, 0))
+			return name;
+	}
+	errno = EEXIST;
+	return NULL;
 }
 
 /* "\s", then the process and a count: a name in the root directory that no file has. */

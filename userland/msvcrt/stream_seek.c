@@ -1,4 +1,7 @@
-/* Positions in streams. In text mode the file's bytes and the buffer's characters differ by the CRs that were dropped. */
+/*
+ * Positions in streams. In text mode the file's bytes and the buffer's characters differ by the CRs that were
+ * dropped.
+ */
 #include "msvcrt.h"
 
 /*

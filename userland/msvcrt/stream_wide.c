@@ -1,6 +1,7 @@
 /*
- * Wide characters on streams. In text mode the file has bytes in the locale's code page, in binary mode it has the UTF-16
- * units themselves. Source: Microsoft C runtime library reference, "Unicode stream I/O in text and binary modes".
+ * Wide characters on streams. In text mode the file has bytes in the locale's code page, in binary mode it has the
+ * UTF-16 units themselves. Source: Microsoft C runtime library reference, "Unicode stream I/O in text and binary
+ * modes".
  */
 #include "msvcrt.h"
 

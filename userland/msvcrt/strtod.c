@@ -179,7 +179,7 @@ void number_read(struct number *number, struct number_source *source, int first)
 	}
 	if (!number->valid)
 		number->used = 0;
-	if (negative)
+	if (negative && number->valid)
 		number->value = -number->value;
 	number->last = r.unit;
 	number->taken = r.taken;

@@ -28,8 +28,8 @@ char *path_narrow(const wchar_t *path, char *buffer, size_t size)
 }
 
 /*
- * The character that starts at *text as 1 to 4 bytes of the locale's code page; *text moves on by one unit, or two for a
- * surrogate pair. Returns the number of bytes, or -1 with errno EILSEQ.
+ * The character that starts at *text as 1 to 4 bytes of the locale's code page; *text moves on by one unit, or two
+ * for a surrogate pair. Returns the number of bytes, or -1 with errno EILSEQ.
  */
 int wide_to_bytes(const wchar_t **text, char out[4])
 {
@@ -65,8 +65,8 @@ int wide_to_bytes(const wchar_t **text, char out[4])
 }
 
 /*
- * The character at the start of text, of which size bytes are there, as one or two units. Returns how many bytes it has;
- * -1 if it is not valid (errno EILSEQ), -2 if more bytes are needed.
+ * The character at the start of text, of which size bytes are there, as one or two units. Returns how many bytes it
+ * has; -1 if it is not valid (errno EILSEQ), -2 if more bytes are needed.
  */
 int bytes_to_wide(const char *text, size_t size, wchar_t out[2], int *units)
 {
@@ -80,9 +80,9 @@ int bytes_to_wide(const char *text, size_t size, wchar_t out[2], int *units)
 	out[0] = s[0];
 	if (!locale_code_page || s[0] < 0x80)
 		return 1;
-	length = s[0] >= 0xF0 && s[0] < 0xF8 ? 4 : s[0] >= 0xE0 && s[0] < 0xF0 ? 3 : s[0] >= 0xC2 && s[0] < 0xE0 ? 2 : 0;
-	if (!length)
+	if (s[0] < 0xC2 || s[0] >= 0xF8)
 		return error_set(EILSEQ);
+	length = s[0] >= 0xF0 ? 4 : s[0] >= 0xE0 ? 3 : 2;
 	c = s[0] & (0xFFu >> (length + 1));
 	for (int i = 1; i < length; i++) {
 		if ((size_t)i == size)

@@ -1,4 +1,7 @@
-/* Time: seconds since 1970 in UTC, which is local time too, and their parts. Years are 1970 to 3000, as Microsoft's are. */
+/*
+ * Time: seconds since 1970 in UTC, which is local time too, and their parts. Years are 1970 to 3000, as Microsoft's
+ * are.
+ */
 #include "msvcrt.h"
 #include <sys/timeb.h>
 #include <sys/types.h>

@@ -7,9 +7,11 @@ static const char month_names[12][10] = { "January", "February", "March", "April
 
 static bool time_valid(const struct tm *t)
 {
-	bool valid = t && (unsigned int)t->tm_mon < 12 && (unsigned int)t->tm_hour < 24 && (unsigned int)t->tm_min < 60 &&
-		     (unsigned int)t->tm_sec <= 60 && (unsigned int)t->tm_wday < 7 && (unsigned int)t->tm_yday < 366 &&
-		     t->tm_mday >= 1 && t->tm_mday <= 31 && t->tm_year >= -1900 && t->tm_year <= 8099;
+#define WITHIN(value, least, most) ((value) >= (least) && (value) <= (most))
+	bool valid = t && WITHIN(t->tm_sec, 0, 60) && WITHIN(t->tm_min, 0, 59) && WITHIN(t->tm_hour, 0, 23) &&
+		     WITHIN(t->tm_mday, 1, 31) && WITHIN(t->tm_mon, 0, 11) && WITHIN(t->tm_year, -1900, 8099) &&
+		     WITHIN(t->tm_wday, 0, 6) && WITHIN(t->tm_yday, 0, 365);
+#undef WITHIN
 
 	if (!valid)
 		errno = EINVAL;
@@ -26,6 +28,25 @@ char *__cdecl asctime(const struct tm *t)
 	sprintf(text, "%.3s %.3s %02d %02d:%02d:%02d %04d\n", day_names[t->tm_wday], month_names[t->tm_mon], t->tm_mday,
 		t->tm_hour, t->tm_min, t->tm_sec, t->tm_year + 1900);
 	return text;
+}
+
+wchar_t *__cdecl _wasctime(const struct tm *t)
+{
+	wchar_t *wide = thread_data()->wide_time_text;
+	const char *text = asctime(t);
+
+	if (!text)
+		return NULL;
+	for (int i = 0; i < 32; i++)
+		wide[i] = (unsigned char)text[i];
+	return wide;
+}
+
+wchar_t *__cdecl _wctime64(const __time64_t *time)
+{
+	struct tm *t = _localtime64(time);
+
+	return t ? _wasctime(t) : NULL;
 }
 
 char *__cdecl _ctime64(const __time64_t *time)
@@ -77,7 +98,8 @@ static const char *part_print(char text[64], const struct tm *t, unsigned int co
 	case 'D':
 	case 'x':
 		if (plain && conversion == 'x')
-			sprintf(text, "%s, %s %02d, %d", day_names[t->tm_wday], month_names[t->tm_mon], t->tm_mday, year);
+			sprintf(text, "%s, %s %02d, %d", day_names[t->tm_wday], month_names[t->tm_mon],
+				t->tm_mday, year);
 		else
 			sprintf(text, "%02d/%02d/%02d", t->tm_mon + 1, t->tm_mday, year % 100);
 		return text;
