@@ -66,7 +66,8 @@ def test_tools(boot):
     run.expect(r"heap")
     assert len(re.findall(r"was refused: the commit limit is reached \(ERROR_COMMITMENT_LIMIT, 1455\)", run.output())) == 2
     run.expect(r"^nothing was refused$")
-    assert len(re.findall(r"^usage: ", run.output(), re.M)) == 4
+    assert len(re.findall(r"^usage: ", run.output(), re.M)) == 3
+    run.expect(r"^sh: kill: which process\?")
     run.expect(r"^PROGRAM \[ARGUMENT\]")
 
 
