@@ -75,7 +75,7 @@ help:
 
 # What has to be installed comes first; a second make then looks for compilers and libraries again. Neither may read the
 # input, which is the guest's.
-packages-%:
+packages-build packages-test packages-gdb: packages-%:
 	@sh boot/packages.sh $* </dev/null
 
 image: packages-build

@@ -8,8 +8,10 @@
 #define NAME "PressureTest"
 #define SHARED_PAGES 256
 
-/* In a section: what the workers found. */
+/* In a section. All workers fill their memory before the first goes on: all of it is in use at the same time. */
 struct board {
+	volatile LONG filled; /* workers */
+	volatile LONG go;
 	volatile LONG wrong; /* pages */
 };
 
@@ -18,8 +20,8 @@ static uint64_t owner_of(uint64_t worker, uint64_t generation)
 	return worker * 256 + generation % 256;
 }
 
-/* Writes all pages, changes a random half of them, reads all. Returns how many were wrong. */
-static uint64_t work(char *base, uint64_t pages, uint64_t worker, uint64_t rounds)
+/* Writes all pages; then in each round changes a quarter of them at random and reads all. Returns how many were wrong. */
+static uint64_t work(char *base, uint64_t pages, uint64_t worker, uint64_t rounds, struct board *board)
 {
 	uint8_t *generation = VirtualAlloc(NULL, pages, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	uint64_t wrong = 0;
@@ -31,6 +33,9 @@ static uint64_t work(char *base, uint64_t pages, uint64_t worker, uint64_t round
 		if (page % 256 == 0)
 			tap_alive();
 	}
+	InterlockedIncrement(&board->filled);
+	while (!board->go)
+		Sleep(5);
 	for (uint64_t round = 0; round < rounds; round++) {
 		for (uint64_t i = 0; i < pages / 4; i++) {
 			uint64_t page = random_next() % pages;
@@ -57,7 +62,7 @@ static int child(uint64_t worker, uint64_t pages, uint64_t rounds)
 	char *base = VirtualAlloc(NULL, pages * 4096, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	if (!board || !base)
 		return 2;
-	uint64_t wrong = work(base, pages, worker, rounds);
+	uint64_t wrong = work(base, pages, worker, rounds, board);
 	InterlockedExchangeAdd(&board->wrong, (LONG)wrong);
 	return wrong ? 1 : 0;
 }
@@ -104,6 +109,17 @@ static void run(uint64_t processes, uint64_t percent, uint64_t rounds)
 	}
 	is(started, processes, "%llu processes are started, each with %llu pages", (unsigned long long)processes,
 	   (unsigned long long)(total / processes));
+	/* A worker that could not get its memory ends at once, and fills none. */
+	uint64_t ended = 0;
+	while ((uint64_t)board->filled + ended < started) {
+		Sleep(5);
+		tap_alive();
+		ended = 0;
+		for (uint64_t i = 0; i < started; i++)
+			ended += WaitForSingleObject(p[i].hProcess, 0) == WAIT_OBJECT_0;
+	}
+	is((uint64_t)board->filled, started, "all of them have their memory, and have written it");
+	board->go = 1;
 	for (uint64_t i = 0; i < started; i++)
 		right += process_end(&p[i]) == 0;
 	is(right, started, "each read back what it had written");

@@ -13,8 +13,8 @@ static bool ends_word(char c)
 	return c == 0 || is_blank(c) || c == ';' || c == '&';
 }
 
-/* Copies one word to *to, with its quotes removed. False: a quote is not closed. */
-static bool word_copy(const char **from, char **to)
+/* Copies one word to *to, with its quotes removed. NULL, or what is wrong with it. */
+static const char *word_copy(const char **from, char **to)
 {
 	const char *at = *from;
 	char *out = *to, quote = 0;
@@ -29,6 +29,8 @@ static bool word_copy(const char **from, char **to)
 		} else if (quote != '\'' && at[0] == '$' && at[1] == '?') {
 			out += sprintf(out, "%lu", (unsigned long)shell.last_code);
 			at++;
+		} else if (!quote && strchr("|<>", *at)) {
+			return "there are no pipes and redirections; quote the character if it is meant as itself";
 		} else {
 			*out++ = *at;
 		}
@@ -36,7 +38,7 @@ static bool word_copy(const char **from, char **to)
 	*out++ = 0;
 	*from = at;
 	*to = out;
-	return quote == 0;
+	return quote ? "a quote is not closed" : NULL;
 }
 
 bool command_parse(const char **line, struct command *c, const char **error)
@@ -55,10 +57,9 @@ bool command_parse(const char **line, struct command *c, const char **error)
 			return false;
 		}
 		c->words[c->count++] = to;
-		if (!word_copy(&at, &to)) {
-			*error = "a quote is not closed";
+		*error = word_copy(&at, &to);
+		if (*error)
 			return false;
-		}
 		while (is_blank(*at))
 			at++;
 	}
