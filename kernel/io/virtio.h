@@ -11,7 +11,6 @@
 #define VIRTIO_VENDOR 0x1af4
 
 #define VIRTIO_F_INDIRECT_DESC (1ull << 28)
-#define VIRTIO_F_EVENT_IDX (1ull << 29)
 #define VIRTIO_F_VERSION_1 (1ull << 32)
 
 /* The common configuration, in the device's registers: section 4.1.4.3. */
@@ -58,7 +57,7 @@ struct virtio_descriptor {
 struct virtio_available {
 	u16 flags;
 	u16 index;
-	u16 ring[]; /* size entries, then used_event */
+	u16 ring[]; /* size entries */
 };
 
 struct virtio_used {
@@ -67,14 +66,13 @@ struct virtio_used {
 	struct {
 		u32 id;
 		u32 bytes;
-	} ring[]; /* size entries, then available_event */
+	} ring[]; /* size entries */
 };
 
 /* The owner locks. */
 struct virtio_queue {
 	u16 size; /* entries, a power of two */
 	u16 number;
-	bool event_index;
 	struct virtio_descriptor *descriptors; /* the owner's to fill */
 	volatile struct virtio_available *available;
 	volatile struct virtio_used *used;
@@ -100,11 +98,8 @@ void virtio_reset(struct virtio_device *v);
 bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 number, u16 size_max, u16 vector);
 /* Makes the chain that begins at descriptor head available to the device. */
 void virtio_queue_push(struct virtio_queue *q, u16 head);
-/* Tells the device of all that was pushed since the last time, if it wants to be told. */
+/* Tells the device of all that was pushed since the last time. */
 void virtio_queue_kick(struct virtio_queue *q);
 /* The head of a chain that the device has finished. False: none. The caller checks it: the device may say anything. */
 bool virtio_queue_pop(struct virtio_queue *q, u32 *head);
-/* Asks for an interrupt at the next chain. True if there is one already: pop again. */
-bool virtio_queue_rearm(struct virtio_queue *q);
-
 #endif

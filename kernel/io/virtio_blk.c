@@ -159,18 +159,16 @@ static void queue_reap(struct disk *d, struct list *finished)
 {
 	u32 head;
 
-	do {
-		while (virtio_queue_pop(&d->queue, &head)) {
-			struct block_request *r = head < d->queue.size ? d->slots[head].request : NULL;
-			if (!r) {
-				disk_break(d, finished);
-				return;
-			}
-			r->driver_private = d->slots[head].status;
-			slot_free(d, head);
-			list_push_back(finished, &r->link);
+	while (virtio_queue_pop(&d->queue, &head)) {
+		struct block_request *r = head < d->queue.size ? d->slots[head].request : NULL;
+		if (!r) {
+			disk_break(d, finished);
+			return;
 		}
-	} while (virtio_queue_rearm(&d->queue));
+		r->driver_private = d->slots[head].status;
+		slot_free(d, head);
+		list_push_back(finished, &r->link);
+	}
 	while (!list_empty(&d->waiting)) {
 		struct block_request *r = list_first(&d->waiting, struct block_request, link);
 		if (!request_push(d, r))
@@ -301,7 +299,7 @@ static bool queue_memory(struct disk *d)
 static const char *disk_start(struct disk *d)
 {
 	u64 wanted = FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE | FEATURE_FLUSH |
-		     VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX;
+		     VIRTIO_F_INDIRECT_DESC;
 	const char *problem;
 	u64 address;
 	u32 data;

@@ -4,8 +4,6 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 
-#define USED_NO_NOTIFY 1u
-
 static void address_write(volatile u32 to[2], const volatile void *ring)
 {
 	u64 phys = virt_to_phys((const void *)ring);
@@ -32,7 +30,6 @@ bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 numb
 	memset(q, 0, sizeof(*q));
 	q->size = size;
 	q->number = number;
-	q->event_index = v->features & VIRTIO_F_EVENT_IDX;
 	q->descriptors = (struct virtio_descriptor *)memory;
 	q->available = (volatile struct virtio_available *)(memory + available_at);
 	q->used = (volatile struct virtio_used *)(memory + used_at);
@@ -57,25 +54,19 @@ void virtio_queue_push(struct virtio_queue *q, u16 head)
 	__atomic_store_n(&q->available->index, ++q->available_index, __ATOMIC_RELEASE);
 }
 
+/*
+ * The device is told each time. It may say that it need not be (VIRTIO_F_EVENT_IDX, VIRTQ_USED_F_NO_NOTIFY), but to believe
+ * that takes a full barrier between our write of the index and our read of its wish; and QEMU's translator leaves barriers
+ * out for a machine with one CPU (7.2 does), though the device runs on another thread of the host: now and then each side
+ * missed the other's last word, and the request waited for ever. For the same reason interrupts are never turned off.
+ */
 void virtio_queue_kick(struct virtio_queue *q)
 {
-	u16 added = q->available_index - q->kicked_index;
-	bool wanted;
-
-	if (added == 0)
+	if (q->available_index == q->kicked_index)
 		return;
-	/* The index must be visible before the wish is read, or device and driver each miss the other's last word. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (q->event_index) {
-		/* It wants to be told when the index passes this value; all in 16-bit arithmetic that wraps. */
-		u16 event = *(volatile u16 *)&q->used->ring[q->size];
-		wanted = (u16)(q->available_index - event - 1) < added;
-	} else {
-		wanted = !(q->used->flags & USED_NO_NOTIFY);
-	}
 	q->kicked_index = q->available_index;
-	if (wanted)
-		*q->notify = q->number;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	*q->notify = q->number;
 }
 
 bool virtio_queue_pop(struct virtio_queue *q, u32 *head)
@@ -84,13 +75,4 @@ bool virtio_queue_pop(struct virtio_queue *q, u32 *head)
 		return false;
 	*head = q->used->ring[q->used_index++ % q->size].id;
 	return true;
-}
-
-bool virtio_queue_rearm(struct virtio_queue *q)
-{
-	if (!q->event_index)
-		return false; /* interrupts were never off */
-	q->available->ring[q->size] = q->used_index;
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	return q->used->index != q->used_index;
 }

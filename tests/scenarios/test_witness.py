@@ -37,7 +37,7 @@ def swap_file(tmp_path):
 def test_nothing_is_written_without_pressure(boot, swap_file, console, cpus):
     """Promises 1 to 3: sections, private memory and heaps that are freed before memory runs short never touch a disk."""
     path, before = swap_file
-    boot(console=console, swap=str(path), ram="128M", cpus=cpus)
+    boot(console=console, swap=str(path), ram="128M", cpus=cpus, options="check=call")
     assert path.read_bytes() == before, "the paging file was written to, though memory was never short"
 
 
