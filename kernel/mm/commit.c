@@ -20,10 +20,21 @@ static bool over_fixed_limit(enum commit_owner owner, u64 pages)
 	       t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + pages > t->fixed_limit;
 }
 
+/* What goes with a charge that brought the total to sum. */
+static void charged(enum commit_owner owner, u64 pages, u64 sum)
+{
+	struct commit_totals *t = &commit_totals;
+	u64 peak = __atomic_load_n(&t->peak, __ATOMIC_RELAXED);
+
+	__atomic_add_fetch(&t->by_owner[owner], pages, __ATOMIC_RELAXED);
+	while (peak < sum && !__atomic_compare_exchange_n(&t->peak, &peak, sum, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+}
+
 bool commit_charge(enum commit_owner owner, u64 pages)
 {
 	struct commit_totals *t = &commit_totals;
-	u64 old = __atomic_load_n(&t->charge, __ATOMIC_RELAXED), peak;
+	u64 old = __atomic_load_n(&t->charge, __ATOMIC_RELAXED);
 
 	do {
 		if ((!t->overcommit && (old > t->limit || pages > t->limit - old)) || over_fixed_limit(owner, pages)) {
@@ -31,12 +42,13 @@ bool commit_charge(enum commit_owner owner, u64 pages)
 			return false;
 		}
 	} while (!__atomic_compare_exchange_n(&t->charge, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	__atomic_add_fetch(&t->by_owner[owner], pages, __ATOMIC_RELAXED);
-	peak = __atomic_load_n(&t->peak, __ATOMIC_RELAXED);
-	while (peak < old + pages &&
-	       !__atomic_compare_exchange_n(&t->peak, &peak, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		;
+	charged(owner, pages, old + pages);
 	return true;
+}
+
+void commit_charge_always(enum commit_owner owner, u64 pages)
+{
+	charged(owner, pages, __atomic_add_fetch(&commit_totals.charge, pages, __ATOMIC_RELAXED));
 }
 
 void commit_release(enum commit_owner owner, u64 pages)

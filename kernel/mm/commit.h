@@ -25,6 +25,8 @@ extern struct commit_totals commit_totals;
 bool commit_possible(u64 pages);
 /* False, nothing charged: over the limit. Atomic; any context. */
 bool commit_charge(enum commit_owner owner, u64 pages);
+/* Can't be refused, and may exceed the limit: for page tables through which a page is seen that was promised already. */
+void commit_charge_always(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);
 void commit_limit_add(u64 pages);
 void commit_limit_remove(u64 pages); /* what is promised stays promised: until it is given back, nothing more is */

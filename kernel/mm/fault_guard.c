@@ -15,7 +15,7 @@ static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 	/* The lowest page is never committed: what runs over the end of the stack must find nothing. */
 	if (f->view->section || next < f->view->node.start || next < t->stack_low + PAGE_SIZE)
 		return FAULT_STACK_OVERFLOW;
-	status = pt_word_make(f->v, next, &word);
+	status = pt_word_make(f->v, next, false, &word);
 	if (status == MM_WAIT_MEMORY)
 		return FAULT_WAIT_MEMORY;
 	if (!status && !*word) {

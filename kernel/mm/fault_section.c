@@ -88,7 +88,7 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 {
 	enum fault_result r;
 	word_t *word;
-	u32 pfn = 0, status = pt_word_make(f->v, f->va, &f->word);
+	u32 pfn = 0, status = pt_word_make(f->v, f->va, true, &f->word);
 
 	if (!status)
 		status = section_word_make(s, index, &word);

@@ -12,11 +12,14 @@ static u64 span_of(u32 level) { return 1ull << shift_of(level); } /* of one entr
 static u64 *table_of(u64 entry) { return phys_to_virt(entry & PTE_ADDRESS); }
 static u32 index_of(u64 va, u32 level) { return va >> shift_of(level) & 511; }
 
-static u32 table_alloc(struct vspace *v, u64 *phys)
+/* promised: for a page that was promised already, so that its table can't be refused. */
+static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 {
 	u32 pfn;
 
-	if (!commit_charge(COMMIT_TABLES, 1))
+	if (promised)
+		commit_charge_always(COMMIT_TABLES, 1);
+	else if (!commit_charge(COMMIT_TABLES, 1))
 		return STATUS_COMMITMENT_LIMIT;
 	pfn = frame_alloc(FRAME_FOR_USER, true);
 	if (!pfn) {
@@ -52,7 +55,7 @@ word_t *pt_word(struct vspace *v, u64 va)
 	return &table[index_of(va, 1)];
 }
 
-u32 pt_word_make(struct vspace *v, u64 va, word_t **word)
+u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word)
 {
 	u64 *table = phys_to_virt(v->pml4_phys);
 
@@ -62,7 +65,7 @@ u32 pt_word_make(struct vspace *v, u64 va, word_t **word)
 
 		if (!(*entry & PTE_VALID)) {
 			u64 phys;
-			u32 status = table_alloc(v, &phys);
+			u32 status = table_alloc(v, promised, &phys);
 
 			if (status)
 				return status;
@@ -78,7 +81,7 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end)
 {
 	for (u64 va = start; va < end; va = ALIGN_DOWN(va, TABLE_SPAN) + TABLE_SPAN) {
 		word_t *word;
-		u32 status = pt_word_make(v, va, &word);
+		u32 status = pt_word_make(v, va, false, &word);
 
 		if (status)
 			return status;
@@ -163,7 +166,7 @@ bool pt_create(struct vspace *v)
 		u64 phys;
 
 		mutex_lock(&v->lock);
-		status = table_alloc(v, &phys);
+		status = table_alloc(v, false, &phys);
 		if (!status) {
 			kernel_half_copy(phys_to_virt(phys));
 			v->pml4_phys = phys;

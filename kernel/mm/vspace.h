@@ -23,8 +23,11 @@ bool prot_allows(u32 prot, u32 access); /* access: enum fault_access; guard page
 
 /* The word of a user address; NULL: there is no table. */
 word_t *pt_word(struct vspace *v, u64 va);
-/* The same, with the tables made: STATUS_SUCCESS, MM_WAIT_MEMORY, STATUS_COMMITMENT_LIMIT. Tables that were made stay, charged to v. */
-u32 pt_word_make(struct vspace *v, u64 va, word_t **word);
+/*
+ * The same, with the tables made: STATUS_SUCCESS, MM_WAIT_MEMORY, STATUS_COMMITMENT_LIMIT (but not if promised: the page is
+ * there, promised by another process's commit, and seen here for the first time). Tables that were made stay, charged to v.
+ */
+u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word);
 u32 pt_make_range(struct vspace *v, u64 start, u64 end);
 /*
  * The first word at or after *va and under end that lies in a table that exists, with *va moved there; *count: words in a

@@ -40,6 +40,19 @@ static void overcommit_refuses_nothing(void)
 	expect_equal(commit_totals.peak, 1000);
 }
 
+static void what_is_promised_is_charged_over_the_limit(void)
+{
+	begin(10, false);
+	expect(commit_charge(COMMIT_SECTION, 10));
+	commit_charge_always(COMMIT_TABLES, 3);
+	expect_equal(commit_totals.charge, 13);
+	expect_equal(commit_totals.by_owner[COMMIT_TABLES], 3);
+	expect_equal(commit_totals.peak, 13);
+	expect(!commit_charge(COMMIT_PRIVATE, 1));
+	commit_release(COMMIT_SECTION, 4);
+	expect(commit_charge(COMMIT_PRIVATE, 1));
+}
+
 static void random_operations_keep_the_sum(void)
 {
 	u64 held[COMMIT_OWNERS] = { 0 }, sum = 0, peak = 0;
@@ -75,6 +88,7 @@ int main(int argc, char **argv)
 	tap_run(refuses_over_the_limit);
 	tap_run(does_not_wrap);
 	tap_run(overcommit_refuses_nothing);
+	tap_run(what_is_promised_is_charged_over_the_limit);
 	tap_run(random_operations_keep_the_sum);
 	return tap_end();
 }
