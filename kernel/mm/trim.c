@@ -128,10 +128,13 @@ static u64 trim_all(void)
 	return taken;
 }
 
-/* With nothing refused, memory can be promised that does not exist: then somebody has to go. */
+/*
+ * More is promised than there is: because nothing was refused, or because slots that were counted on turned out to be bad.
+ * When that is found out, somebody has to go.
+ */
 static bool exhausted(void)
 {
-	return commit_totals.overcommit && frames_available() < frame_counts.low / 2 &&
+	return (commit_totals.overcommit || commit_totals.charge > commit_totals.limit) && frames_available() < frame_counts.low / 2 &&
 	       (!frame_counts.state[FRAME_MODIFIED] || !swap_slots_free());
 }
 

@@ -1,5 +1,6 @@
 /*
- * commit=overcommit refuses nothing; so memory may run out. Then the process with the most memory is ended, private or in its
+ * commit=overcommit refuses nothing; so memory may run out. So it may when a paging file fails, with what was promised on
+ * the strength of its slots. Then the process with the most memory is ended, private or in its
  * working set, whichever is more. Victim and reason are printed; everybody else goes on.
  */
 #include "mm/reclaim.h"
@@ -32,9 +33,10 @@ void victim_kill(void)
 	if (!p)
 		return;
 	last = id;
-	kprintf("backstore: out of memory: process %u (%s) is ended: it has the most memory, %llu KiB (commit=overcommit; "
-		"memory and paging files are full)\n",
-		id, p->name, (unsigned long long)most * 4);
+	kprintf("backstore: out of memory: process %u (%s) is ended: it has the most memory, %llu KiB (%s)\n",
+		id, p->name, (unsigned long long)most * 4,
+		commit_totals.overcommit ? "commit=overcommit; memory and paging files are full"
+					 : "the paging file failed, and memory is full");
 	process_terminate(p, STATUS_NO_MEMORY);
 	object_unref(&p->object);
 }
