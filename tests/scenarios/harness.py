@@ -2,8 +2,8 @@
 
 A failure has a kind: panic (with the kernel's own stack), triple fault, hang (idle or busy, with where each CPU is), an
 exit code other than expected, or wrong output. A hang is not a matter of minutes: a machine that says nothing is idle if
-QEMU uses no processor time either, and busy without progress if it has used more of it than any test needs between two
-lines (tests print a sign of life each second).
+all of its CPUs are halted whenever one looks, and busy without progress if it has used more processor time than any test
+needs between two lines (tests print a sign of life each second).
 """
 
 import os
@@ -17,9 +17,10 @@ from machine import Machine
 
 ROOT = Path(__file__).resolve().parents[2]
 EXIT_PANIC = 126
-IDLE_SECONDS = 25  # of silence with next to no processor time used
-IDLE_SHARE = 0.04  # processor seconds a second that an idle machine may use: its timer ticks
-BUSY_SECONDS = 90  # processor seconds for each CPU, without a line
+IDLE_SECONDS = 15  # of silence, then the CPUs are looked at
+IDLE_LOOKS = 20
+IDLE_LOOKS_BUSY = 14  # so many of the looks may find a CPU at work: timer ticks, and threads that look around in vain
+BUSY_SECONDS = 60  # processor seconds of all CPUs together without a line
 TAIL_LINES = 60
 
 
@@ -81,31 +82,48 @@ class Run:
 
     def _watch(self):
         """None when the machine has ended; else what kind of hang it is in."""
-        said, since, used = -1, time.monotonic(), 0.0
+        said, since, used, look_at = -1, time.monotonic(), 0.0, IDLE_SECONDS
         while self.guest.process.poll() is None:
             time.sleep(0.1)
             length, now, seconds = len(self.guest.output), time.monotonic(), self._processor_seconds()
             if seconds is None:
                 return None
             if length != said:
-                said, since, used = length, now, seconds
+                said, since, used, look_at = length, now, seconds, IDLE_SECONDS
                 continue
             silence, work = now - since, seconds - used
-            if silence > IDLE_SECONDS and work < silence * IDLE_SHARE:
-                return f"idle: {silence:.0f} s without a line and without work\n{self.where()}"
-            if work > BUSY_SECONDS * int(self.machine.cpus):
+            if silence > look_at:
+                look_at += IDLE_SECONDS
+                if self._is_idle():
+                    return f"idle: {silence:.0f} s without a line, and no CPU at work\n{self.where()}"
+            if work > BUSY_SECONDS:
                 return f"busy: {work:.0f} s of processor time without a line\n{self.where()}"
         return None
+
+    def _registers(self):
+        """Each CPU's registers, as QEMU's monitor prints them."""
+        return [self.guest.qmp("human-monitor-command", command_line="info registers", cpu_index=number)
+                for number in range(int(self.machine.cpus))]
+
+    def _is_idle(self):
+        busy = 0
+        for _ in range(IDLE_LOOKS):
+            try:
+                busy += not all("HLT=1" in registers for registers in self._registers())
+            except (OSError, RuntimeError, ValueError):
+                return False  # it has just ended
+            time.sleep(0.1)
+        return busy <= IDLE_LOOKS_BUSY
 
     def where(self):
         """Where each CPU is, by QEMU's monitor."""
         kernel = self.build.directory / "kernel.elf"
         lines = []
-        for number in range(int(self.machine.cpus)):
-            try:
-                registers = self.guest.qmp("human-monitor-command", command_line="info registers", cpu_index=number)
-            except (OSError, RuntimeError, ValueError) as error:
-                return f"(QEMU's monitor does not answer: {error})"
+        try:
+            all_registers = self._registers()
+        except (OSError, RuntimeError, ValueError) as error:
+            return f"(QEMU's monitor does not answer: {error})"
+        for number, registers in enumerate(all_registers):
             match = re.search(r"RIP=([0-9a-f]+).*?CPL=(\d)", registers, re.S)
             halted = "HLT=1" in registers
             if match:

@@ -1,8 +1,10 @@
 """The paging file's bytes, seen from outside: a kernel's own counters are no witness."""
 
 import random
+import subprocess
 
 import pytest
+from machine import Disk
 
 PAGE = 4096
 MASK = (1 << 64) - 1
@@ -71,8 +73,6 @@ def test_pages_are_written_under_pressure(boot, swap_file, cpus):
 
 def test_read_only_paging_file_does_not_stop_the_machine(machine, tmp_path):
     """A swap disk that refuses every write is no worse than none (promise 5)."""
-    from machine import Disk
-    import subprocess
     path = tmp_path / "readonly.img"
     path.write_bytes(bytes(16 << 20))
     disk = Disk(str(path), "swap", drive="cache=unsafe,readonly=on")
@@ -80,3 +80,53 @@ def test_read_only_paging_file_does_not_stop_the_machine(machine, tmp_path):
     run.start(stdin=subprocess.DEVNULL)
     run.finish().judge(0)
     run.expect(r"^tour: (\d+) of \1 statements held")
+
+
+@pytest.fixture
+def faulty_swap(tmp_path):
+    """faulty_swap(kind, sector): a paging file of 64 MiB on a disk that fails each "read" or each "write", or those of one
+    sector, by QEMU's blkdebug."""
+    def make(kind, sector=None):
+        image, rules = tmp_path / "faulty.img", tmp_path / "blkdebug"
+        image.write_bytes(bytes(64 << 20))
+        rules.write_text(f'[inject-error]\nevent = "none"\niotype = "{kind}"\nerrno = "5"\nonce = "off"\n'
+                         + (f'sector = "{sector}"\n' if sector is not None else ""))
+        return Disk(f"blkdebug:{rules}:{image}", "swap")
+    return make
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_paging_file_that_can_not_be_read(machine, faulty_swap, cpus):
+    """Who needs a page that can't be read ends with an in-page error; the machine goes on, until that is the shell."""
+    run = machine(console=b"pressure 3 200 1\nhello afterwards\nexit 0\n", ram="64M", cpus=cpus, disks=[faulty_swap("read")])
+    run.start(stdin=subprocess.DEVNULL)
+    run.finish()
+    run.expect(r"in-page error \(0xc0000006\)")
+    shell_ended = "sh.exe ended with code 3221225478" in run.output()
+    run.judge(99 if shell_ended else 0)
+    if not shell_ended:
+        run.expect(r"^argument 1: afterwards$")
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_paging_file_that_can_not_be_written(machine, faulty_swap, cpus):
+    """What can't be written stays in memory; when that is full somebody has to go, and the machine goes on."""
+    run = machine(console=b"pressure 3 200 1\nhello afterwards\nmemstat -r\nexit 0\n", ram="64M", cpus=cpus,
+                  disks=[faulty_swap("write")])
+    run.start(stdin=subprocess.DEVNULL)
+    run.finish().judge(0)
+    run.expect(r"^argument 1: afterwards$")
+    assert int(run.expect(r"^swap_errors=(\d+)$")[1]) > 0
+
+
+@pytest.mark.parametrize("cpus", [1, 4])
+def test_paging_file_with_a_bad_sector(machine, faulty_swap, cpus):
+    """A slot that can't be written is not used again; its page goes elsewhere, and nothing is lost."""
+    run = machine(console=b"tour 3 4 && memstat -r && memstat\n", ram="64M", cpus=cpus, disks=[faulty_swap("write", sector=1000)])
+    run.start(stdin=subprocess.DEVNULL)
+    run.finish().judge(0)
+    held = run.expect(r"^tour: (\d+) of (\d+) statements held")
+    assert held[1] == held[2]
+    assert int(run.expect(r"^swap_errors=(\d+)$")[1]) > 0
+    bad = int(run.expect(r"^ +0 +vd1 +\S+ \S+ +\S+ \S+ +\S+ \S+ +(\d+) ")[1])
+    assert 1 <= bad <= 64
