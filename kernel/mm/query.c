@@ -96,7 +96,7 @@ static void frame_backing(const struct frame *f, u32 pfn, struct bs_page *out)
 {
 	out->flags |= BS_RESIDENT;
 	out->frame = pfn;
-	if (f->flags & FRAME_DIRTY)
+	if (f->flags & (FRAME_DIRTY | FRAME_WRITING)) /* on its way to a slot, it is in memory alone */
 		out->flags |= BS_DIRTY;
 	if (out->flags & BS_DIRTY)
 		out->backing = BS_MEMORY;

@@ -1,7 +1,7 @@
 /*
- * System calls with arguments that no library would give: bad handles, kernel and unmapped addresses, read-only buffers,
- * values at the edges. Nothing may come of it but an error status: never a panic, never a leak. Each round runs in a
- * process of its own, which the calls may ruin. Arguments: bad_calls [ROUNDS [SEED]] (8 rounds).
+ * System calls with arguments that no library would give: bad handles, kernel and unmapped addresses, read-only
+ * buffers, values at the edges. Nothing may come of it but an error status: never a panic, never a leak. Each round
+ * runs in a process of its own, which the calls may ruin. Arguments: bad_calls [ROUNDS [SEED]] (8 rounds).
  */
 #include "guest.h"
 #include "abi/syscalls.h"
@@ -50,7 +50,9 @@ static bool is_call(const struct call *c, const char *name)
 	return !strcmp(c->name, name);
 }
 
-/* What a round must not call at all: it would end the machine, or wait for ever, or go somewhere else in the program. */
+/*
+ * What a round must not call at all: it would end the machine, or wait for ever, or go somewhere else in the program.
+ */
 static bool is_excluded(const struct call *c)
 {
 	return is_call(c, "NtShutdownSystem") || is_call(c, "NtContinue") || is_call(c, "NtRaiseException");
@@ -81,7 +83,8 @@ static void pools_make(void)
 	objects[1] = CreateEventA(NULL, FALSE, FALSE, NULL);
 	objects[2] = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 65536, NULL);
 	objects[3] = CreateFileA("C:\\backstore.cfg", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
-	objects[4] = CreateFileA("C:\\bin", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+	objects[4] = CreateFileA("C:\\bin", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
+				 FILE_FLAG_BACKUP_SEMANTICS, NULL);
 	objects[5] = objects[0];
 }
 
@@ -94,7 +97,8 @@ static void buffers_scramble(void)
 	for (int i = 0; i < 128; i++)
 		((uint64_t *)good)[i] = random_next() | 1ull << 63;
 	/* One that could be a size or a base, so that calls get further. */
-	((uint64_t *)good)[random_next() % 16] = random_next() % 3 ? random_next() % 100000 + 65536 : (uint64_t)reserved;
+	((uint64_t *)good)[random_next() % 16] =
+		random_next() % 3 ? random_next() % 100000 + 65536 : (uint64_t)reserved;
 	for (int i = 0; i < 16; i++)
 		((uint64_t *)(edge + 4096))[-1 - i] = random_next() | 1ull << 63;
 }
@@ -122,7 +126,8 @@ static uint64_t argument_random(void)
 	case 4:
 		return address_bad();
 	case 5:
-		return (uint64_t)edge + 4096 - random_next() % 64; /* a structure that begins in memory and ends outside */
+		return (uint64_t)edge + 4096 -
+		       random_next() % 64; /* a structure that begins in memory and ends outside */
 	case 6:
 		return (uint64_t)read_only;
 	case 7:
@@ -181,8 +186,12 @@ static void test_uniform(void)
 		const char *name;
 		uint64_t value;
 	} kinds[] = {
-		{ "0", 0 }, { "a kernel address", 0xffff800000100000ull }, { "-16", ~15ull }, { "a non-canonical address", 1ull << 63 },
-		{ "an unmapped address", 0x7ffe12345000ull }, { "an odd kernel address", 0xffffffff80000001ull },
+		{ "0", 0 },
+		{ "a kernel address", 0xffff800000100000ull },
+		{ "-16", ~15ull },
+		{ "a non-canonical address", 1ull << 63 },
+		{ "an unmapped address", 0x7ffe12345000ull },
+		{ "an odd kernel address", 0xffffffff80000001ull },
 	};
 	uint64_t a[SYSCALL_ARGUMENTS_MAX];
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
@@ -191,9 +200,12 @@ static void test_uniform(void)
 			const struct call *c = &calls[i];
 			if (takes_nothing(c) || is_excluded(c))
 				continue;
-			/* NtTerminateProcess(0) ends the other threads, of which there are none; with 0, these may wait. */
-			if (kinds[k].value == 0 && (is_call(c, "NtTerminateProcess") || is_call(c, "NtTerminateThread") ||
-						    is_call(c, "NtDelayExecution")))
+			/*
+			 * NtTerminateProcess(0) ends the other threads, of which there are none; with 0, these may
+			 * wait.
+			 */
+			if (kinds[k].value == 0 && (is_call(c, "NtTerminateProcess") ||
+						    is_call(c, "NtTerminateThread") || is_call(c, "NtDelayExecution")))
 				continue;
 			for (int n = 0; n < SYSCALL_ARGUMENTS_MAX; n++)
 				a[n] = kinds[k].value;
@@ -209,7 +221,9 @@ static void test_uniform(void)
 
 static void test_numbers(void)
 {
-	static const uint64_t numbers[] = { SYSCALL_NUMBER_MAX, 10, 100, 1000, 1ull << 31, 1ull << 32, ~0ull, 1ull << 63 };
+	static const uint64_t numbers[] = {
+		SYSCALL_NUMBER_MAX, 10, 100, 1000, 1ull << 31, 1ull << 32, ~0ull, 1ull << 63
+	};
 	uint64_t a[SYSCALL_ARGUMENTS_MAX] = { 0 };
 	bool refused_all = true;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
@@ -237,7 +251,8 @@ static void test_handles(void)
 	ok(refused_all, "bad handles give STATUS_INVALID_HANDLE");
 	HANDLE event = CreateEventA(NULL, TRUE, FALSE, NULL);
 	a[0] = (uint64_t)event;
-	is(call_raw(28, a), (uint32_t)STATUS_OBJECT_TYPE_MISMATCH, "an event is no thread: STATUS_OBJECT_TYPE_MISMATCH");
+	is(call_raw(28, a), (uint32_t)STATUS_OBJECT_TYPE_MISMATCH,
+	   "an event is no thread: STATUS_OBJECT_TYPE_MISMATCH");
 	CloseHandle(event);
 	is(call_raw(7, a), (uint32_t)STATUS_INVALID_HANDLE, "a closed handle is bad");
 }
@@ -256,7 +271,8 @@ static void run_rounds(uint64_t rounds, uint64_t seed)
 		if (late)
 			TerminateProcess(p.hProcess, 1);
 		DWORD code = process_end(&p);
-		note("seed %llu: %s, exit code 0x%lx", (unsigned long long)(seed + round * 7919), late ? "stopped" : "ended", code);
+		note("seed %llu: %s, exit code 0x%lx", (unsigned long long)(seed + round * 7919),
+		     late ? "stopped" : "ended", code);
 		tap_alive();
 	}
 	ok(true, "%llu rounds of %d calls with random arguments", (unsigned long long)rounds, CALLS_IN_A_ROUND);

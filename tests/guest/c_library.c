@@ -13,7 +13,8 @@ static void format_is(const char *expected, const char *format, ...)
 	va_start(args, format);
 	int length = vsprintf(text, format, args);
 	va_end(args);
-	ok(!strcmp(text, expected) && length == (int)strlen(expected), "printf \"%s\" gives \"%s\" (got \"%s\")", format, expected, text);
+	ok(!strcmp(text, expected) && length == (int)strlen(expected), "printf \"%s\" gives \"%s\" (got \"%s\")",
+	   format, expected, text);
 }
 
 static void test_formats(void)
@@ -60,7 +61,8 @@ static void test_numbers(void)
 	ok(atoi("77") == 77 && atof("0.25") == 0.25, "atoi, atof");
 	int a = 0, b = 0;
 	char word[16];
-	ok(sscanf("12 0x1f name", "%d %x %15s", &a, &b, word) == 3 && a == 12 && b == 31 && !strcmp(word, "name"), "sscanf");
+	ok(sscanf("12 0x1f name", "%d %x %15s", &a, &b, word) == 3 && a == 12 && b == 31 && !strcmp(word, "name"),
+	   "sscanf");
 
 	static int numbers[1000];
 	for (int i = 0; i < 1000; i++)
@@ -82,15 +84,19 @@ static void test_strings(void)
 	ok(!strcmp(text, "one,two") && strlen(text) == 7, "strcat, strlen");
 	ok(strchr(text, ',') == text + 3 && strrchr(text, 'o') == text + 6 && !strchr(text, 'z'), "strchr, strrchr");
 	ok(strstr(text, "two") == text + 4 && !strstr(text, "three"), "strstr");
-	ok(strcmp("a", "b") < 0 && strncmp("abc", "abd", 2) == 0 && _stricmp("ABC", "abc") == 0, "strcmp, strncmp, _stricmp");
+	ok(strcmp("a", "b") < 0 && strncmp("abc", "abd", 2) == 0 && _stricmp("ABC", "abc") == 0,
+	   "strcmp, strncmp, _stricmp");
 	char *word = strtok(text, ",");
 	ok(word && !strcmp(word, "one") && !strcmp(strtok(NULL, ","), "two") && !strtok(NULL, ","), "strtok");
 	memcpy(text, "0123456789", 11);
 	memmove(text + 2, text, 8);
 	ok(!strcmp(text, "0101234567"), "memmove over itself");
 	ok(memchr(text, '5', 10) == text + 7 && memcmp("abc", "abd", 3) < 0, "memchr, memcmp");
-	ok(strspn("aabbc", "ab") == 4 && strcspn("xyz,", ",") == 3 && strpbrk("key=value", "=:"), "strspn, strcspn, strpbrk");
-	ok(toupper('q') == 'Q' && tolower('Q') == 'q' && isdigit('7') && !isalpha('7') && isspace('\t') && isxdigit('f'), "ctype");
+	ok(strspn("aabbc", "ab") == 4 && strcspn("xyz,", ",") == 3 && strpbrk("key=value", "=:"),
+	   "strspn, strcspn, strpbrk");
+	ok(toupper('q') == 'Q' && tolower('Q') == 'q' && isdigit('7') && !isalpha('7') && isspace('\t') &&
+		   isxdigit('f'),
+	   "ctype");
 	char *copy = _strdup("duplicate");
 	ok(copy && !strcmp(copy, "duplicate"), "_strdup");
 	free(copy);
@@ -119,7 +125,8 @@ static void test_math(void)
 {
 	volatile double two = 2.0;
 	ok(fabs(sqrt(two) - 1.4142135623730951) < 1e-15, "sqrt");
-	ok(pow(two, 10.0) == 1024.0 && floor(-2.5) == -3.0 && ceil(2.1) == 3.0 && fabs(-1.0) == 1.0, "pow, floor, ceil, fabs");
+	ok(pow(two, 10.0) == 1024.0 && floor(-2.5) == -3.0 && ceil(2.1) == 3.0 && fabs(-1.0) == 1.0,
+	   "pow, floor, ceil, fabs");
 	ok(fabs(sin(1.0) - 0.8414709848078965) < 1e-12 && fabs(cos(1.0) - 0.5403023058681398) < 1e-12, "sin, cos");
 	ok(fabs(exp(1.0) - 2.718281828459045) < 1e-12 && fabs(log(10.0) - 2.302585092994046) < 1e-12, "exp, log");
 }
@@ -136,7 +143,8 @@ static void test_time(void)
 	QueryPerformanceCounter(&a);
 	Sleep(30);
 	QueryPerformanceCounter(&b);
-	is_within((uint64_t)((b.QuadPart - a.QuadPart) * 1000 / frequency.QuadPart), 25, 5000, "Sleep(30) takes 30 ms or more");
+	is_within((uint64_t)((b.QuadPart - a.QuadPart) * 1000 / frequency.QuadPart), 25, 5000,
+		  "Sleep(30) takes 30 ms or more");
 	ok(getenv("SystemRoot") != NULL, "getenv");
 }
 

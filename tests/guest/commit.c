@@ -102,15 +102,16 @@ static void test_refusals(void)
 	is(query(p).RegionSize, 1ull << 40, "all of it");
 	release(p);
 	SetLastError(0);
-	refused(CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 1 << 8, 0, NULL) != NULL, ERROR_COMMITMENT_LIMIT,
-		"a section of 1 TiB");
+	refused(CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 1 << 8, 0, NULL) != NULL,
+		ERROR_COMMITMENT_LIMIT, "a section of 1 TiB");
 	ok(HeapAlloc(GetProcessHeap(), 0, 1ull << 40) == NULL, "a heap block of 1 TiB");
 	ok(malloc(1ull << 40) == NULL, "malloc of 1 TiB");
 	is(memory_now().commit_charge, before.commit_charge, "none of them left a charge");
 
 	/* A copy-on-write view is a promise too. */
 	uint64_t half = room_now() * 2 / 3;
-	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)(half >> 20), (DWORD)(half << 12), NULL);
+	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)(half >> 20),
+					    (DWORD)(half << 12), NULL);
 	SetLastError(0);
 	refused(MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0) != NULL, ERROR_COMMITMENT_LIMIT,
 		"a copy-on-write view of a section, which together are too much");
@@ -139,9 +140,10 @@ static void test_to_the_last_page(void)
 		total += piece;
 	}
 	struct bs_memory m = memory_now();
-	note("%llu pages in %llu pieces; charge %llu of %llu, available %llu, paging files %llu", (unsigned long long)total,
-	     (unsigned long long)count, (unsigned long long)m.commit_charge, (unsigned long long)m.commit_limit,
-	     (unsigned long long)memory_available(&m), (unsigned long long)m.paging_file_pages);
+	note("%llu pages in %llu pieces; charge %llu of %llu, available %llu, paging files %llu",
+	     (unsigned long long)total, (unsigned long long)count, (unsigned long long)m.commit_charge,
+	     (unsigned long long)m.commit_limit, (unsigned long long)memory_available(&m),
+	     (unsigned long long)m.paging_file_pages);
 	for (uint64_t i = 0; i < count; i++) {
 		for (uint64_t page = 0; page < sizes[i]; page++)
 			pattern_fill(pieces[i], page, i + 1);
@@ -160,7 +162,10 @@ static void test_process(void)
 {
 	if (!strict)
 		return;
-	/* With next to nothing left, a new process is refused, and its maker goes on. The first one makes the kernel's pools grow. */
+	/*
+	 * With next to nothing left, a new process is refused, and its maker goes on. The first one makes the kernel's
+	 * pools grow.
+	 */
 	process_run("child", false);
 	Sleep(50);
 	uint64_t before = memory_now().commit_charge;
@@ -186,7 +191,8 @@ static void test_limit(void)
 	is(m.commit_charge, m.commit_private + m.commit_sections + m.commit_page_tables + m.commit_kernel,
 	   "the charge is the sum of its parts");
 	is_within(m.commit_limit, 1, m.frames_total + m.paging_file_pages, "the limit is memory and paging files");
-	is_within(m.commit_peak, m.commit_charge, m.commit_limit + (strict ? 0 : 1ull << 40), "the peak lies between charge and limit");
+	is_within(m.commit_peak, m.commit_charge, m.commit_limit + (strict ? 0 : 1ull << 40),
+		  "the peak lies between charge and limit");
 }
 
 static void all(void)

@@ -44,7 +44,8 @@ static void test_copy(void)
 	bool mine = true, theirs = true, own_frames = true;
 	for (uint64_t page = 0; page < PAGES; page++) {
 		mine &= pattern_holds(copy, page, page % 2 ? OWNER_SECTION : OWNER_COPY);
-		own_frames &= (page_at(copy + page * 4096).frame != page_at(shared + page * 4096).frame) == (page % 2 == 0);
+		own_frames &=
+			(page_at(copy + page * 4096).frame != page_at(shared + page * 4096).frame) == (page % 2 == 0);
 	}
 	ok(mine, "the view shows its own pages where it wrote");
 	ok(own_frames, "in frames of their own");
@@ -80,7 +81,8 @@ static void test_charge(void)
 	struct bs_memory before = memory_now();
 	char *more = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
 	struct bs_memory mapped = memory_now();
-	is(mapped.commit_private - before.commit_private, PAGES, "a copy view is charged for all its pages when it is mapped");
+	is(mapped.commit_private - before.commit_private, PAGES,
+	   "a copy view is charged for all its pages when it is mapped");
 	pattern_fill(more, 0, OWNER_COPY);
 	is(memory_now().commit_private, mapped.commit_private, "and no more when a page is copied");
 	UnmapViewOfFile(more);
@@ -129,7 +131,8 @@ static void test_two_copies(void)
 	char *other = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
 	pattern_fill(copy, 1, OWNER_COPY);
 	pattern_fill(other, 1, OWNER_LATER);
-	ok(pattern_holds(copy, 1, OWNER_COPY) && pattern_holds(other, 1, OWNER_LATER) && pattern_holds(shared, 1, OWNER_SECTION),
+	ok(pattern_holds(copy, 1, OWNER_COPY) && pattern_holds(other, 1, OWNER_LATER) &&
+		   pattern_holds(shared, 1, OWNER_SECTION),
 	   "two copy views and the section hold three different pages");
 	UnmapViewOfFile(other);
 	ok(pattern_holds(copy, 1, OWNER_COPY), "unmapping one leaves the other");
@@ -148,7 +151,8 @@ static void test_trim(void)
 		good &= pattern_holds(copy, page, page % 2 ? OWNER_SECTION : OWNER_COPY);
 	ok(good, "after trimming, private and shared pages hold what they held");
 	pattern_fill(copy, 1, OWNER_COPY);
-	ok(pattern_holds(shared, 1, OWNER_SECTION) && pattern_holds(copy, 1, OWNER_COPY), "and a write still makes a copy");
+	ok(pattern_holds(shared, 1, OWNER_SECTION) && pattern_holds(copy, 1, OWNER_COPY),
+	   "and a write still makes a copy");
 	end();
 }
 

@@ -78,7 +78,8 @@ static int child(const char *how)
 	if (!strcmp(how, "stackpointer"))
 		__asm__ volatile("movq $0x1000, %%rsp; pushq %%rax" ::: "memory");
 	if (!strcmp(how, "guard"))
-		return *(volatile char *)VirtualAlloc(NULL, 4096, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD);
+		return *(volatile char *)VirtualAlloc(NULL, 4096, MEM_RESERVE | MEM_COMMIT,
+						      PAGE_READWRITE | PAGE_GUARD);
 	if (!strcmp(how, "divide"))
 		return 12345 / zero_value;
 	if (!strcmp(how, "undefined"))

@@ -1,7 +1,8 @@
 /*
- * Reading files and directories. The host puts C:\data on the volume: numbers.bin (1 MiB: the 32-bit numbers 0, 1, 2, ...),
- * empty.txt, hello.txt ("Hello, file.\n"), "A long name with blanks, and more than eight letters.text", deep\er\and\deeper\
- * bottom.txt, many\ with 300 files file-000.txt to file-299.txt that hold their own names.
+ * Reading files and directories. The host puts C:\data on the volume: numbers.bin (1 MiB: the 32-bit numbers 0, 1, 2,
+ * ...),
+ * empty.txt, hello.txt ("Hello, file.\n"), "A long name with blanks, and more than eight letters.text",
+ * deep\er\and\deeper\ bottom.txt, many\ with 300 files file-000.txt to file-299.txt that hold their own names.
  */
 #include "guest.h"
 
@@ -51,7 +52,8 @@ static void test_contents(void)
 	}
 	ok(right, "200 reads at random places, of random sizes, are right to the byte");
 	is(SetFilePointer(file, -4, NULL, FILE_END), NUMBERS * 4 - 4, "SetFilePointer from the end");
-	ok(ReadFile(file, buffer, 100, &count, NULL) && count == 4 && buffer[0] == NUMBERS - 1, "a read over the end gives what is there");
+	ok(ReadFile(file, buffer, 100, &count, NULL) && count == 4 && buffer[0] == NUMBERS - 1,
+	   "a read over the end gives what is there");
 	CloseHandle(file);
 
 	char text[64];
@@ -62,18 +64,24 @@ static void test_contents(void)
 static void test_names(void)
 {
 	char text[64];
-	ok(read_small(DIRECTORY "\\A long name with blanks, and more than eight letters.text", text, sizeof(text)), "a long name");
-	ok(read_small("c:/DATA/HELLO.TXT", text, sizeof(text)) && text[0] == 'H', "other case, and slashes the other way");
+	ok(read_small(DIRECTORY "\\A long name with blanks, and more than eight letters.text", text, sizeof(text)),
+	   "a long name");
+	ok(read_small("c:/DATA/HELLO.TXT", text, sizeof(text)) && text[0] == 'H',
+	   "other case, and slashes the other way");
 	ok(read_small(DIRECTORY "\\deep\\er\\and\\deeper\\bottom.txt", text, sizeof(text)), "a deep directory");
 	ok(read_small(DIRECTORY "\\deep\\..\\.\\hello.txt", text, sizeof(text)), ". and .. in a path");
 	SetCurrentDirectoryA(DIRECTORY "\\deep");
 	ok(read_small("er\\and\\..\\..\\..\\hello.txt", text, sizeof(text)), "a relative path");
 	SetCurrentDirectoryA("C:\\");
-	refused(open_file(DIRECTORY "\\nothing.txt") != INVALID_HANDLE_VALUE, ERROR_FILE_NOT_FOUND, "a file that is not there");
-	refused(open_file(DIRECTORY "\\nowhere\\x.txt") != INVALID_HANDLE_VALUE, ERROR_PATH_NOT_FOUND, "a directory that is not there");
-	refused(open_file(DIRECTORY "\\hello.txt\\x") != INVALID_HANDLE_VALUE, ERROR_PATH_NOT_FOUND, "a file taken for a directory");
+	refused(open_file(DIRECTORY "\\nothing.txt") != INVALID_HANDLE_VALUE, ERROR_FILE_NOT_FOUND,
+		"a file that is not there");
+	refused(open_file(DIRECTORY "\\nowhere\\x.txt") != INVALID_HANDLE_VALUE, ERROR_PATH_NOT_FOUND,
+		"a directory that is not there");
+	refused(open_file(DIRECTORY "\\hello.txt\\x") != INVALID_HANDLE_VALUE, ERROR_PATH_NOT_FOUND,
+		"a file taken for a directory");
 	refused(open_file(DIRECTORY "\\a|b") != INVALID_HANDLE_VALUE, ERROR_INVALID_NAME, "a name that is not valid");
-	ok(open_file(DIRECTORY) == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED, "a directory opened as a file");
+	ok(open_file(DIRECTORY) == INVALID_HANDLE_VALUE && GetLastError() == ERROR_ACCESS_DENIED,
+	   "a directory opened as a file");
 	is(GetFileAttributesA(DIRECTORY), FILE_ATTRIBUTE_DIRECTORY, "attributes of a directory");
 	ok(!(GetFileAttributesA(DIRECTORY "\\hello.txt") & FILE_ATTRIBUTE_DIRECTORY), "attributes of a file");
 	SetLastError(0);
@@ -128,7 +136,8 @@ static void test_writing(void)
 		CloseHandle(file);
 	char text[64];
 	FILE *f = fopen(DIRECTORY "\\hello.txt", "r");
-	ok(f && fgets(text, sizeof(text), f) && !strcmp(text, "Hello, file.\n") && !fgets(text, sizeof(text), f), "fopen and fgets");
+	ok(f && fgets(text, sizeof(text), f) && !strcmp(text, "Hello, file.\n") && !fgets(text, sizeof(text), f),
+	   "fopen and fgets");
 	if (f)
 		fclose(f);
 	ok(fopen(DIRECTORY "\\nothing.txt", "r") == NULL, "fopen of what is not there");

@@ -96,9 +96,9 @@ static inline bool violation(bool touched, ULONG_PTR kind, const volatile void *
 	bool so = !touched && fault.code == (DWORD)STATUS_ACCESS_VIOLATION && fault.kind == kind &&
 		  fault.address == (ULONG_PTR)address;
 	if (!so)
-		note("touched %d, exception 0x%08lx, kind %llu, address 0x%llx; expected kind %llu, address 0x%llx", touched,
-		     fault.code, (unsigned long long)fault.kind, (unsigned long long)fault.address, (unsigned long long)kind,
-		     (unsigned long long)address);
+		note("touched %d, exception 0x%08lx, kind %llu, address 0x%llx; expected kind %llu, address 0x%llx",
+		     touched, fault.code, (unsigned long long)fault.kind, (unsigned long long)fault.address,
+		     (unsigned long long)kind, (unsigned long long)address);
 	return ok(so, "%s", name);
 }
 

@@ -39,7 +39,8 @@ static void test_calls(void)
 	is(HeapSize(heap, 0, p), 1000, "HeapSize gives what was asked for");
 	memset(p, 'h', 1000);
 	p = HeapReAlloc(heap, HEAP_ZERO_MEMORY, p, 100000);
-	ok(p && p[0] == 'h' && p[999] == 'h' && p[1000] == 0 && p[99999] == 0, "HeapReAlloc keeps the contents and zeroes the rest");
+	ok(p && p[0] == 'h' && p[999] == 'h' && p[1000] == 0 && p[99999] == 0,
+	   "HeapReAlloc keeps the contents and zeroes the rest");
 	p = HeapReAlloc(heap, 0, p, 10);
 	ok(p && p[9] == 'h', "and makes smaller");
 	ok(HeapFree(heap, 0, p), "HeapFree");
@@ -112,7 +113,8 @@ static void test_backing(void)
 	char *p = HeapAlloc(GetProcessHeap(), 0, (pages + 1) * 4096);
 	char *whole = (char *)(((uintptr_t)p + 4095) & ~(uintptr_t)4095);
 	struct bs_memory made = memory_now();
-	is_within(made.commit_private - before.commit_private, pages + 1, pages + 64, "a block of 2 MiB is charged for");
+	is_within(made.commit_private - before.commit_private, pages + 1, pages + 64,
+		  "a block of 2 MiB is charged for");
 	is(pages_backed(whole, pages, BS_ZERO), pages, "a large block's pages are zero on demand");
 	for (uint64_t page = 0; page < pages; page++)
 		pattern_fill(whole, page, 9);

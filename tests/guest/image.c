@@ -46,7 +46,8 @@ static void test_sections(void)
 	is(query(base).Type, MEM_IMAGE, "its memory is an image's");
 	is(query(base).Protect, PAGE_READONLY, "headers are read-only");
 	ok(query(data).AllocationBase == base, "data belongs to the same allocation");
-	is(query(base).AllocationProtect, PAGE_EXECUTE_WRITECOPY, "whose allocation protection is PAGE_EXECUTE_WRITECOPY");
+	is(query(base).AllocationProtect, PAGE_EXECUTE_WRITECOPY,
+	   "whose allocation protection is PAGE_EXECUTE_WRITECOPY");
 	is(query((const void *)test_sections).Protect, PAGE_EXECUTE_READ, "code is PAGE_EXECUTE_READ");
 	is(query(constant).Protect, PAGE_READONLY, "constants are PAGE_READONLY");
 	violation(can_write((char *)test_sections), KIND_WRITE, (char *)test_sections, "code can't be written");
@@ -81,7 +82,8 @@ static void test_pages(void)
 	first = false;
 
 	DWORD old;
-	ok(VirtualProtect(data + 8192, 4096, PAGE_READONLY, &old) && VirtualProtect(data + 8192, 4096, PAGE_READWRITE, &old),
+	ok(VirtualProtect(data + 8192, 4096, PAGE_READONLY, &old) &&
+		   VirtualProtect(data + 8192, 4096, PAGE_READWRITE, &old),
 	   "a written page is made read-only and back");
 	is((unsigned char)volatile_read(data + 8192), 'w', "and keeps what was written");
 	is(page_at(data + 8192).backing, BS_MEMORY, "and its backing");

@@ -1,8 +1,8 @@
 /*
- * Damaged images must be refused with the documented error, and leave nothing behind. The host makes them, in C:\damaged;
- * their names say what is expected: "error-193-NAME.exe" or "error-193-216-NAME.exe" (CreateProcess fails with one of
- * these), "exit-C0000135-NAME.exe" (the process ends with this code), "runs.exe" (exit code 0), "any-NAME.exe"
- * (whatever happens, it happens to that process alone).
+ * Damaged images must be refused with the documented error, and leave nothing behind. The host makes them, in
+ * C:\damaged; their names say what is expected: "error-193-NAME.exe" or "error-193-216-NAME.exe" (CreateProcess fails
+ * with one of these), "exit-C0000135-NAME.exe" (the process ends with this code), "runs.exe" (exit code 0),
+ * "any-NAME.exe" (whatever happens, it happens to that process alone).
  */
 #include "guest.h"
 

@@ -97,16 +97,19 @@ static void test_refusals(void)
 		"VirtualAlloc with two protections");
 	refused(VirtualAlloc(NULL, 4096, MEM_RESERVE | MEM_COMMIT, PAGE_WRITECOPY), ERROR_INVALID_PARAMETER,
 		"VirtualAlloc with write-copy protection");
-	refused(VirtualAlloc(p, 4096, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_ADDRESS, "reserving what is reserved");
+	refused(VirtualAlloc(p, 4096, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_ADDRESS,
+		"reserving what is reserved");
 	refused(VirtualAlloc(NULL, 1ull << 60, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
 		"reserving more than the address space");
 	refused(VirtualAlloc(NULL, 0x7fff00000000, MEM_RESERVE, PAGE_READWRITE), ERROR_NOT_ENOUGH_MEMORY,
 		"reserving more than is free in one piece");
 	refused(VirtualFree(p, 4096, MEM_RELEASE), ERROR_INVALID_PARAMETER, "MEM_RELEASE with a size");
 	refused(VirtualFree(p + 65536, 0, MEM_RELEASE), ERROR_INVALID_ADDRESS, "MEM_RELEASE in the middle");
-	refused(VirtualFree(p, 0, MEM_RELEASE | MEM_DECOMMIT), ERROR_INVALID_PARAMETER, "MEM_RELEASE and MEM_DECOMMIT at once");
+	refused(VirtualFree(p, 0, MEM_RELEASE | MEM_DECOMMIT), ERROR_INVALID_PARAMETER,
+		"MEM_RELEASE and MEM_DECOMMIT at once");
 	refused(VirtualFree(p, 0, 0), ERROR_INVALID_PARAMETER, "VirtualFree without a type");
-	refused(VirtualFree(p, 65536 * 2 + 1, MEM_DECOMMIT), ERROR_INVALID_PARAMETER, "decommitting beyond the allocation's end");
+	refused(VirtualFree(p, 65536 * 2 + 1, MEM_DECOMMIT), ERROR_INVALID_PARAMETER,
+		"decommitting beyond the allocation's end");
 	ok(can_write(p) && can_write(p + 65536 * 2 - 1), "after all that the memory is as it was");
 	release(p);
 	refused(VirtualFree(p, 0, MEM_RELEASE), ERROR_INVALID_ADDRESS, "releasing it twice");
@@ -153,11 +156,13 @@ static void test_protect(void)
 	violation(can_execute(p), KIND_EXECUTE, p, "a page that is not executable does not run");
 	ok(VirtualProtect(p, 4096, PAGE_EXECUTE_READ, &old) && can_execute(p), "an executable one does");
 
-	refused(VirtualProtect(p, 4096, PAGE_WRITECOPY, &old), ERROR_INVALID_PARAMETER, "write-copy for private memory");
+	refused(VirtualProtect(p, 4096, PAGE_WRITECOPY, &old), ERROR_INVALID_PARAMETER,
+		"write-copy for private memory");
 	refused(VirtualProtect(p, 4096, 0x1000, &old), ERROR_INVALID_PARAMETER, "a protection that does not exist");
 	refused(VirtualProtect(p, 4096, PAGE_READONLY, NULL), ERROR_NOACCESS, "no place for the old protection");
 	VirtualFree(p + 4096, 4096, MEM_DECOMMIT);
-	refused(VirtualProtect(p, 12288, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS, "a range with a page that is not committed");
+	refused(VirtualProtect(p, 12288, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS,
+		"a range with a page that is not committed");
 	is(query(p).Protect, PAGE_EXECUTE_READ, "which changed nothing");
 	release(p);
 	refused(VirtualProtect(p, 4096, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS, "free memory");
@@ -168,13 +173,15 @@ static void test_guard(void)
 	DWORD old;
 	char *p = VirtualAlloc(NULL, 8192, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD);
 	is(query(p).Protect, PAGE_READWRITE | PAGE_GUARD, "a guard page says so");
-	ok(!can_read(p) && fault.code == (DWORD)STATUS_GUARD_PAGE_VIOLATION, "its first touch is a guard page violation");
+	ok(!can_read(p) && fault.code == (DWORD)STATUS_GUARD_PAGE_VIOLATION,
+	   "its first touch is a guard page violation");
 	ok(can_read(p) && can_write(p), "its second touch is nothing special");
 	is(query(p).Protect, PAGE_READWRITE, "the guard is gone");
 	ok(!can_write(p + 4096) && fault.code == (DWORD)STATUS_GUARD_PAGE_VIOLATION && fault.kind == KIND_WRITE &&
 		   fault.address == (ULONG_PTR)(p + 4096),
 	   "the other page still has its own, and the exception tells kind and address");
-	ok(VirtualProtect(p, 4096, PAGE_READWRITE | PAGE_GUARD, &old) && !can_read(p) && can_read(p), "it can be set again");
+	ok(VirtualProtect(p, 4096, PAGE_READWRITE | PAGE_GUARD, &old) && !can_read(p) && can_read(p),
+	   "it can be set again");
 	release(p);
 }
 
@@ -198,7 +205,8 @@ static void test_query(void)
 	refused(VirtualQuery((void *)0xffff800000000000ull, &info, sizeof(info)) != 0, ERROR_INVALID_PARAMETER,
 		"a query of a kernel address");
 	SetLastError(0);
-	ok(VirtualQuery(p, &info, 8) == 0 && GetLastError() == ERROR_BAD_LENGTH, "a buffer that is too short (ERROR_BAD_LENGTH)");
+	ok(VirtualQuery(p, &info, 8) == 0 && GetLastError() == ERROR_BAD_LENGTH,
+	   "a buffer that is too short (ERROR_BAD_LENGTH)");
 
 	/* The ranges cover the address space without gaps. */
 	uint64_t at = 0, ranges = 0;
@@ -208,7 +216,8 @@ static void test_query(void)
 		at += info.RegionSize;
 		ranges++;
 	}
-	ok(joined && at >= 0x7fff00000000ull, "queries walk over the whole address space (0x%llx)", (unsigned long long)at);
+	ok(joined && at >= 0x7fff00000000ull, "queries walk over the whole address space (0x%llx)",
+	   (unsigned long long)at);
 	note("%llu ranges", (unsigned long long)ranges);
 }
 
@@ -216,8 +225,10 @@ static void test_addresses(void)
 {
 	violation(can_read(NULL), KIND_READ, NULL, "reading address 0");
 	violation(can_write((void *)8), KIND_WRITE, (void *)8, "writing address 8");
-	violation(can_read((void *)0xffff800000000000ull), KIND_READ, (void *)0xffff800000000000ull, "reading the kernel");
-	violation(can_write((void *)0xffffffff80000000ull), KIND_WRITE, (void *)0xffffffff80000000ull, "writing the kernel");
+	violation(can_read((void *)0xffff800000000000ull), KIND_READ, (void *)0xffff800000000000ull,
+		  "reading the kernel");
+	violation(can_write((void *)0xffffffff80000000ull), KIND_WRITE, (void *)0xffffffff80000000ull,
+		  "writing the kernel");
 	ok(!can_read((void *)0x1234567800000000ull) && fault.code == (DWORD)STATUS_ACCESS_VIOLATION &&
 		   fault.address == ~(ULONG_PTR)0,
 	   "reading a non-canonical address: an access violation at address -1");
@@ -229,7 +240,8 @@ static void test_addresses(void)
 	char *huge = reserve(1ull << 40);
 	ok(huge != NULL, "1 TiB can be reserved");
 	char *middle = huge + (1ull << 39);
-	ok(VirtualAlloc(middle, 4096, MEM_COMMIT, PAGE_READWRITE) == middle && can_write(middle), "a page in its middle committed");
+	ok(VirtualAlloc(middle, 4096, MEM_COMMIT, PAGE_READWRITE) == middle && can_write(middle),
+	   "a page in its middle committed");
 	is(query(huge).RegionSize, 1ull << 39, "half of it is reserved before that page");
 	release(huge);
 }

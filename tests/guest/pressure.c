@@ -1,7 +1,7 @@
 /*
  * Memory pressure: several processes write more than memory holds, with contents that tell owner and address, change
- * pages at random, and read all back. Arguments: pressure [PROCESSES [PERCENT [ROUNDS]]]: how many processes (3), how much
- * they write together in percent of what is available (140; never more than may be promised), how often (2).
+ * pages at random, and read all back. Arguments: pressure [PROCESSES [PERCENT [ROUNDS]]]: how many processes (3), how
+ * much they write together in percent of what is available (140; never more than may be promised), how often (2).
  */
 #include "guest.h"
 
@@ -20,7 +20,9 @@ static uint64_t owner_of(uint64_t worker, uint64_t generation)
 	return worker * 256 + generation % 256;
 }
 
-/* Writes all pages; then in each round changes a quarter of them at random and reads all. Returns how many were wrong. */
+/*
+ * Writes all pages; then in each round changes a quarter of them at random and reads all. Returns how many were wrong.
+ */
 static uint64_t work(char *base, uint64_t pages, uint64_t worker, uint64_t rounds, struct board *board)
 {
 	uint8_t *generation = VirtualAlloc(NULL, pages, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
@@ -93,7 +95,8 @@ static void run(uint64_t processes, uint64_t percent, uint64_t rounds)
 	struct bs_memory before = memory_now(), after;
 	HANDLE handle = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, sizeof(struct board), NAME);
 	struct board *board = MapViewOfFile(handle, FILE_MAP_WRITE, 0, 0, 0);
-	HANDLE shared_handle = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, SHARED_PAGES * 4096, NULL);
+	HANDLE shared_handle =
+		CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, SHARED_PAGES * 4096, NULL);
 	char *shared = MapViewOfFile(shared_handle, FILE_MAP_WRITE, 0, 0, 0);
 	char *copy = MapViewOfFile(shared_handle, FILE_MAP_COPY, 0, 0, 0);
 	for (uint64_t page = 0; page < SHARED_PAGES; page++)
@@ -139,10 +142,12 @@ static void run(uint64_t processes, uint64_t percent, uint64_t rounds)
 	if (after.paging_file_pages == 0)
 		is(after.pages_swapped_out, 0, "without a paging file nothing was written to one");
 	else if (more)
-		ok(after.pages_swapped_out > before.pages_swapped_out && after.pages_swapped_in > before.pages_swapped_in,
+		ok(after.pages_swapped_out > before.pages_swapped_out &&
+			   after.pages_swapped_in > before.pages_swapped_in,
 		   "pages went to the paging file and came back");
 	else
-		skip("pages went to the paging file and came back", "the commit limit allows no more than memory holds");
+		skip("pages went to the paging file and came back",
+		     "the commit limit allows no more than memory holds");
 	is(after.swap_errors, 0, "no paging-file errors");
 	UnmapViewOfFile(copy);
 	UnmapViewOfFile(shared);
@@ -170,7 +175,8 @@ int main(int argc, char **argv)
 	is(now.sections, then.sections, "sections' commit charge is as before");
 	/* Pages of those who slept may be in the paging file now: no more than they have committed. */
 	struct bs_memory m = memory_now();
-	is_within(now.slots, 0, then.slots + m.commit_private + m.commit_sections, "the processes' paging-file slots are free again");
+	is_within(now.slots, 0, then.slots + m.commit_private + m.commit_sections,
+		  "the processes' paging-file slots are free again");
 	memory_is_consistent();
 	return tap_end();
 }

@@ -64,7 +64,8 @@ static void test_waiting(void)
 	CloseHandle(other);
 	process_close(&p);
 	SetLastError(0);
-	refused(OpenProcess(PROCESS_TERMINATE, FALSE, 0x7ffffff0) != NULL, ERROR_INVALID_PARAMETER, "OpenProcess of a number that nobody has");
+	refused(OpenProcess(PROCESS_TERMINATE, FALSE, 0x7ffffff0) != NULL, ERROR_INVALID_PARAMETER,
+		"OpenProcess of a number that nobody has");
 
 	process_start("child exit 4", false, CREATE_SUSPENDED, &p);
 	is(WaitForSingleObject(p.hProcess, 20), WAIT_TIMEOUT, "a suspended process does not run");
@@ -78,7 +79,8 @@ static void test_waiting(void)
 
 static void test_parameters(void)
 {
-	is(process_run("child arguments \"two words\" \"\" a\\\"b \"c\\\\\"", false), 0, "quotes and backslashes of a command line");
+	is(process_run("child arguments \"two words\" \"\" a\\\"b \"c\\\\\"", false), 0,
+	   "quotes and backslashes of a command line");
 	SetEnvironmentVariableA("PROCESS_TEST", "value 1");
 	is(process_run("child environment \"value 1\"", false), 0, "the environment is inherited");
 	SetEnvironmentVariableA("PROCESS_TEST", NULL);
@@ -93,14 +95,14 @@ static void test_parameters(void)
 	PROCESS_INFORMATION p;
 	char line[] = "no_such_program";
 	SetLastError(0);
-	refused(CreateProcessA("C:\\bin\\no_such.exe", line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), ERROR_FILE_NOT_FOUND,
-		"a program that is not there");
+	refused(CreateProcessA("C:\\bin\\no_such.exe", line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p),
+		ERROR_FILE_NOT_FOUND, "a program that is not there");
 	SetLastError(0);
-	refused(CreateProcessA("C:\\nowhere\\no_such.exe", line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), ERROR_PATH_NOT_FOUND,
-		"a program in a directory that is not there");
+	refused(CreateProcessA("C:\\nowhere\\no_such.exe", line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p),
+		ERROR_PATH_NOT_FOUND, "a program in a directory that is not there");
 	SetLastError(0);
-	refused(CreateProcessA("C:\\backstore.cfg", line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), ERROR_BAD_EXE_FORMAT,
-		"a file that is no program");
+	refused(CreateProcessA("C:\\backstore.cfg", line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p),
+		ERROR_BAD_EXE_FORMAT, "a file that is no program");
 }
 
 static void test_serial(void)

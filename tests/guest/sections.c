@@ -77,10 +77,13 @@ static void test_places(void)
 		"a view at an address that is no multiple of 65,536");
 	refused(map(section, FILE_MAP_WRITE, 4096, 4096) != NULL, ERROR_MAPPED_ALIGNMENT,
 		"a view at an offset that is no multiple of 65,536");
-	refused(map(section, FILE_MAP_WRITE, 0, SIZE + 1) != NULL, ERROR_ACCESS_DENIED, "a view larger than the section");
-	refused(map(section, FILE_MAP_WRITE, 65536, SIZE) != NULL, ERROR_ACCESS_DENIED, "a view that begins inside and ends outside");
+	refused(map(section, FILE_MAP_WRITE, 0, SIZE + 1) != NULL, ERROR_ACCESS_DENIED,
+		"a view larger than the section");
+	refused(map(section, FILE_MAP_WRITE, 65536, SIZE) != NULL, ERROR_ACCESS_DENIED,
+		"a view that begins inside and ends outside");
 	refused(map(section, FILE_MAP_WRITE, SIZE, 4096) != NULL, ERROR_ACCESS_DENIED, "a view behind the end");
-	refused(map(section, FILE_MAP_WRITE, 1ull << 62, 4096) != NULL, ERROR_ACCESS_DENIED, "a view far behind the end");
+	refused(map(section, FILE_MAP_WRITE, 1ull << 62, 4096) != NULL, ERROR_ACCESS_DENIED,
+		"a view far behind the end");
 	ok(can_write(view), "the view at the chosen address is as it was");
 	ok(UnmapViewOfFile(view), "it is unmapped");
 	SetLastError(0);
@@ -109,12 +112,13 @@ static void test_refusals(void)
 	refused(map(event, FILE_MAP_READ, 0, 0) != NULL, ERROR_INVALID_HANDLE, "a view of an event");
 	CloseHandle(event);
 	HANDLE section = make(4096, PAGE_READONLY);
-	refused(map(section, FILE_MAP_WRITE, 0, 0) != NULL, ERROR_ACCESS_DENIED, "a view for writing of a read-only section");
+	refused(map(section, FILE_MAP_WRITE, 0, 0) != NULL, ERROR_ACCESS_DENIED,
+		"a view for writing of a read-only section");
 	char *view = map(section, FILE_MAP_READ, 0, 0);
 	DWORD old;
 	SetLastError(0);
-	ok(view && !VirtualProtect(view, 4096, PAGE_READWRITE, &old), "a read-only view can't be made writable (error %lu)",
-	   GetLastError());
+	ok(view && !VirtualProtect(view, 4096, PAGE_READWRITE, &old),
+	   "a read-only view can't be made writable (error %lu)", GetLastError());
 	ok(!VirtualFree(view, 0, MEM_RELEASE) && can_read(view), "a view can't be freed by VirtualFree");
 	ok(!VirtualFree(view, 4096, MEM_DECOMMIT) && can_read(view), "nor decommitted");
 	UnmapViewOfFile(view);
@@ -153,13 +157,15 @@ static void test_reserved(void)
 	char *at = a + (5 << 20);
 	ok(VirtualAlloc(at, 8192, MEM_COMMIT, PAGE_READWRITE) == at, "VirtualAlloc commits two of them");
 	struct bs_memory committed = memory_now();
-	is_within(committed.commit_sections - before.commit_sections, 2, 2 + TABLES_MAX, "which are charged, with their tables");
+	is_within(committed.commit_sections - before.commit_sections, 2, 2 + TABLES_MAX,
+		  "which are charged, with their tables");
 	at[1] = 's';
 	ok(can_read(b + (5 << 20)) && b[(5 << 20) + 1] == 's', "and are committed in the other view too");
 	violation(can_read(b + (5 << 20) + 8192), KIND_READ, b + (5 << 20) + 8192, "but not the page behind them");
 	is(query(at).State, MEM_COMMIT, "a query says committed");
 	is(query(at).RegionSize, 8192, "for both pages");
-	ok(VirtualAlloc(at, 12288, MEM_COMMIT, PAGE_READWRITE) == at && at[1] == 's', "committing them again, and one more");
+	ok(VirtualAlloc(at, 12288, MEM_COMMIT, PAGE_READWRITE) == at && at[1] == 's',
+	   "committing them again, and one more");
 	is(memory_now().commit_sections - committed.commit_sections, 1, "charges one more");
 	UnmapViewOfFile(a);
 	is(b[(5 << 20) + 1], 's', "they stay when a view goes");
@@ -182,9 +188,11 @@ static void test_names(void)
 	ok(c != NULL, "OpenFileMapping opens it");
 	refused(map(c, FILE_MAP_WRITE, 0, 0) != NULL, ERROR_ACCESS_DENIED, "for reading only, if asked for that");
 	SetLastError(0);
-	refused(OpenFileMappingA(FILE_MAP_READ, FALSE, "SectionsTestNot") != NULL, ERROR_FILE_NOT_FOUND, "a name that is not there");
+	refused(OpenFileMappingA(FILE_MAP_READ, FALSE, "SectionsTestNot") != NULL, ERROR_FILE_NOT_FOUND,
+		"a name that is not there");
 	SetLastError(0);
-	refused(CreateEventA(NULL, FALSE, FALSE, "SectionsTest") != NULL, ERROR_INVALID_HANDLE, "an event of a section's name");
+	refused(CreateEventA(NULL, FALSE, FALSE, "SectionsTest") != NULL, ERROR_INVALID_HANDLE,
+		"an event of a section's name");
 	CloseHandle(a);
 	CloseHandle(b);
 	CloseHandle(c);
@@ -206,7 +214,8 @@ static void test_duplicates(void)
 	char *view = map(copy, FILE_MAP_WRITE, 0, 0);
 	ok(view && can_write(view), "the copy works when the first handle is closed");
 	HANDLE reader = NULL;
-	ok(DuplicateHandle(GetCurrentProcess(), copy, GetCurrentProcess(), &reader, FILE_MAP_READ, FALSE, 0), "with less access");
+	ok(DuplicateHandle(GetCurrentProcess(), copy, GetCurrentProcess(), &reader, FILE_MAP_READ, FALSE, 0),
+	   "with less access");
 	refused(map(reader, FILE_MAP_WRITE, 0, 0) != NULL, ERROR_ACCESS_DENIED, "it maps no view for writing");
 	char *read_view = map(reader, FILE_MAP_READ, 0, 0);
 	ok(read_view && *read_view == 0x5a, "but one for reading");

@@ -1,4 +1,7 @@
-/* Anonymous sections between processes: by name, by inheritance, by a duplicated handle; and what a dying process leaves. */
+/*
+ * Anonymous sections between processes: by name, by inheritance, by a duplicated handle; and what a dying process
+ * leaves.
+ */
 #include "guest.h"
 
 #define PAGES 64
@@ -101,7 +104,8 @@ static void test_duplicate(void)
 	PROCESS_INFORMATION p;
 	char *view, *named;
 	HANDLE section = make(NULL, false, &view), info = make(NAME, false, &named), remote = NULL;
-	ok(process_start("child message 0", false, CREATE_SUSPENDED, &p), "by a duplicated handle: a suspended process");
+	ok(process_start("child message 0", false, CREATE_SUSPENDED, &p),
+	   "by a duplicated handle: a suspended process");
 	ok(DuplicateHandle(GetCurrentProcess(), section, p.hProcess, &remote, 0, FALSE, DUPLICATE_SAME_ACCESS),
 	   "by a duplicated handle: given to it");
 	message_of(named)->handle = (uintptr_t)remote;

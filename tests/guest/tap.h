@@ -1,6 +1,7 @@
 /*
- * Tests that run in the guest write what they find in the Test Anything Protocol: "ok 1 - name", "not ok 2 - name # why",
- * and the plan "1..N" as the last line, so that a program that ends early is noticed. tap_end's result is the exit code.
+ * Tests that run in the guest write what they find in the Test Anything Protocol: "ok 1 - name", "not ok 2 - name #
+ * why", and the plan "1..N" as the last line, so that a program that ends early is noticed. tap_end's result is the
+ * exit code.
  */
 #ifndef TAP_H
 #define TAP_H
@@ -77,7 +78,10 @@ TAP_FORMAT(4, 5) static inline bool is_within(uint64_t got, uint64_t low, uint64
 	return so;
 }
 
-/* The test holds if a call was refused (succeeded is false) with this error. Call SetLastError(0) in the same expression. */
+/*
+ * The test holds if a call was refused (succeeded is false) with this error. Call SetLastError(0) in the same
+ * expression.
+ */
 TAP_FORMAT(3, 4) static inline bool refused(bool succeeded, DWORD error, const char *format, ...)
 {
 	char why[96];
@@ -145,7 +149,10 @@ static inline struct leak_state leak_state_now(void)
 	};
 }
 
-/* The kernel keeps up to 16 stacks of 4 pages for the next threads: bodies that start threads or processes may leave those. */
+/*
+ * The kernel keeps up to 16 stacks of 4 pages for the next threads: bodies that start threads or processes may leave
+ * those.
+ */
 #define STACKS_KEPT 64
 
 static inline bool leak_state_is_back(const struct leak_state *now, const struct leak_state *then, uint64_t kept)

@@ -1,7 +1,7 @@
 /*
  * Runs other tests, one after the other, and goes on whatever happens to them: each argument is a command line, whose
- * first word is a program in C:\tests. The lines that begin with "# testrun:" say where each begins and ends. Exit code:
- * how many failed.
+ * first word is a program in C:\tests. The lines that begin with "# testrun:" say where each begins and ends. Exit
+ * code: how many failed.
  */
 #include "counters.h"
 #include <stdio.h>

@@ -49,7 +49,8 @@ static void test_ends(void)
 	HANDLE threads[THREADS];
 	for (int i = 0; i < THREADS; i++)
 		threads[i] = start(return_argument, (void *)(uintptr_t)i);
-	is(WaitForMultipleObjects(THREADS, threads, TRUE, INFINITE), WAIT_OBJECT_0, "waiting for all of %d threads", THREADS);
+	is(WaitForMultipleObjects(THREADS, threads, TRUE, INFINITE), WAIT_OBJECT_0, "waiting for all of %d threads",
+	   THREADS);
 	is(join(threads, THREADS), THREADS * (THREADS - 1) / 2, "all gave their codes");
 }
 
@@ -228,7 +229,8 @@ static void test_races(void)
 	ok(race_right(), "4 threads touch the same private pages at once: no write is lost");
 	VirtualFree(race, 0, MEM_RELEASE);
 
-	HANDLE section_handle = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, RACE_PAGES * 4096, NULL);
+	HANDLE section_handle =
+		CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, RACE_PAGES * 4096, NULL);
 	race = MapViewOfFile(section_handle, FILE_MAP_WRITE, 0, 0, 0);
 	race_run();
 	ok(race_right(), "the same in a section");

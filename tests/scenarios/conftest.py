@@ -101,7 +101,7 @@ def boot(machine):
 
 @pytest.fixture(scope="session")
 def guest_tests(machine_make):
-    """guest_tests(key, commands, **options): runs guest tests in one boot; the second call with a key gives the first's."""
+    """guest_tests(key, commands, **options): runs guest tests in one boot; once for each key."""
     done = {}
 
     def run(key, commands, **options):

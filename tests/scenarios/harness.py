@@ -1,9 +1,9 @@
 """Boots machines, watches them, and says what went wrong in a way that one can act on.
 
 A failure has a kind: panic (with the kernel's own stack), triple fault, hang (idle or busy, with where each CPU is), an
-exit code other than expected, or wrong output. A hang is not a matter of minutes: a machine that says nothing is idle if
-all of its CPUs are halted whenever one looks, and busy without progress if it has used more processor time than any test
-needs between two lines (tests print a sign of life each second).
+exit code other than expected, or wrong output. A hang is not a matter of minutes: a machine that says nothing is idle
+if all of its CPUs are halted whenever one looks, and busy without progress if it has used more processor time than any
+test needs between two lines (tests print a sign of life each second).
 """
 
 import os
@@ -31,8 +31,8 @@ class MachineFailure(AssertionError):
 def symbol_at(kernel, address):
     """The function of the kernel at an address, as text."""
     try:
-        text = subprocess.run(["addr2line", "-f", "-s", "-e", str(kernel), hex(address)], capture_output=True, text=True,
-                              check=False).stdout.split("\n")
+        text = subprocess.run(["addr2line", "-f", "-s", "-e", str(kernel), hex(address)], capture_output=True,
+                              text=True, check=False).stdout.split("\n")
         return f"{text[0]} ({text[1]})"
     except (OSError, IndexError):
         return "?"
@@ -196,10 +196,9 @@ class TestRun:
         begin = re.search(rf"^# testrun: begin {re.escape(command)}$", output, re.M)
         if not begin:
             return None
-        end = re.search(rf"^# testrun: end {re.escape(command)}: exit code 0x([0-9A-F]+) after", output[begin.end():], re.M)
-        if not end:
-            return output[begin.end():], None
-        return output[begin.end():begin.end() + end.start()], int(end[1], 16)
+        output = output[begin.end():]
+        end = re.search(rf"^# testrun: end {re.escape(command)}: exit code 0x([0-9A-F]+) after", output, re.M)
+        return (output[:end.start()], int(end[1], 16)) if end else (output, None)
 
     def judge(self, command):
         """Fails unless this test was run and held."""

@@ -44,8 +44,8 @@ def test_exit_code_of_a_fault(boot):
 
 
 @pytest.mark.parametrize("option, said", [
-    ("swap=", "swap"), ("mem=lots", "mem"), ("commit=maybe", "commit"), ("aslr=perhaps", "aslr"), ("check=always", "check"),
-    ("swap=ramdisk:x", "swap"), ("log=loud", "log"), ("run=" + "x" * 1100, "run"),
+    ("swap=", "swap"), ("mem=lots", "mem"), ("commit=maybe", "commit"), ("aslr=perhaps", "aslr"),
+    ("check=always", "check"), ("swap=ramdisk:x", "swap"), ("log=loud", "log"), ("run=" + "x" * 1100, "run"),
 ])
 def test_bad_option(boot, option, said):
     run = boot(code=EXIT_BAD_OPTION, options=option)
@@ -92,8 +92,9 @@ def damage(kernel, format, offset, value):
 @pytest.mark.parametrize("alter", [
     lambda k: b"", lambda k: bytes(k[:40]), lambda k: bytes(k[:len(k) // 2]), lambda k: b"\x7fELG" + bytes(k[4:]),
     lambda k: damage(k, "H", 18, 0xb7), lambda k: damage(k, "B", 4, 1), lambda k: damage(k, "Q", 32, 1 << 40),
-    lambda k: damage(k, "H", 56, 0xffff), lambda k: damage(k, "Q", 24, 0x1000), lambda k: damage(k, "Q", 64 + 8, 1 << 50),
-    lambda k: damage(k, "Q", 64 + 40, 1 << 50), lambda k: damage(k, "Q", 64 + 16, 0x1000),
+    lambda k: damage(k, "H", 56, 0xffff), lambda k: damage(k, "Q", 24, 0x1000),
+    lambda k: damage(k, "Q", 64 + 8, 1 << 50), lambda k: damage(k, "Q", 64 + 40, 1 << 50),
+    lambda k: damage(k, "Q", 64 + 16, 0x1000),
     lambda k: b"This is a text.\n" * 1000,
 ], ids=["empty", "header-cut", "half", "magic", "machine", "32-bit", "headers-far", "header-count", "entry", "data-far",
         "too-large", "user-address", "text"])

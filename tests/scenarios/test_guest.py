@@ -3,8 +3,8 @@
 import pytest
 
 TESTS = [
-    "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads", "commit",
-    "fault_exit", "bad_calls", "files", "c_library", "pressure",
+    "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
+    "commit", "fault_exit", "bad_calls", "files", "c_library", "pressure",
 ]
 
 # Each value of each parameter meets each value of each other one.

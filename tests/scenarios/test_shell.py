@@ -25,8 +25,8 @@ def test_script(boot):
 
 
 def test_exit_codes(boot):
-    run = script(boot, "sh -c exit 5", "echo $?", "fault_exit child read", "fault_exit child divide", "no_such", "echo $?",
-                 "sh -c exit 0 && echo yes", "sh -c exit 1 && echo no", "exit 0")
+    run = script(boot, "sh -c exit 5", "echo $?", "fault_exit child read", "fault_exit child divide", "no_such",
+                 "echo $?", "sh -c exit 0 && echo yes", "sh -c exit 1 && echo no", "exit 0")
     run.expect(r"^exit code 5\n.*echo \$\?\n5$")
     run.expect(r"^access violation \(0xC0000005\)$")
     run.expect(r"^division by zero \(0xC0000094\)$")
@@ -37,8 +37,8 @@ def test_exit_codes(boot):
 
 
 def test_jobs(boot):
-    run = script(boot, "testlimit -m 1M -c 2 -w 30 &", "jobs", "kill %1", "wait", "testlimit -m 1M -c 2 &", "wait", "jobs",
-                 "time hello", "kill 99999", "exit 0", cpus=2)
+    run = script(boot, "testlimit -m 1M -c 2 -w 30 &", "jobs", "kill %1", "wait", "testlimit -m 1M -c 2 &", "wait",
+                 "jobs", "time hello", "kill 99999", "exit 0", cpus=2)
     run.expect(r"^\[1\] process \d+$")
     run.expect(r"^\[1\] process \d+: testlimit -m 1M -c 2 -w 30$")
     run.expect(r"^\[1\] ended: testlimit -m 1M -c 2 -w 30: exit code 1$")
@@ -53,9 +53,9 @@ def test_end_of_the_script_ends_the_machine(boot):
 
 def test_tools(boot):
     """Each tool's output has what it promises; wrong usage says so."""
-    run = script(boot, "memstat", "memstat -r", "memstat -t 1 2", "ps", "vmmap sh", "testlimit -m 8M", "testlimit -s 8M",
-                 "testlimit -r", "testlimit -d 1M -c 4", "memstat -x", "ls -z", "vmmap", "kill", "help", "exit 0", swap="16M",
-                 ram="64M")
+    run = script(boot, "memstat", "memstat -r", "memstat -t 1 2", "ps", "vmmap sh", "testlimit -m 8M",
+                 "testlimit -s 8M", "testlimit -r", "testlimit -d 1M -c 4", "memstat -x", "ls -z", "vmmap", "kill",
+                 "help", "exit 0", swap="16M", ram="64M")
     run.expect(r"^  charge +[\d,]+ +[\d.]+ [KM]iB +[\d.]+ %$")
     run.expect(r"^commit_limit=\d+$")
     run.expect(r"^ +\d+ +\d+ .* sh\.exe$")
@@ -64,7 +64,8 @@ def test_tools(boot):
     run.expect(r"stack")
     run.expect(r"TEB/PEB")
     run.expect(r"heap")
-    assert len(re.findall(r"was refused: the commit limit is reached \(ERROR_COMMITMENT_LIMIT, 1455\)", run.output())) == 2
+    refused = r"was refused: the commit limit is reached \(ERROR_COMMITMENT_LIMIT, 1455\)"
+    assert len(re.findall(refused, run.output())) == 2
     run.expect(r"^nothing was refused$")
     assert len(re.findall(r"^usage: ", run.output(), re.M)) == 3
     run.expect(r"^sh: kill: which process\?")

@@ -37,7 +37,7 @@ def swap_file(tmp_path):
 ], ids=["tour", "tests", "testlimit"])
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_nothing_is_written_without_pressure(boot, swap_file, console, cpus):
-    """Promises 1 to 3: sections, private memory and heaps that are freed before memory runs short never touch a disk."""
+    """Promises 1 to 3: sections, private memory and heaps, freed before memory runs short, never touch a disk."""
     path, before = swap_file
     boot(console=console, swap=str(path), ram="128M", cpus=cpus, options="check=call")
     assert path.read_bytes() == before, "the paging file was written to, though memory was never short"
@@ -84,8 +84,8 @@ def test_read_only_paging_file_does_not_stop_the_machine(machine, tmp_path):
 
 @pytest.fixture
 def faulty_swap(tmp_path):
-    """faulty_swap(kind, sector): a paging file of 64 MiB on a disk that fails each "read" or each "write", or those of one
-    sector, by QEMU's blkdebug."""
+    """faulty_swap(kind, sector): a paging file of 64 MiB on a disk that fails each "read" or each "write", or those of
+    one sector, by QEMU's blkdebug."""
     def make(kind, sector=None):
         image, rules = tmp_path / "faulty.img", tmp_path / "blkdebug"
         image.write_bytes(bytes(64 << 20))
@@ -98,7 +98,8 @@ def faulty_swap(tmp_path):
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_paging_file_that_can_not_be_read(machine, faulty_swap, cpus):
     """Who needs a page that can't be read ends with an in-page error; the machine goes on, until that is the shell."""
-    run = machine(console=b"pressure 3 200 1\nhello afterwards\nexit 0\n", ram="64M", cpus=cpus, disks=[faulty_swap("read")])
+    run = machine(console=b"pressure 3 200 1\nhello afterwards\nexit 0\n", ram="64M", cpus=cpus,
+                  disks=[faulty_swap("read")])
     run.start(stdin=subprocess.DEVNULL)
     run.finish()
     run.expect(r"in-page error \(0xc0000006\)")
@@ -122,7 +123,8 @@ def test_paging_file_that_can_not_be_written(machine, faulty_swap, cpus):
 @pytest.mark.parametrize("cpus", [1, 4])
 def test_paging_file_with_a_bad_sector(machine, faulty_swap, cpus):
     """A slot that can't be written is not used again; its page goes elsewhere, and nothing is lost."""
-    run = machine(console=b"tour 3 4 && memstat -r && memstat\n", ram="64M", cpus=cpus, disks=[faulty_swap("write", sector=1000)])
+    run = machine(console=b"tour 3 4 && memstat -r && memstat\n", ram="64M", cpus=cpus,
+                  disks=[faulty_swap("write", sector=1000)])
     run.start(stdin=subprocess.DEVNULL)
     run.finish().judge(0)
     held = run.expect(r"^tour: (\d+) of (\d+) statements held")

@@ -1,4 +1,4 @@
-"""Files that the guest tests expect on the volume: C:\\data for tests/guest/files.c, C:\\damaged for image_damaged.c."""
+"""Files that the guest tests expect: C:\\data for tests/guest/files.c, C:\\damaged for image_damaged.c."""
 
 import random
 import shutil

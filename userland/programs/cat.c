@@ -1,8 +1,9 @@
 /* cat: writes files, or its input, to its output. */
 #include "tool.h"
 
-static const char usage[] = "usage: cat [FILE]...\n"
-			    "Writes the files one after the other; without a FILE (or for -) what is typed, to Ctrl-D.\n";
+static const char usage[] =
+	"usage: cat [FILE]...\n"
+	"Writes the files one after the other; without a FILE (or for -) what is typed, to Ctrl-D.\n";
 
 static int copy(HANDLE from, const char *name)
 {
@@ -34,8 +35,8 @@ int main(int argc, char **argv)
 			result |= copy(GetStdHandle(STD_INPUT_HANDLE), "input");
 			continue;
 		}
-		HANDLE file = CreateFileA(argv[i], GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
-					  OPEN_EXISTING, 0, NULL);
+		HANDLE file = CreateFileA(argv[i], GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+					  NULL, OPEN_EXISTING, 0, NULL);
 		if (file == INVALID_HANDLE_VALUE) {
 			result |= tool_fail("cat", argv[i], GetLastError());
 			continue;

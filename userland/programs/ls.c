@@ -40,7 +40,8 @@ static void list_add(struct list *l, const WIN32_FIND_DATAA *found)
 static int entry_compare(const void *a, const void *b)
 {
 	const struct entry *x = a, *y = b;
-	int x_dir = (x->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0, y_dir = (y->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
+	int x_dir = (x->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0,
+	    y_dir = (y->attributes & FILE_ATTRIBUTE_DIRECTORY) != 0;
 	return x_dir != y_dir ? y_dir - x_dir : _stricmp(x->name, y->name);
 }
 
@@ -53,9 +54,11 @@ static void print_long(const struct list *l)
 		SYSTEMTIME t = { 0 };
 		FileTimeToSystemTime(&e->changed, &t);
 		printf("%c%c%c%c%c  %04u-%02u-%02u %02u:%02u  ", directory ? 'd' : '-',
-		       e->attributes & FILE_ATTRIBUTE_READONLY ? 'r' : '-', e->attributes & FILE_ATTRIBUTE_HIDDEN ? 'h' : '-',
-		       e->attributes & FILE_ATTRIBUTE_SYSTEM ? 's' : '-', e->attributes & FILE_ATTRIBUTE_ARCHIVE ? 'a' : '-',
-		       t.wYear, t.wMonth, t.wDay, t.wHour, t.wMinute);
+		       e->attributes & FILE_ATTRIBUTE_READONLY ? 'r' : '-',
+		       e->attributes & FILE_ATTRIBUTE_HIDDEN ? 'h' : '-',
+		       e->attributes & FILE_ATTRIBUTE_SYSTEM ? 's' : '-',
+		       e->attributes & FILE_ATTRIBUTE_ARCHIVE ? 'a' : '-', t.wYear, t.wMonth, t.wDay, t.wHour,
+		       t.wMinute);
 		printf("%14s  %s%s\n", directory ? "" : tool_number(e->size), e->name, directory ? "\\" : "");
 		bytes += e->size;
 		files += !directory;

@@ -5,7 +5,7 @@
 static const char usage[] =
 	"usage: memstat [-t SECONDS [COUNT]] [-r]\n"
 	"Shows the commit charge and its limit, page frames by state, paging files, faults, and reads and writes.\n"
-	"  -t SECONDS [COUNT]  again every SECONDS, with what changed since; COUNT times, else until Ctrl-C at the reader\n"
+	"  -t SECONDS [COUNT]  again every SECONDS, with what changed since; COUNT times, else until Ctrl-C\n"
 	"  -r                  raw: a name=value line for each counter, for scripts (sizes in pages of 4,096 bytes)\n";
 
 /* Counters that only grow are shown with their growth since the last time. */
@@ -83,7 +83,8 @@ static void print_share(const char *title, uint64_t pages, uint64_t whole)
 
 static void print_commit(const struct bs_memory *m)
 {
-	printf("COMMIT (%s)                  pages         size   of the limit\n", m->commit_policy ? "overcommit" : "strict");
+	printf("COMMIT (%s)                  pages         size   of the limit\n",
+	       m->commit_policy ? "overcommit" : "strict");
 	print_share("limit", m->commit_limit, m->commit_limit);
 	print_share("charge", m->commit_charge, m->commit_limit);
 	print_share("  private memory", m->commit_private, m->commit_limit);
@@ -115,8 +116,8 @@ static void print_paging_files(const struct bs_memory *m)
 		printf("\nPAGING FILES: none; memory is the only backing of private memory and anonymous sections\n");
 		return;
 	}
-	printf("\nPAGING FILES  %-8s %10s %10s %10s %4s %10s %8s %10s %8s %6s\n", "device", "size", "used", "peak", "bad",
-	       "written", "requests", "read", "requests", "errors");
+	printf("\nPAGING FILES  %-8s %10s %10s %10s %4s %10s %8s %10s %8s %6s\n", "device", "size", "used", "peak",
+	       "bad", "written", "requests", "read", "requests", "errors");
 	for (uint64_t i = 0; BsQueryPagingFile(i, &f) == 0; i++)
 		printf("  %10llu  %-8s %10s %10s %10s %4llu %10s %8s %10s %8s %6llu\n", (unsigned long long)i, f.name,
 		       tool_pages(f.pages), tool_pages(f.used), tool_pages(f.peak), (unsigned long long)f.bad,
@@ -159,7 +160,8 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[i], "-r")) {
 			raw = true;
 		} else if (!strcmp(argv[i], "-t")) {
-			if (i + 1 >= argc || !tool_parse_number(argv[i + 1], &seconds) || seconds == 0 || seconds > 86400)
+			if (i + 1 >= argc || !tool_parse_number(argv[i + 1], &seconds) || seconds == 0 ||
+			    seconds > 86400)
 				return tool_usage(usage, "memstat", "-t wants a number of seconds from 1 to 86400",
 						  i + 1 < argc ? argv[i + 1] : NULL);
 			i++;

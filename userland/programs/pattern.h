@@ -1,7 +1,7 @@
 /*
- * Contents that tell where they belong: each word is made from the owner (a number that the program chooses), the page's
- * number in its range and the word's place in the page. A page that comes back as another page, or half of another, is
- * noticed. Two words in each 512 bytes are written and checked: every sector of a disk has its own.
+ * Contents that tell where they belong: each word is made from the owner (a number that the program chooses), the
+ * page's number in its range and the word's place in the page. A page that comes back as another page, or half of
+ * another, is noticed. Two words in each 512 bytes are written and checked: every sector of a disk has its own.
  */
 #ifndef PATTERN_H
 #define PATTERN_H

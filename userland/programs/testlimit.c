@@ -1,4 +1,6 @@
-/* testlimit: asks for memory until it is refused, and says what refused it. After the Sysinternals tool of that name. */
+/*
+ * testlimit: asks for memory until it is refused, and says what refused it. After the Sysinternals tool of that name.
+ */
 #include "counters.h"
 #include "pattern.h"
 #include "tool.h"
@@ -12,7 +14,8 @@ static const char usage[] =
 	"  -s [SIZE]    make anonymous sections, and do not map them (4M)\n"
 	"  -c COUNT     stop after COUNT requests although none was refused\n"
 	"  -w SECONDS   keep it all for SECONDS before giving it back; with & another program can look meanwhile\n"
-	"SIZE: bytes, or a number with K, M, G, T. Exit code: 0, also when refused by the commit limit; 1 for anything else.\n";
+	"SIZE: bytes, or a number with K, M, G, T. Exit code: 0, also when refused by the commit limit; 1 for anything "
+	"else.\n";
 
 enum kind { KIND_COMMIT = 'm', KIND_TOUCH = 'd', KIND_RESERVE = 'r', KIND_SECTION = 's' };
 
@@ -35,8 +38,10 @@ static const char *kind_text(enum kind kind)
 static void *request(enum kind kind, uint64_t size)
 {
 	if (kind == KIND_SECTION)
-		return CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)(size >> 32), (DWORD)size, NULL);
-	char *p = VirtualAlloc(NULL, size, kind == KIND_RESERVE ? MEM_RESERVE : MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+		return CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)(size >> 32), (DWORD)size,
+					  NULL);
+	char *p =
+		VirtualAlloc(NULL, size, kind == KIND_RESERVE ? MEM_RESERVE : MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	if (p && kind == KIND_TOUCH)
 		for (uint64_t page = 0; page < size / PAGE_BYTES; page++)
 			pattern_fill(p, page, (uintptr_t)p >> 16 & 0xffff);
@@ -89,16 +94,18 @@ static int run(enum kind kind, uint64_t size, uint64_t count, uint64_t wait)
 		}
 	}
 	struct bs_memory peak = memory_now();
-	printf("%s of %s in %s requests of %s\n", tool_size(got * size), kind_text(kind), tool_number(got), tool_size(size));
+	printf("%s of %s in %s requests of %s\n", tool_size(got * size), kind_text(kind), tool_number(got),
+	       tool_size(size));
 	print_commit("held:", &peak);
 	int result = TOOL_OK;
 	if (error) {
 		const struct tool_text *t = TOOL_FIND(tool_errors, error);
-		printf("request %s was refused: %s (%s, %lu)\n", tool_number(got + 1), t ? t->meaning : "see the number",
-		       t ? t->name : "error", error);
+		printf("request %s was refused: %s (%s, %lu)\n", tool_number(got + 1),
+		       t ? t->meaning : "see the number", t ? t->name : "error", error);
 		if (error == ERROR_COMMITMENT_LIMIT)
-			printf("it asked for %s, and %s were left below the limit; refused so far: %s requests\n", tool_size(size),
-			       tool_pages(peak.commit_limit - peak.commit_charge), tool_number(peak.commit_refused));
+			printf("it asked for %s, and %s were left below the limit; refused so far: %s requests\n",
+			       tool_size(size), tool_pages(peak.commit_limit - peak.commit_charge),
+			       tool_number(peak.commit_refused));
 		result = error == ERROR_COMMITMENT_LIMIT || kind == KIND_RESERVE ? TOOL_OK : TOOL_FAILED;
 	} else {
 		printf("nothing was refused\n");
@@ -128,7 +135,8 @@ int main(int argc, char **argv)
 			if (i + 1 < argc && argv[i + 1][0] != '-' && (!tool_parse_size(argv[++i], &size) || size == 0))
 				return tool_usage(usage, "testlimit", "not a size", argv[i]);
 		} else if (option == 'c' || option == 'w') {
-			if (i + 1 >= argc || !tool_parse_number(argv[i + 1], option == 'c' ? &count : &wait) || wait > 86400)
+			if (i + 1 >= argc || !tool_parse_number(argv[i + 1], option == 'c' ? &count : &wait) ||
+			    wait > 86400)
 				return tool_usage(usage, "testlimit", "the option wants a number", argv[i]);
 			i++;
 		} else {

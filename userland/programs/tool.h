@@ -21,7 +21,8 @@ struct tool_text {
 static const struct tool_text tool_errors[] = {
 	{ ERROR_INVALID_FUNCTION, "ERROR_INVALID_FUNCTION", "this file or device can't do that", NULL },
 	{ ERROR_FILE_NOT_FOUND, "ERROR_FILE_NOT_FOUND", "there is no such file", "ls shows what is there" },
-	{ ERROR_PATH_NOT_FOUND, "ERROR_PATH_NOT_FOUND", "a directory of the path does not exist", "ls shows what is there" },
+	{ ERROR_PATH_NOT_FOUND, "ERROR_PATH_NOT_FOUND", "a directory of the path does not exist",
+	  "ls shows what is there" },
 	{ ERROR_ACCESS_DENIED, "ERROR_ACCESS_DENIED", "access denied", NULL },
 	{ ERROR_INVALID_HANDLE, "ERROR_INVALID_HANDLE", "the handle is not valid", NULL },
 	{ ERROR_NOT_ENOUGH_MEMORY, "ERROR_NOT_ENOUGH_MEMORY", "no memory", "memstat shows who holds it" },
@@ -38,7 +39,8 @@ static const struct tool_text tool_errors[] = {
 	{ ERROR_DIRECTORY, "ERROR_DIRECTORY", "not a directory", NULL },
 	{ ERROR_BAD_EXE_FORMAT, "ERROR_BAD_EXE_FORMAT", "not a program for this machine, or damaged", NULL },
 	{ ERROR_INVALID_ADDRESS, "ERROR_INVALID_ADDRESS", "the address is not free", NULL },
-	{ ERROR_NO_SYSTEM_RESOURCES, "ERROR_NO_SYSTEM_RESOURCES", "the kernel has no memory for it", "memstat shows who holds it" },
+	{ ERROR_NO_SYSTEM_RESOURCES, "ERROR_NO_SYSTEM_RESOURCES", "the kernel has no memory for it",
+	  "memstat shows who holds it" },
 	{ ERROR_COMMITMENT_LIMIT, "ERROR_COMMITMENT_LIMIT", "the commit limit is reached",
 	  "memstat shows who holds the charge; a larger paging file raises the limit" },
 };
@@ -117,7 +119,8 @@ static inline const char *tool_size(uint64_t bytes)
 	if (unit == 0 || tenths % 10 == 0)
 		sprintf(text, "%llu %s", (unsigned long long)(tenths / 10), units[unit]);
 	else
-		sprintf(text, "%llu.%llu %s", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10), units[unit]);
+		sprintf(text, "%llu.%llu %s", (unsigned long long)(tenths / 10), (unsigned long long)(tenths % 10),
+			units[unit]);
 	return text;
 }
 

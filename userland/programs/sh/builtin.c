@@ -164,7 +164,8 @@ static uint32_t do_time(char **words, int count)
 	printf("time: %.3f s", (double)(end.QuadPart - start.QuadPart) / (double)frequency.QuadPart);
 	if (program)
 		printf(", processor %.3f s", (double)program_cpu_ns() / 1e9);
-	printf("; page faults %s (zero %s, copied %s, no I/O %s), pages read from paging files %s, images %s; written %s\n",
+	printf("; page faults %s (zero %s, copied %s, no I/O %s), pages read from paging files %s, images %s; "
+	       "written %s\n",
 	       tool_number(after.faults - before.faults), tool_number(after.faults_zero - before.faults_zero),
 	       tool_number(after.faults_cow - before.faults_cow),
 	       tool_number(after.faults_transition - before.faults_transition),

@@ -73,7 +73,11 @@ static int key_read_sequence(void)
 	case 'F':
 		return KEY_END;
 	case '~':
-		return number == 1 || number == 7 ? KEY_HOME : number == 4 || number == 8 ? KEY_END : number == 3 ? KEY_DELETE : KEY_UNKNOWN;
+		if (number == 1 || number == 7)
+			return KEY_HOME;
+		if (number == 4 || number == 8)
+			return KEY_END;
+		return number == 3 ? KEY_DELETE : KEY_UNKNOWN;
 	case KEY_NONE:
 		return KEY_NONE;
 	}
@@ -173,7 +177,8 @@ static void insert_byte(struct editor *e, char c)
 	e->text[e->cursor++] = c;
 	e->text[++e->length] = 0;
 	/* At the end of a row with room the byte itself is all that must be drawn. */
-	if (e->cursor == e->length && e->shown == 0 && columns_of(e->text, 0, e->length) < COLUMNS - 2 - (int)strlen(e->prompt))
+	if (e->cursor == e->length && e->shown == 0 &&
+	    columns_of(e->text, 0, e->length) < COLUMNS - 2 - (int)strlen(e->prompt))
 		write_text(&c, 1);
 	else
 		redraw(e);

@@ -97,7 +97,10 @@ static int run_console(void)
 	return (int)shell.last_code;
 }
 
-/* The words with blanks between them: commands need not be one word, so that a boot option without quotes can hold them. */
+/*
+ * The words with blanks between them: commands need not be one word, so that a boot option without quotes can hold
+ * them.
+ */
 static bool words_join(char *line, char **words, int count)
 {
 	size_t length = 0;

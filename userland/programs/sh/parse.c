@@ -1,4 +1,6 @@
-/* Words: blanks separate them, '...' and "..." keep them together ("" inside "..." is a "), $? is the last exit code. */
+/*
+ * Words: blanks separate them, '...' and "..." keep them together ("" inside "..." is a "), $? is the last exit code.
+ */
 #include "sh.h"
 #include <stdio.h>
 #include <string.h>

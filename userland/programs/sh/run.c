@@ -115,7 +115,8 @@ void jobs_report(void)
 		if (!jobs[i].number || WaitForSingleObject(jobs[i].process, 0) != WAIT_OBJECT_0)
 			continue;
 		GetExitCodeProcess(jobs[i].process, &code);
-		printf("[%d] ended: %s%s%s\n", jobs[i].number, jobs[i].source, code ? ": " : "", code ? tool_exit_text(code) : "");
+		printf("[%d] ended: %s%s%s\n", jobs[i].number, jobs[i].source, code ? ": " : "",
+		       code ? tool_exit_text(code) : "");
 		CloseHandle(jobs[i].process);
 		jobs[i].number = 0;
 	}

@@ -1,4 +1,6 @@
-/* sh: the command interpreter. main.c where commands come from; line.c editing; parse.c words; run.c programs and jobs. */
+/*
+ * sh: the command interpreter. main.c where commands come from; line.c editing; parse.c words; run.c programs and jobs.
+ */
 #ifndef SH_H
 #define SH_H
 
@@ -48,7 +50,9 @@ struct command {
 bool command_parse(const char **line, struct command *c, const char **error);
 
 /* run.c */
-/* Starts the program of words (words[0] is its name) and waits, unless it is a background job. Returns the exit code. */
+/*
+ * Starts the program of words (words[0] is its name) and waits, unless it is a background job. Returns the exit code.
+ */
 uint32_t program_run(char **words, int count, const char *source, bool background);
 /* The process number of the last program that program_run waited for, and the processor time that it took. */
 uint64_t program_cpu_ns(void);

@@ -62,10 +62,13 @@ void image_prepare(void)
 			v[page * PAGE_BYTES + byte] = (unsigned char)(page + 1);
 	struct look written = { 0 }, constant = look_at(constants, PAGES);
 	look_variables(true, &written);
-	say("For step 4, tour reads %llu pages of its own constants and %llu of its variables, and writes every second of the "
-	    "variables' pages.", PAGES, PAGES);
+	say("For step 4, tour reads %llu pages of its own constants and %llu of its variables, and writes every second "
+	    "of the "
+	    "variables' pages.",
+	    PAGES, PAGES);
 	statement(constant.pages[BS_IMAGE] == PAGES && before.pages[BS_IMAGE] == PAGES,
-		  "While they were only read, all were backed by the image file (page 0 of the variables: byte 0x%llx of it).",
+		  "While they were only read, all were backed by the image file (page 0 of the variables: byte 0x%llx "
+		  "of it).",
 		  (unsigned long long)variables_offset);
 	statement(written.pages[BS_IMAGE] == 0, "Writing made a private copy of each written page: they are now %s.",
 		  look_text(&written));
@@ -99,7 +102,8 @@ void image_look(const struct bs_memory *before)
 	struct bs_memory start = memory_now();
 
 	say_title("Step 4. Pages of an image, under the same pressure");
-	say("The %s unmodified pages: %s of them are in memory now. Clean pages have been discarded %s times since step 3 began.",
+	say("The %s unmodified pages: %s of them are in memory now. Clean pages have been discarded %s times since "
+	    "step 3 began.",
 	    tool_number(constant.all + read_only.all), tool_number(constant.resident + read_only.resident),
 	    tool_number(start.pages_discarded - before->pages_discarded));
 	statement(constant.pages[BS_PAGING_FILE] + read_only.pages[BS_PAGING_FILE] == 0,
@@ -115,15 +119,19 @@ void image_look(const struct bs_memory *before)
 	uint64_t wrong = count_wrong();
 	struct bs_memory end = memory_now();
 	uint64_t image_reads = end.pages_image_read - start.pages_image_read;
-	statement(wrong == 0, "All are read again, and all hold what they should (%s wrong bytes).", tool_number(wrong));
+	statement(wrong == 0, "All are read again, and all hold what they should (%s wrong bytes).",
+		  tool_number(wrong));
 	if (gone)
-		statement(image_reads > 0, "The %s that had been discarded came from the image file: %s pages were read from images.",
+		statement(image_reads > 0,
+			  "The %s that had been discarded came from the image file: %s pages were read from images.",
 			  tool_number(gone), tool_number(image_reads));
 	else
-		statement_skipped("None of the unmodified pages had been discarded, so none had to be read from the image.");
+		statement_skipped(
+			"None of the unmodified pages had been discarded, so none had to be read from the image.");
 	if (written.paged_out)
 		statement(end.pages_swapped_in > start.pages_swapped_in,
-			  "The %s modified ones that were not in memory came from the paging file: %s pages were read from it.",
+			  "The %s modified ones that were not in memory came from the paging file: %s pages were read "
+			  "from it.",
 			  tool_number(written.paged_out), tool_number(end.pages_swapped_in - start.pages_swapped_in));
 	statement(file_unchanged(), "The image file itself is as it was: at byte 0x%llx it holds the old contents.",
 		  (unsigned long long)variables_offset);

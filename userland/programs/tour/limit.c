@@ -32,7 +32,8 @@ static void show_reserve(void)
 {
 	reserve_cost(1ull << 40);
 	uint64_t small = reserve_cost(64 << 10), large = reserve_cost(1ull << 40);
-	statement(small == large, "Addresses are free of charge: reserving 64 KiB cost %s pages of commit, reserving 1 TiB %s.",
+	statement(small == large,
+		  "Addresses are free of charge: reserving 64 KiB cost %s pages of commit, reserving 1 TiB %s.",
 		  tool_number(small), tool_number(large));
 }
 
@@ -49,18 +50,20 @@ static void show_refusal(void)
 	DWORD error = p ? 0 : GetLastError();
 	after = memory_now();
 	if (tour.overcommit) {
-		statement(p != NULL, "Committing %s, more than is left, is granted: nothing is refused under this policy.",
+		statement(p != NULL,
+			  "Committing %s, more than is left, is granted: nothing is refused under this policy.",
 			  tool_pages(ask));
 		VirtualFree(p, 0, MEM_RELEASE);
 		return;
 	}
 	statement(!p && error == ERROR_COMMITMENT_LIMIT,
-		  "Committing %s, more than is left, is refused when it is asked for: error %lu (ERROR_COMMITMENT_LIMIT is %ld).",
+		  "Committing %s, more than is left, is refused when it is asked for: error %lu "
+		  "(ERROR_COMMITMENT_LIMIT is %ld).",
 		  tool_pages(ask), error, ERROR_COMMITMENT_LIMIT);
 	statement(after.commit_charge == before.commit_charge && after.commit_refused == before.commit_refused + 1,
 		  "The refusal left no trace but in the count of refusals: %s -> %s, charge %s -> %s pages.",
-		  tool_number(before.commit_refused), tool_number(after.commit_refused), tool_number(before.commit_charge),
-		  tool_number(after.commit_charge));
+		  tool_number(before.commit_refused), tool_number(after.commit_refused),
+		  tool_number(before.commit_charge), tool_number(after.commit_charge));
 	if (p)
 		VirtualFree(p, 0, MEM_RELEASE);
 }
@@ -100,8 +103,8 @@ static void show_promise(void)
 	void *more = VirtualAlloc(NULL, (left + 1) * PAGE_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	DWORD error = more ? 0 : GetLastError();
 	statement(!more && error == ERROR_COMMITMENT_LIMIT,
-		  "%s are committed in one piece, %s are left. %s more: refused, error %lu.", tool_pages(pages), tool_pages(left),
-		  tool_pages(left + 1), error);
+		  "%s are committed in one piece, %s are left. %s more: refused, error %lu.", tool_pages(pages),
+		  tool_pages(left), tool_pages(left + 1), error);
 	if (more)
 		VirtualFree(more, 0, MEM_RELEASE);
 	uint64_t step, wrong = 0;
@@ -110,7 +113,8 @@ static void show_promise(void)
 	for (uint64_t page = 0; page < pages; page += step * 16)
 		wrong += !pattern_holds(block, page, OWNER_BLOCK);
 	touching = false;
-	statement(wrong == 0, "What was granted can be touched, to the last page: %s of %s pages were written%s, none failed.",
+	statement(wrong == 0,
+		  "What was granted can be touched, to the last page: %s of %s pages were written%s, none failed.",
 		  tool_number(touched), tool_number(pages), step > 1 ? " (a sample, to save time)" : "");
 	VirtualFree(block, 0, MEM_RELEASE);
 	now = memory_now();

@@ -36,8 +36,9 @@ const char *look_text(const struct look *l)
 	static char texts[4][192];
 	static unsigned int next;
 	static const char *const backings[] = {
-		[BS_NOTHING] = "not committed", [BS_ZERO] = "zero on demand", [BS_MEMORY] = "in memory alone",
-		[BS_PAGING_FILE] = "in a paging file", [BS_IMAGE] = "in the image file", [BS_DATA_FILE] = "in a data file",
+		[BS_NOTHING] = "not committed",	  [BS_ZERO] = "zero on demand",
+		[BS_MEMORY] = "in memory alone",  [BS_PAGING_FILE] = "in a paging file",
+		[BS_IMAGE] = "in the image file", [BS_DATA_FILE] = "in a data file",
 	};
 	char *text = texts[next++ % 4], *to = text;
 	*to = 0;

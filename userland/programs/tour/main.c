@@ -18,7 +18,8 @@ struct step {
 };
 
 static const struct step steps[] = {
-	{ "1", step_share }, { "2", step_private }, { "34", step_pressure }, { "5", step_limit }, { "6", step_no_paging_file },
+	{ "1", step_share }, { "2", step_private },	   { "34", step_pressure },
+	{ "5", step_limit }, { "6", step_no_paging_file },
 };
 
 static bool is_wanted(const struct step *s, int argc, char **argv)
@@ -47,9 +48,9 @@ int main(int argc, char **argv)
 	tour.overcommit = m.commit_policy != 0;
 	double start = seconds_now();
 	printf("tour: where is memory backed?\n");
-	say("Memory for pages: %s, %s of it available. Commit limit: %s, %s charged, policy %s.", tool_pages(m.frames_total),
-	    tool_pages(memory_available(&m)), tool_pages(m.commit_limit), tool_pages(m.commit_charge),
-	    tour.overcommit ? "overcommit" : "strict");
+	say("Memory for pages: %s, %s of it available. Commit limit: %s, %s charged, policy %s.",
+	    tool_pages(m.frames_total), tool_pages(memory_available(&m)), tool_pages(m.commit_limit),
+	    tool_pages(m.commit_charge), tour.overcommit ? "overcommit" : "strict");
 	if (!tour.paging_file)
 		say("There is no paging file.");
 	for (uint64_t i = 0; BsQueryPagingFile(i, &file) == 0; i++)

@@ -1,4 +1,7 @@
-/* Step 3: more memory is written than is free, so that pages have to leave memory. Step 4 looks at image pages meanwhile. */
+/*
+ * Step 3: more memory is written than is free, so that pages have to leave memory. Step 4 looks at image pages
+ * meanwhile.
+ */
 #include "tour.h"
 
 #define SECTION_PAGES_MAX 2048ull
@@ -24,12 +27,14 @@ static void section_make(struct pressure *p)
 		p->section_pages = SECTION_PAGES_MAX;
 	if (p->section_pages == 0)
 		give_up("a section of a quarter of what the commit limit leaves", ERROR_COMMITMENT_LIMIT);
-	p->handle = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, (DWORD)(p->section_pages * PAGE_BYTES), NULL);
+	p->handle = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0,
+				       (DWORD)(p->section_pages * PAGE_BYTES), NULL);
 	p->section = p->handle ? MapViewOfFile(p->handle, FILE_MAP_WRITE, 0, 0, 0) : NULL;
 	if (!p->section)
 		give_up("CreateFileMapping", GetLastError());
 	fill_pages(p->section, p->section_pages, OWNER_SECTION, "filling the section");
-	say("A section of %s pages is filled. The charge is %s, the limit %s; %s of memory are free or can be reused at once.",
+	say("A section of %s pages is filled. The charge is %s, the limit %s; %s of memory are free or can be reused "
+	    "at once.",
 	    tool_number(p->section_pages), tool_pages(memory_now().commit_charge), tool_pages(p->before.commit_limit),
 	    tool_pages(memory_available(&p->before)));
 }
@@ -41,13 +46,15 @@ static void trim(struct pressure *p)
 	SetProcessWorkingSetSize(GetCurrentProcess(), (SIZE_T)-1, (SIZE_T)-1);
 	after = memory_now();
 	struct look l = look_at(p->section, p->section_pages);
-	say("tour gives up its working set (SetProcessWorkingSetSize), as if it had slept for long: %s pages were trimmed.",
+	say("tour gives up its working set (SetProcessWorkingSetSize), as if it had slept for long: %s pages were "
+	    "trimmed.",
 	    tool_number(after.pages_trimmed - before.pages_trimmed));
 	if (memory_available(&before) < 2 * p->section_pages)
 		statement_skipped("Memory is short already, so pages may be written at once.");
 	else
 		statement(l.resident == p->section_pages && after.pages_swapped_out == before.pages_swapped_out,
-			  "That alone writes nothing: %s of the section's %s pages are still in memory, %s pages were written.",
+			  "That alone writes nothing: %s of the section's %s pages are still in memory, %s pages were "
+			  "written.",
 			  tool_number(l.resident), tool_number(p->section_pages),
 			  tool_number(after.pages_swapped_out - before.pages_swapped_out));
 }
@@ -88,8 +95,10 @@ static bool block_fill(struct pressure *p)
 	uint64_t sample = p->block_pages < SAMPLE_PAGES ? p->block_pages : SAMPLE_PAGES;
 	fill_pages(p->block, sample, OWNER_BLOCK, "");
 	if (tour.page_seconds * (double)p->block_pages > SECONDS_MAX) {
-		statement_skipped("Writing %s would take %.0f s here. With less memory (make run RAM=128M) steps 3 and 4 can be "
-				  "seen.", tool_pages(p->block_pages), tour.page_seconds * (double)p->block_pages);
+		statement_skipped(
+			"Writing %s would take %.0f s here. With less memory (make run RAM=128M) steps 3 and 4 can be "
+			"seen.",
+			tool_pages(p->block_pages), tour.page_seconds * (double)p->block_pages);
 		return false;
 	}
 	say("Private memory: %s are committed and written now. %s", tool_pages(p->block_pages),
@@ -112,32 +121,37 @@ static void judge_paged_out(struct pressure *p)
 	say("The private pages: %s.", look_text(&block));
 	if (p->block_pages > p->available)
 		statement(written + discarded >= p->block_pages - p->available,
-			  "%s pages more were written than were available, so as many had to leave memory: %s went to the paging "
-			  "file, %s clean ones were discarded.", tool_number(p->block_pages - p->available),
-			  tool_number(written), tool_number(discarded));
+			  "%s pages more were written than were available, so as many had to leave memory: %s went to "
+			  "the paging "
+			  "file, %s clean ones were discarded.",
+			  tool_number(p->block_pages - p->available), tool_number(written), tool_number(discarded));
 	if (p->block_pages > p->available + p->section_pages)
 		statement(section.pages[BS_PAGING_FILE] > 0,
 			  "Only now pages of the section are in the paging file: %s of %s.",
 			  tool_number(section.pages[BS_PAGING_FILE]), tool_number(p->section_pages));
 	else
-		statement_skipped("The commit limit allows only %s pages more than memory has: too few to say whose pages must go.",
+		statement_skipped("The commit limit allows only %s pages more than memory has: too few to say whose "
+				  "pages must go.",
 				  tool_number(p->block_pages > p->available ? p->block_pages - p->available : 0));
 	if (section.first_address)
-		say("For example, the page at 0x%llx is in paging file %u, slot %llu.", (unsigned long long)section.first_address,
-		    section.first_file, (unsigned long long)section.first_slot);
+		say("For example, the page at 0x%llx is in paging file %u, slot %llu.",
+		    (unsigned long long)section.first_address, section.first_file,
+		    (unsigned long long)section.first_slot);
 	if (requests)
-		say("The %s pages were written in %s requests, %.1f pages each.", tool_number(written), tool_number(requests),
-		    (double)written / (double)requests);
+		say("The %s pages were written in %s requests, %.1f pages each.", tool_number(written),
+		    tool_number(requests), (double)written / (double)requests);
 }
 
 static void judge_stayed(struct pressure *p)
 {
 	struct look section = look_at(p->section, p->section_pages), block = look_at(p->block, p->block_pages);
 	uint64_t written = p->height.pages_swapped_out - p->before.pages_swapped_out;
-	say("There is no paging file. The section's pages: %s. The private pages: %s.", look_text(&section), look_text(&block));
+	say("There is no paging file. The section's pages: %s. The private pages: %s.", look_text(&section),
+	    look_text(&block));
 	statement(written == 0 && section.resident == p->section_pages && block.resident == p->block_pages,
-		  "Nothing dirty left memory: %s pages were written to a disk; %s of %s are in memory.", tool_number(written),
-		  tool_number(section.resident + block.resident), tool_number(p->section_pages + p->block_pages));
+		  "Nothing dirty left memory: %s pages were written to a disk; %s of %s are in memory.",
+		  tool_number(written), tool_number(section.resident + block.resident),
+		  tool_number(p->section_pages + p->block_pages));
 	say("What could leave was what a file backs: clean pages were discarded %s times.",
 	    tool_number(p->height.pages_discarded - p->before.pages_discarded));
 }
@@ -153,7 +167,8 @@ static void read_back_section(struct pressure *p)
 	statement(wrong == 0, "The section is read back: %s of %s pages are as they were written.",
 		  tool_number(p->section_pages - wrong), tool_number(p->section_pages));
 	if (l.paged_out)
-		statement(pages >= 1 && requests >= 1, "%s of them had to come from the paging file: %s pages in %s requests.",
+		statement(pages >= 1 && requests >= 1,
+			  "%s of them had to come from the paging file: %s pages in %s requests.",
 			  tool_number(l.paged_out), tool_number(pages), tool_number(requests));
 }
 
@@ -172,10 +187,12 @@ static void give_back(struct pressure *p)
 	bool back = settles(offsetof(struct bs_memory, commit_sections), p->before.commit_sections);
 	now = memory_now();
 	statement(back && full.commit_charge - now.commit_charge >= p->block_pages + p->section_pages,
-		  "Freed: the charge fell from %s to %s.", tool_pages(full.commit_charge), tool_pages(now.commit_charge));
+		  "Freed: the charge fell from %s to %s.", tool_pages(full.commit_charge),
+		  tool_pages(now.commit_charge));
 	if (slots)
 		statement(full.paging_file_used + WRITER_CLUSTER >= now.paging_file_used + slots,
-			  "Their %s slots in the paging file are free again, without any reading or writing: used %s -> %s.",
+			  "Their %s slots in the paging file are free again, without any reading or writing: used %s "
+			  "-> %s.",
 			  tool_number(slots), tool_pages(full.paging_file_used), tool_pages(now.paging_file_used));
 }
 

@@ -18,7 +18,8 @@ int share_child(int argc, char **argv)
 		return CHILD_NO_SECTION;
 	}
 	uint64_t wrong = pattern_wrong(view, 0, pages, OWNER_CREATOR);
-	printf("    child (process %lu): opened \"%s\", its view is at %p; %s of %s pages hold what the creator wrote\n",
+	printf("    child (process %lu): opened \"%s\", its view is at %p; %s of %s pages hold what the creator "
+	       "wrote\n",
 	       GetCurrentProcessId(), SECTION_NAME, (void *)view, tool_number(pages - wrong), tool_number(pages));
 	view[NOTE_WORD] = look_page(view).frame;
 	for (uint64_t page = 1; page < pages; page += 2)
@@ -54,8 +55,10 @@ void step_share(void)
 		pages = 16;
 
 	say_title("Step 1. An anonymous section, shared by two processes");
-	say("CreateFileMapping(INVALID_HANDLE_VALUE) makes a section of %s (%s pages) that is backed by \"the system paging "
-	    "file\". %s of memory are free.", tool_pages(pages), tool_number(pages), tool_pages(memory_available(&before)));
+	say("CreateFileMapping(INVALID_HANDLE_VALUE) makes a section of %s (%s pages) that is backed by \"the system "
+	    "paging "
+	    "file\". %s of memory are free.",
+	    tool_pages(pages), tool_number(pages), tool_pages(memory_available(&before)));
 	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, (DWORD)(pages * PAGE_BYTES),
 					    SECTION_NAME);
 	if (!section)
@@ -63,8 +66,10 @@ void step_share(void)
 	now = memory_now();
 	uint64_t charged = now.commit_sections - before.commit_sections;
 	statement(charged >= pages && charged - pages <= pages / MIB_PAGES + 4,
-		  "Making it charged its %s pages against the commit limit, and %s for the tables that say where they are: sections' "
-		  "charge %s -> %s pages.", tool_number(pages), tool_number(charged - pages), tool_number(before.commit_sections),
+		  "Making it charged its %s pages against the commit limit, and %s for the tables that say where they "
+		  "are: sections' "
+		  "charge %s -> %s pages.",
+		  tool_number(pages), tool_number(charged - pages), tool_number(before.commit_sections),
 		  tool_number(now.commit_sections));
 	char *view = MapViewOfFile(section, FILE_MAP_READ | FILE_MAP_WRITE, 0, 0, 0);
 	if (!view)
@@ -82,7 +87,8 @@ void step_share(void)
 	say("A second process is started. It only knows the section's name.");
 	uint64_t frame = look_page(view).frame;
 	DWORD code = run_child(pages);
-	statement(code == CHILD_OK, "The second process found all pages as they were written (%s).", tool_exit_text(code));
+	statement(code == CHILD_OK, "The second process found all pages as they were written (%s).",
+		  tool_exit_text(code));
 	uint64_t child_frame = ((uint64_t *)view)[NOTE_WORD];
 	statement(frame != 0 && child_frame == frame,
 		  "Both saw the same memory, not copies: page 0 is page frame 0x%llx here, 0x%llx there.",
@@ -90,8 +96,8 @@ void step_share(void)
 	uint64_t wrong = 0;
 	for (uint64_t page = 0; page < pages; page++)
 		wrong += !pattern_holds(view, page, page % 2 ? OWNER_CHILD : OWNER_CREATOR);
-	statement(wrong == 0, "The creator reads what the child wrote: %s of %s pages are right.", tool_number(pages - wrong),
-		  tool_number(pages));
+	statement(wrong == 0, "The creator reads what the child wrote: %s of %s pages are right.",
+		  tool_number(pages - wrong), tool_number(pages));
 
 	UnmapViewOfFile(view);
 	CloseHandle(section);
@@ -101,6 +107,8 @@ void step_share(void)
 		  tool_number(now.commit_sections));
 	uint64_t written = now.pages_swapped_out - before.pages_swapped_out;
 	statement(written == 0,
-		  "Backed by the paging file, but never written to it: %s pages were written during this step. That would only "
-		  "have happened if memory had run short.", tool_number(written));
+		  "Backed by the paging file, but never written to it: %s pages were written during this step. That "
+		  "would only "
+		  "have happened if memory had run short.",
+		  tool_number(written));
 }

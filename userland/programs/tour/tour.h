@@ -52,7 +52,9 @@ struct look look_at(const void *base, uint64_t pages);
 /* "1,000 in memory alone, 24 in a paging file" */
 const char *look_text(const struct look *l);
 struct bs_page look_page(const void *address);
-/* Waits, a second at most, until counter (a field of struct bs_memory) is back at value: ended processes take a moment. */
+/*
+ * Waits, a second at most, until counter (a field of struct bs_memory) is back at value: ended processes take a moment.
+ */
 bool settles(size_t counter_offset, uint64_t value);
 
 /* The steps. */

@@ -1,18 +1,20 @@
-/* vmmap: where each range, and on request each page, of a process is backed. After the Sysinternals tool of that name. */
+/*
+ * vmmap: where each range, and on request each page, of a process is backed. After the Sysinternals tool of that name.
+ */
 #include "vmmap.h"
 
-static const char usage[] =
-	"usage: vmmap PID|NAME\n"
-	"       vmmap PID|NAME ADDRESS [PAGES]\n"
-	"Shows the address space of a process (ps lists them): each range with its kind and protection, and how much of it,\n"
-	"in KiB, is backed where. With an ADDRESS (hexadecimal): each page from there on (16).\n"
-	"  ZERO      zero on demand: never written\n"
-	"  MEMORY    in memory alone\n"
-	"  PAGING    in a paging file\n"
-	"  IMAGE     in its image file, unmodified\n"
-	"  FILE      in its data file\n"
-	"  RESIDENT  how much of all that is in memory now\n"
-	"Protection: r read, w write, c write makes a private copy, x execute, +g guard page.\n";
+static const char usage[] = "usage: vmmap PID|NAME\n"
+			    "       vmmap PID|NAME ADDRESS [PAGES]\n"
+			    "Shows the address space of a process (ps lists them): each range with its kind and "
+			    "protection, and how much of it,\n"
+			    "in KiB, is backed where. With an ADDRESS (hexadecimal): each page from there on (16).\n"
+			    "  ZERO      zero on demand: never written\n"
+			    "  MEMORY    in memory alone\n"
+			    "  PAGING    in a paging file\n"
+			    "  IMAGE     in its image file, unmodified\n"
+			    "  FILE      in its data file\n"
+			    "  RESIDENT  how much of all that is in memory now\n"
+			    "Protection: r read, w write, c write makes a private copy, x execute, +g guard page.\n";
 
 static uint64_t kib(uint64_t pages)
 {
@@ -62,8 +64,8 @@ static int print_map(HANDLE process)
 
 	if (!map_read(process, &map))
 		return tool_fail("vmmap", "the address space", GetLastError());
-	printf("%-16s %11s %-8s %-5s %8s %8s %8s %8s %8s %8s %8s  %s\n", "ADDRESS", "SIZE KiB", "KIND", "PROT", "COMMIT", "ZERO",
-	       "MEMORY", "PAGING", "IMAGE", "FILE", "RESIDENT", "NAME");
+	printf("%-16s %11s %-8s %-5s %8s %8s %8s %8s %8s %8s %8s  %s\n", "ADDRESS", "SIZE KiB", "KIND", "PROT",
+	       "COMMIT", "ZERO", "MEMORY", "PAGING", "IMAGE", "FILE", "RESIDENT", "NAME");
 	for (size_t i = 0; i < map.count; i++) {
 		const struct range *r = &map.ranges[i];
 		char name[MAX_PATH];
@@ -111,9 +113,11 @@ static void print_page(uint64_t address, const struct bs_page *p)
 		strcpy(where, backing);
 	printf("%016llx %-5s %-32s", (unsigned long long)address, tool_protection(p->protect), where);
 	if (p->flags & BS_RESIDENT)
-		printf(" frame 0x%llx%s", (unsigned long long)p->frame, p->flags & BS_VALID ? "" : " (not in the page table)");
+		printf(" frame 0x%llx%s", (unsigned long long)p->frame,
+		       p->flags & BS_VALID ? "" : " (not in the page table)");
 	printf("%s%s%s%s\n", p->flags & BS_DIRTY ? ", modified" : "", p->flags & BS_SHARED ? ", section" : "",
-	       p->flags & BS_ACCESSED ? ", accessed" : "", p->flags & BS_WRITE_COPY ? ", copied at the first write" : "");
+	       p->flags & BS_ACCESSED ? ", accessed" : "",
+	       p->flags & BS_WRITE_COPY ? ", copied at the first write" : "");
 }
 
 static int print_pages(HANDLE process, uint64_t address, uint64_t count)

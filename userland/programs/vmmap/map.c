@@ -48,7 +48,8 @@ bool map_file_name(HANDLE process, uint64_t address, char *name, size_t size)
 	int units = file.string.Length / (int)sizeof(WCHAR), start = units;
 	while (start > 0 && file.string.Buffer[start - 1] != '\\')
 		start--;
-	int length = WideCharToMultiByte(CP_UTF8, 0, file.string.Buffer + start, units - start, name, (int)size - 1, NULL, NULL);
+	int length = WideCharToMultiByte(CP_UTF8, 0, file.string.Buffer + start, units - start, name, (int)size - 1,
+					 NULL, NULL);
 	name[length > 0 ? length : 0] = 0;
 	return length > 0;
 }
@@ -76,7 +77,8 @@ static void map_mark(struct map *map, uint64_t low, uint64_t high, enum range_ki
 static void mark_teb(HANDLE process, struct map *map, uint64_t address, uint64_t peb)
 {
 	struct teb teb;
-	if (!process_read(process, address, &teb, sizeof(teb)) || (uint64_t)teb.self != address || (uint64_t)teb.peb != peb)
+	if (!process_read(process, address, &teb, sizeof(teb)) || (uint64_t)teb.self != address ||
+	    (uint64_t)teb.peb != peb)
 		return;
 	map_mark(map, address, address + sizeof(teb), RANGE_TEB);
 	uint64_t low = (uint64_t)(teb.deallocation_stack ? (BYTE *)teb.deallocation_stack : teb.stack_limit);
@@ -93,7 +95,8 @@ static void mark_special(HANDLE process, struct map *map)
 	for (size_t i = 0; i < map->count; i++) {
 		const struct range r = map->ranges[i];
 		/* Pages that were never written hold no TEB: reading them would only make them active. */
-		if (r.kind != RANGE_PRIVATE || r.state != MEM_COMMIT || r.protect != PAGE_READWRITE || r.size > TEB_ALLOCATION_MAX)
+		if (r.kind != RANGE_PRIVATE || r.state != MEM_COMMIT || r.protect != PAGE_READWRITE ||
+		    r.size > TEB_ALLOCATION_MAX)
 			continue;
 		for (uint64_t page = r.base; page < r.base + r.size; page += PAGE_BYTES) {
 			struct bs_page p;
@@ -133,7 +136,9 @@ bool map_read(HANDLE process, struct map *map)
 			.allocation = (uint64_t)info.AllocationBase,
 			.state = info.State,
 			.protect = info.State == MEM_COMMIT ? info.Protect : 0,
-			.kind = info.Type == MEM_IMAGE ? RANGE_IMAGE : info.Type == MEM_MAPPED ? RANGE_MAPPED : RANGE_PRIVATE,
+			.kind = info.Type == MEM_IMAGE	  ? RANGE_IMAGE
+				: info.Type == MEM_MAPPED ? RANGE_MAPPED
+							  : RANGE_PRIVATE,
 		};
 	}
 	if (map->count == 0)
