@@ -105,7 +105,6 @@ const struct pe_image *section_image(const struct section *s); /* NULL: not an i
 u64 section_image_base(const struct section *s);               /* where it is mapped if that is free (ASLR) */
 u64 section_size(const struct section *s);                     /* bytes */
 u32 section_attributes(const struct section *s);               /* SEC_* */
-u32 section_protect(const struct section *s);                  /* PAGE_*, as created */
 struct file *section_file(const struct section *s);
 
 /*

@@ -261,5 +261,4 @@ void section_ref(struct section *s) { object_ref(&s->object); }
 void section_unref(struct section *s) { object_unref(&s->object); }
 u64 section_size(const struct section *s) { return s->pages << PAGE_SHIFT; }
 u32 section_attributes(const struct section *s) { return s->attributes; }
-u32 section_protect(const struct section *s) { return s->protect; }
 struct file *section_file(const struct section *s) { return s->file; }

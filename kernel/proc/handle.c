@@ -188,17 +188,6 @@ u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type,
 	return status;
 }
 
-u32 handle_access(struct process *p, u64 handle, u32 *access)
-{
-	struct object *o;
-	u32 flags;
-	u32 status = handle_query(p, handle, &o, access, &flags);
-
-	if (!status)
-		object_unref(o);
-	return status;
-}
-
 u32 handle_set_flags(struct process *p, u64 handle, u32 flags)
 {
 	struct handle_entry *e;

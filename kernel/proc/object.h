@@ -75,7 +75,6 @@ u32 handle_create(struct process *p, struct object *o, u32 access, u32 flags, u6
 u32 handle_create_for_user(struct object *o, u32 access, u32 flags, u64 to);
 /* type NULL: any. access: rights that the handle must have. One more reference in *out. Knows the pseudo-handles. */
 u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out);
-u32 handle_access(struct process *p, u64 handle, u32 *access);
 /* All of an entry at one moment; *o gets one more reference. A pseudo-handle has all rights and no flags. */
 u32 handle_query(struct process *p, u64 handle, struct object **o, u32 *access, u32 *flags);
 u32 handle_set_flags(struct process *p, u64 handle, u32 flags);
