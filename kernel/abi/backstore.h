@@ -17,31 +17,111 @@ enum bs_backing {
 	BS_DATA_FILE,   /* data file, likewise */
 };
 
+/* Why it is backed there. */
+enum bs_why {
+	BS_WHY_FREE,      /* nothing is allocated there */
+	BS_WHY_RESERVED,  /* allocated, not committed */
+	BS_WHY_UNTOUCHED, /* committed and never touched */
+	BS_WHY_UNWRITTEN, /* read, never written: its frame holds zeros and can be taken at any time */
+	BS_WHY_MODIFIED,  /* written to, and memory has not been so short that it had to be paged out */
+	BS_WHY_PAGED_OUT, /* memory was short */
+	BS_WHY_PAGED_IN,  /* read back and not written to since: what the paging file has is still good */
+	BS_WHY_WRITING,   /* on its way to a paging file */
+	BS_WHY_FILE,      /* as it is in the image or data file: never modified */
+	BS_WHY_COPIED,    /* a private copy, made by a write to a write-copy page; it has not been paged out */
+	BS_WHY_RESET,     /* MEM_RESET or OfferVirtualMemory said that it may be discarded, and it was not yet */
+	BS_WHY_DISCARDED, /* the same, and it was */
+	BS_WHY_PHYSICAL,  /* a physical page mapped by MapUserPhysicalPages: never paged */
+	BS_WHY_LARGE,     /* in a large page: never paged */
+};
+
 enum bs_page_flags {
 	BS_VALID = 1,      /* in this process's page table */
 	BS_RESIDENT = 2,   /* in memory, in the page table or not (then it is on the standby or modified list) */
 	BS_DIRTY = 4,      /* differs from what its backing store holds */
 	BS_SHARED = 8,     /* the page belongs to a section */
-	BS_ACCESSED = 16,
+	BS_ACCESSED = 16,  /* referenced since the trimmer looked last */
 	BS_WRITE_COPY = 32,/* a write will make a private copy */
+	BS_LOCKED = 64,    /* by VirtualLock, or because it is never paged */
+	BS_LARGE = 128,    /* in a large page */
+	BS_CLONE = 256,    /* shared, until one of them writes, with a clone (fork) of the process */
+	BS_OFFERED = 512,  /* on offer: no access before it is reclaimed */
 };
 
 /* BsQueryBacking(HANDLE process, void *address, uint64_t pages, struct bs_page *out): one entry a page, free space too. */
 struct bs_page {
 	uint8_t backing;  /* enum bs_backing */
-	uint8_t flags;    /* enum bs_page_flags */
-	uint16_t file;    /* number of the paging file */
+	uint8_t why;      /* enum bs_why */
+	uint16_t flags;   /* enum bs_page_flags */
 	uint32_t protect; /* PAGE_* as VirtualQuery gives it; 0 = not committed */
 	uint64_t frame;   /* page frame number if resident, else 0 */
 	uint64_t offset;  /* see enum bs_backing */
+	uint32_t file;    /* number of the paging file */
+	uint32_t shares;  /* how many page tables have it */
 };
+
+/* What a page frame is used for. */
+enum bs_frame_use {
+	BS_USE_NONE,      /* not memory that the pager manages */
+	BS_USE_FREE,
+	BS_USE_PRIVATE,   /* private memory, and private copies of section pages */
+	BS_USE_SECTION,   /* a page of an anonymous section */
+	BS_USE_IMAGE,     /* a page of an image as it is in the file, shared by all who map it */
+	BS_USE_FILE,      /* a page of a data file */
+	BS_USE_CLONE,     /* private memory that processes share since one was cloned from the other */
+	BS_USE_PHYSICAL,  /* AllocateUserPhysicalPages */
+	BS_USE_LARGE,     /* part of a large page */
+	BS_USE_TABLE,     /* a page table, or a table of prototype words */
+	BS_USE_KERNEL,    /* pool, kernel stacks, the PFN database */
+};
+
+/* The page lists, as enum frame_state in kernel/mm/frame.h. */
+enum bs_frame_state {
+	BS_FRAME_NONE, BS_FRAME_FREE, BS_FRAME_ZEROED, BS_FRAME_STANDBY, BS_FRAME_MODIFIED, BS_FRAME_TRANSITION,
+	BS_FRAME_ACTIVE, BS_FRAME_KERNEL,
+};
+
+/*
+ * BsQueryFrames(uint64_t first, uint64_t count, struct bs_frame *out): frames by number from first on. Behind the highest
+ * frame (bs_memory.frame_highest): STATUS_NO_MORE_ENTRIES.
+ */
+struct bs_frame {
+	uint8_t state;   /* enum bs_frame_state */
+	uint8_t use;     /* enum bs_frame_use */
+	uint8_t backing; /* enum bs_backing: where it would be read from again */
+	uint8_t dirty;   /* differs from what its backing store holds */
+	uint32_t shares; /* valid page-table entries that map it */
+};
+
+/*
+ * BsOfferVirtualMemory(HANDLE process, void *address, uint64_t bytes, uint32_t priority), BsReclaimVirtualMemory(HANDLE
+ * process, void *address, uint64_t bytes): behind OfferVirtualMemory and ReclaimVirtualMemory. Address and size are
+ * multiples of the page size; the pages are private, committed and writable. priority: 1 to 4, as OFFER_PRIORITY; all are
+ * alike here. Reclaiming gives STATUS_SUCCESS if all contents are intact, STATUS_UNSUCCESSFUL if some were discarded (the
+ * pages can be used again in either case), STATUS_INVALID_PARAMETER if a page was not on offer.
+ */
+
+/*
+ * BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]): a copy of the calling process, with one
+ * thread that goes on where the caller is and gets STATUS_PROCESS_CLONED (the caller: STATUS_SUCCESS). ids: process and
+ * thread. Memory is copied when one of them writes; views mapped with ViewUnmap, and physical and large pages, are not
+ * there in the clone. Behind RtlCloneUserProcess. STATUS_COMMITMENT_LIMIT, STATUS_INSUFFICIENT_RESOURCES.
+ */
+#define BS_CLONE_SUSPENDED 1       /* RTL_CLONE_PROCESS_FLAGS_CREATE_SUSPENDED */
+#define BS_CLONE_INHERIT_HANDLES 2 /* RTL_CLONE_PROCESS_FLAGS_INHERIT_HANDLES */
+
+enum bs_commit_policy { BS_COMMIT_STRICT, BS_COMMIT_OVERCOMMIT, BS_COMMIT_LAZY_WRITECOPY };
 
 /* BsQueryMemory(struct bs_memory *out). Pages are 4096 bytes. */
 struct bs_memory {
 	uint64_t frames_total;                                  /* usable by the pager */
 	uint64_t frames_free, frames_zeroed, frames_standby, frames_modified, frames_active, frames_transition, frames_kernel;
+	uint64_t frames_physical;                               /* AWE and large pages; not among the active */
+	uint64_t frame_highest;                                 /* the highest frame number */
+	uint64_t pages_locked;                                  /* by VirtualLock, in all processes */
 	uint64_t commit_charge, commit_limit, commit_peak;      /* pages */
-	uint64_t commit_private, commit_sections, commit_page_tables, commit_kernel; /* the charge by who holds it, pages */
+	/* The charge by who holds it, pages. Clones: pages shared with clones, under lazy-writecopy alone. */
+	uint64_t commit_private, commit_sections, commit_page_tables, commit_kernel, commit_physical, commit_clones;
 	uint64_t commit_refused;                                /* requests that the limit refused */
 	uint64_t faults, faults_zero, faults_section, faults_cow, faults_cow_steal, faults_swap_in, faults_transition,
 		faults_guard, faults_image_read;                /* since boot; transition: found in memory, no I/O */
@@ -49,7 +129,7 @@ struct bs_memory {
 	uint64_t pages_image_read, pages_file_read;
 	uint64_t pages_trimmed, pages_discarded;                /* discarded: clean, taken from standby for another use */
 	uint64_t paging_file_count, paging_file_pages, paging_file_used; /* all paging files together */
-	uint64_t commit_policy;                                 /* 0 strict, 1 overcommit */
+	uint64_t commit_policy;                                 /* enum bs_commit_policy */
 	uint64_t processes, threads, handles;
 	uint64_t uptime_ns, boot_to_user_ns;                    /* from the loader's jump */
 	uint64_t frame_entry_bytes;                             /* size of one entry of the PFN database */
@@ -68,6 +148,7 @@ struct bs_process {
 	uint32_t id, parent_id, threads, handles;
 	uint64_t cpu_ns;
 	uint64_t private_commit, working_set, working_set_peak, page_tables, faults; /* pages, but faults */
+	uint64_t locked, physical;     /* pages: by VirtualLock; AWE and large pages */
 	uint32_t exited, exit_status;  /* exited: it has ended, and a handle keeps the rest */
 	char name[64];                 /* base name of the image, UTF-8 */
 };

@@ -49,23 +49,44 @@ struct nt_client_id {
 #define PAGE_NOCACHE 0x200
 #define PAGE_WRITECOMBINE 0x400
 
-/* Allocation types. */
+/* Allocation types, and flags of the calls that free and unmap. */
+#define MEM_COALESCE_PLACEHOLDERS 0x1   /* NtFreeVirtualMemory */
+#define MEM_PRESERVE_PLACEHOLDER 0x2    /* NtFreeVirtualMemory, NtUnmapViewOfSectionEx */
+#define MEM_UNMAP_WITH_TRANSIENT_BOOST 0x1 /* NtUnmapViewOfSectionEx: allowed, and ignored */
 #define MEM_COMMIT 0x1000
 #define MEM_RESERVE 0x2000
 #define MEM_DECOMMIT 0x4000
+#define MEM_REPLACE_PLACEHOLDER 0x4000  /* NtAllocateVirtualMemoryEx, NtMapViewOfSectionEx */
 #define MEM_RELEASE 0x8000
 #define MEM_FREE 0x10000
 #define MEM_PRIVATE 0x20000
 #define MEM_MAPPED 0x40000
+#define MEM_RESERVE_PLACEHOLDER 0x40000 /* NtAllocateVirtualMemoryEx */
 #define MEM_RESET 0x80000
 #define MEM_TOP_DOWN 0x100000
+#define MEM_WRITE_WATCH 0x200000
+#define MEM_PHYSICAL 0x400000
+#define MEM_DIFFERENT_IMAGE_BASE_OK 0x800000 /* NtMapViewOfSection */
+#define MEM_RESET_UNDO 0x1000000
 #define MEM_IMAGE 0x1000000
+#define MEM_LARGE_PAGES 0x20000000
+
+/* NtLockVirtualMemory, NtUnlockVirtualMemory. */
+#define MAP_PROCESS 1
+#define MAP_SYSTEM 2
+
+/* NtGetWriteWatch. */
+#define WRITE_WATCH_FLAG_RESET 1
 
 /* Sections. */
+#define SEC_64K_PAGES 0x80000
+#define SEC_FILE 0x800000
 #define SEC_IMAGE 0x1000000
 #define SEC_RESERVE 0x4000000
 #define SEC_COMMIT 0x8000000
 #define SEC_NOCACHE 0x10000000
+#define SEC_WRITECOMBINE 0x40000000
+#define SEC_LARGE_PAGES 0x80000000u
 
 #define SECTION_QUERY 0x1
 #define SECTION_MAP_WRITE 0x2
@@ -111,6 +132,71 @@ struct nt_section_basic_information {
 	uint64_t base_address;
 	uint32_t attributes, padding;
 	uint64_t size;
+};
+
+/* MEM_EXTENDED_PARAMETER; type: the low 8 bits, the others are 0. */
+struct nt_mem_extended_parameter {
+	uint64_t type, value;
+};
+#define MEM_EXTENDED_ADDRESS_REQUIREMENTS 1 /* value: struct nt_mem_address_requirements at this address */
+#define MEM_EXTENDED_NUMA_NODE 2
+#define MEM_EXTENDED_PARTITION_HANDLE 3
+#define MEM_EXTENDED_USER_PHYSICAL_HANDLE 4
+#define MEM_EXTENDED_ATTRIBUTE_FLAGS 5
+#define MEM_EXTENDED_IMAGE_MACHINE 6
+
+struct nt_mem_address_requirements {
+	uint64_t lowest, highest; /* highest: the last address of the allocation, inclusive; 0: none */
+	uint64_t alignment;       /* a power of two, at least 64 KiB; 0: 64 KiB */
+};
+
+/* Classes of NtQueryVirtualMemory, beside MemoryBasicInformation (0) and MemoryMappedFilenameInformation (2). */
+#define MEMORY_BASIC_INFORMATION_CLASS 0
+#define MEMORY_WORKING_SET_CLASS 1
+#define MEMORY_MAPPED_FILENAME_CLASS 2
+#define MEMORY_REGION_CLASS 3
+#define MEMORY_WORKING_SET_EX_CLASS 4
+#define MEMORY_SHARED_COMMIT_CLASS 5
+#define MEMORY_IMAGE_CLASS 6
+#define MEMORY_REGION_EX_CLASS 7
+
+struct nt_memory_region_information { /* MEMORY_REGION_INFORMATION; class 3 may end before partition_id */
+	uint64_t allocation_base;
+	uint32_t allocation_protect, flags; /* MEMORY_REGION_* */
+	uint64_t region_size, commit_size, partition_id, node_preference;
+};
+#define MEMORY_REGION_PRIVATE 1u
+#define MEMORY_REGION_MAPPED_DATA_FILE 2u
+#define MEMORY_REGION_MAPPED_IMAGE 4u
+#define MEMORY_REGION_MAPPED_PAGE_FILE 8u
+#define MEMORY_REGION_MAPPED_PHYSICAL 16u
+#define MEMORY_REGION_PLACEHOLDER 256u
+
+struct nt_memory_working_set_ex {
+	uint64_t virtual_address, attributes;
+};
+/* attributes: PSAPI_WORKING_SET_EX_BLOCK. */
+#define WORKING_SET_EX_VALID 1u
+#define WORKING_SET_EX_SHARE_COUNT_SHIFT 1 /* 3 bits: at most 7 */
+#define WORKING_SET_EX_PROTECTION_SHIFT 4  /* 11 bits: PAGE_* */
+#define WORKING_SET_EX_SHARED (1u << 15)
+#define WORKING_SET_EX_LOCKED (1u << 22)
+#define WORKING_SET_EX_LARGE (1u << 23)
+/* MEMORY_WORKING_SET_INFORMATION: a count, then a quadword for each page: */
+#define WORKING_SET_SHARE_COUNT_SHIFT 5 /* 3 bits; below it, 5 bits of protection in PSAPI's own code */
+#define WORKING_SET_SHARED (1u << 8)
+
+struct nt_memory_image_information {
+	uint64_t base;
+	uint64_t size;
+	uint32_t flags, padding;
+};
+
+/* NtSetInformationVirtualMemory. */
+#define VM_PREFETCH_INFORMATION 0
+#define VM_PAGE_PRIORITY_INFORMATION 1
+struct nt_memory_range_entry {
+	uint64_t address, bytes;
 };
 
 #endif

@@ -36,6 +36,7 @@
 	X(27, NtContinue, 2)                                                                                           \
 	X(28, NtResumeThread, 2)                                                                                       \
 	X(29, BsQueryProcess, 2)                                                                                       \
+	X(30, BsCloneProcess, 4)                                                                                       \
 	/* time and the system */                                                                                      \
 	X(32, NtQueryPerformanceCounter, 2)                                                                            \
 	X(33, NtQuerySystemTime, 1)                                                                                    \
@@ -67,8 +68,26 @@
 	X(75, BsQueryBacking, 4)                                                                                       \
 	X(76, BsQueryMemory, 1)                                                                                        \
 	X(77, BsQueryPagingFile, 2)                                                                                    \
-	X(78, BsCheckMemory, 0)
+	X(78, BsCheckMemory, 0)                                                                                        \
+	X(79, NtAllocateVirtualMemoryEx, 7)                                                                            \
+	X(80, NtMapViewOfSectionEx, 9)                                                                                 \
+	X(81, NtUnmapViewOfSectionEx, 3)                                                                               \
+	X(82, NtExtendSection, 2)                                                                                      \
+	X(83, NtLockVirtualMemory, 4)                                                                                  \
+	X(84, NtUnlockVirtualMemory, 4)                                                                                \
+	X(85, NtGetWriteWatch, 7)                                                                                      \
+	X(86, NtResetWriteWatch, 3)                                                                                    \
+	X(87, NtAllocateUserPhysicalPages, 3)                                                                          \
+	X(88, NtFreeUserPhysicalPages, 3)                                                                              \
+	X(89, NtMapUserPhysicalPages, 3)                                                                               \
+	X(90, NtMapUserPhysicalPagesScatter, 3)                                                                        \
+	X(91, NtFlushVirtualMemory, 4)                                                                                 \
+	X(92, NtSetInformationVirtualMemory, 6)                                                                        \
+	X(93, NtAreMappedFilesTheSame, 2)                                                                              \
+	X(94, BsOfferVirtualMemory, 4)                                                                                 \
+	X(95, BsReclaimVirtualMemory, 3)                                                                               \
+	X(96, BsQueryFrames, 3)
 
-#define SYSCALL_NUMBER_MAX 79
+#define SYSCALL_NUMBER_MAX 97
 
 #endif

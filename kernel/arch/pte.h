@@ -15,6 +15,6 @@
 #define PTE_GLOBAL (1ull << 8)
 #define PTE_NX (1ull << 63)
 #define PTE_ADDRESS 0x000ffffffffff000ull
-/* Bits that the hardware ignores: 9 to 11 and 52 to 58. mm/word.h gives them their meaning. */
+/* Bits that the hardware ignores: 9 to 11, 52 to 58, and, as CR4.PKE is clear, 59 to 62. mm/word.h gives them their meaning. */
 
 #endif

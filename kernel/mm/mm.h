@@ -60,6 +60,11 @@ struct vspace {
 	u64 private_charge;      /* pages of commit charge held by views and private pages */
 	u64 table_charge;        /* pages: page tables, one charge each */
 	u64 resident, resident_peak; /* valid entries */
+	u64 locked;              /* pages locked by VirtualLock */
+	u64 physical;            /* pages that never leave memory: AWE pages (mapped or not), large pages */
+	struct list awe;         /* struct awe_block: physical pages that the process was given (physical.c) */
+	u64 working_set_min, working_set_max; /* pages */
+	u32 working_set_flags;   /* QUOTA_LIMITS_HARDWS_* */
 	u64 faults;
 	u64 trim_cursor;         /* where the trimmer goes on */
 	bool dying;
@@ -72,13 +77,36 @@ struct vspace *vspace_create(u32 process_id);
 /* Removes all views, pages, charges. The address space is not loaded by the caller; no thread of it runs in user mode any more. */
 void vspace_destroy(struct vspace *v);
 
+/* Where a range may be placed, when the caller names no address: [low, high), at multiples of align. */
+struct address_limits {
+	u64 low, high, align;
+};
+#define ANYWHERE ((struct address_limits){ USER_LOW, USER_HIGH, GRANULARITY })
+
 /*
  * The operations behind NtAllocateVirtualMemory and its kin: sizes in bytes, addresses as given by the caller (rounded
  * here), results are NTSTATUS values as the Windows documentation of those calls gives them. They take v->lock. v may be another process's.
  */
-u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, u64 highest, u32 type, u32 protect);
+/* where: NULL = anywhere. extended: NtAllocateVirtualMemoryEx, which knows placeholders. */
+u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect,
+		    bool extended);
 u32 vspace_free(struct vspace *v, u64 *base, u64 *size, u32 type);
+/* STATUS_WAS_UNLOCKED, a success: pages that were locked can't be, now that they are not accessible. */
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old);
+/* VirtualLock and VirtualUnlock: STATUS_WAS_LOCKED (a success), STATUS_WORKING_SET_QUOTA, STATUS_NOT_LOCKED, ... */
+u32 vspace_lock_pages(struct vspace *v, u64 *base, u64 *size);
+u32 vspace_unlock_pages(struct vspace *v, u64 *base, u64 *size);
+/*
+ * Write watch: the addresses of pages in [base, base + size) that were written since the last reset, at most *count, into
+ * out; *count: how many. reset: those that are reported are reset. *next: where the caller goes on if out was too small,
+ * else the end. STATUS_INVALID_PARAMETER_1 .. _3: not one write-watched allocation.
+ */
+u32 vspace_write_watch(struct vspace *v, u64 base, u64 size, bool reset, u64 *out, u64 *count, u64 *next);
+u32 vspace_write_watch_reset(struct vspace *v, u64 base, u64 size);
+u32 vspace_offer(struct vspace *v, u64 base, u64 size);
+u32 vspace_reclaim(struct vspace *v, u64 base, u64 size);
+/* Brings pages in; what can't be had stays out. */
+void vspace_prefetch(struct vspace *v, u64 base, u64 size);
 u32 vspace_query(struct vspace *v, u64 address, struct nt_memory_basic_information *out);
 /* The file name (NT path, UTF-8) of the image or data file mapped at address. */
 u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size);
@@ -109,11 +137,14 @@ struct file *section_file(const struct section *s);
 
 /*
  * Maps a view. *base 0: anywhere; *size 0: to the end of the section. offset: bytes, multiple of GRANULARITY. type: MEM_RESERVE,
- * MEM_TOP_DOWN. protect: PAGE_*. Statuses as NtMapViewOfSection's: STATUS_IMAGE_NOT_AT_BASE for an image elsewhere than
+ * MEM_TOP_DOWN, MEM_REPLACE_PLACEHOLDER, MEM_DIFFERENT_IMAGE_BASE_OK, MEM_LARGE_PAGES. inherit: a clone of the process has the
+ * view too (ViewShare). protect: PAGE_*. Statuses as NtMapViewOfSection's: STATUS_IMAGE_NOT_AT_BASE for an image elsewhere than
  * its base, STATUS_CONFLICTING_ADDRESSES, STATUS_INVALID_VIEW_SIZE, STATUS_COMMITMENT_LIMIT, ... The view holds a reference on s.
  */
-u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size, u64 highest, u32 type, u32 protect);
-u32 view_unmap(struct vspace *v, u64 address);
+u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size,
+		     const struct address_limits *where, u32 type, u32 protect, bool inherit);
+/* preserve_placeholder: the view becomes a placeholder again, which it must have replaced. */
+u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder);
 
 /* ---- counters ---- */
 

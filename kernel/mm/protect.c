@@ -16,15 +16,16 @@ bool prot_from_page(u32 page, u32 *prot)
 {
 	u32 base = page & 0xff, more = page & ~0xffu;
 
-	if (more & ~(PAGE_GUARD | PAGE_NOCACHE))
+	if (more & ~(PAGE_GUARD | PAGE_NOCACHE | PAGE_WRITECOMBINE))
 		return false;
-	/* Guard and uncached pages must be accessible, and not both. */
-	if (more && (base == PAGE_NOACCESS || more == (PAGE_GUARD | PAGE_NOCACHE)))
+	/* Guarded, uncached and write-combined pages must be accessible, and are only one of these. */
+	if (more && (base == PAGE_NOACCESS || more & (more - 1)))
 		return false;
 	for (u32 i = 0; i < ARRAY_SIZE(protections); i++)
 		if (protections[i].page == base) {
 			*prot = protections[i].prot | (more & PAGE_GUARD ? PROT_GUARD : 0) |
-				(more & PAGE_NOCACHE ? PROT_NOCACHE : 0);
+				(more & PAGE_NOCACHE ? PROT_NOCACHE : 0) |
+				(more & PAGE_WRITECOMBINE ? PROT_WRITECOMBINE : 0);
 			return true;
 		}
 	return false;
@@ -32,17 +33,18 @@ bool prot_from_page(u32 page, u32 *prot)
 
 u32 prot_to_page(u32 prot)
 {
-	u32 more = (prot & PROT_GUARD ? PAGE_GUARD : 0) | (prot & PROT_NOCACHE ? PAGE_NOCACHE : 0);
+	u32 more = (prot & PROT_GUARD ? PAGE_GUARD : 0) | (prot & PROT_NOCACHE ? PAGE_NOCACHE : 0) |
+		   (prot & PROT_WRITECOMBINE ? PAGE_WRITECOMBINE : 0);
 
 	for (u32 i = 0; i < ARRAY_SIZE(protections); i++)
-		if (protections[i].prot == (prot & ~(PROT_GUARD | PROT_NOCACHE)))
+		if (protections[i].prot == (prot & (PROT_READ | PROT_WRITE | PROT_EXECUTE | PROT_COPY)))
 			return protections[i].page | more;
 	return PAGE_NOACCESS;
 }
 
 bool prot_allows(u32 prot, u32 access)
 {
-	if (prot & PROT_GUARD)
+	if (prot & (PROT_GUARD | MARK_OFFERED))
 		return false;
 	if (access & FAULT_EXECUTE)
 		return prot & PROT_EXECUTE;

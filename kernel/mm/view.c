@@ -3,7 +3,8 @@
 #include "mm/pool.h"
 #include "mm/vspace.h"
 
-u32 view_create(struct vspace *v, u64 *base, u64 size, u64 highest, bool top_down, const struct view *like, struct view **out)
+u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, bool top_down,
+		const struct view *like, struct view **out)
 {
 	struct view *w;
 	u64 at = *base;
@@ -11,7 +12,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, u64 highest, bool top_dow
 	assert(mutex_held(&v->lock) && IS_ALIGNED(size, PAGE_SIZE));
 	if (v->dying)
 		return STATUS_PROCESS_IS_TERMINATING;
-	if (!at && !tree_find_gap(&v->views, USER_LOW, MIN(highest, USER_HIGH), size, GRANULARITY, top_down, &at))
+	if (!at && !tree_find_gap(&v->views, where->low, where->high, size, where->align, top_down, &at))
 		return STATUS_NO_MEMORY;
 	if (at < USER_LOW || at >= USER_HIGH || size > USER_HIGH - at)
 		return STATUS_INVALID_PARAMETER;
@@ -101,12 +102,13 @@ static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
 	return n;
 }
 
-static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first, u64 size, u64 highest, bool top_down,
-		      u32 protect, u32 prot)
+static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first, u64 size,
+		      const struct address_limits *where, bool top_down, u32 protect, u32 prot, bool inherit)
 {
 	bool image = s->attributes & SEC_IMAGE;
 	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
-			     .copy = image || prot & PROT_COPY, .first = first };
+			     .copy = image || prot & PROT_COPY, .first = first,
+			     .flags = inherit ? 0 : VIEW_NOT_INHERITED };
 	u64 charge = copy_pages(s, first, size >> PAGE_SHIFT, prot);
 	bool elsewhere = false;
 	struct view *w;
@@ -115,15 +117,15 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	if (image && !*base) {
 		u64 at = section_image_base(s);
 
-		status = view_create(v, &at, size, 0, false, &like, &w);
+		status = view_create(v, &at, size, where, false, &like, &w);
 		if (status == STATUS_CONFLICTING_ADDRESSES || status == STATUS_INVALID_PARAMETER) {
 			at = 0;
 			elsewhere = true;
-			status = view_create(v, &at, size, USER_HIGH, true, &like, &w);
+			status = view_create(v, &at, size, where, true, &like, &w);
 		}
 		*base = at;
 	} else {
-		status = view_create(v, base, size, highest, top_down, &like, &w);
+		status = view_create(v, base, size, where, top_down, &like, &w);
 		elsewhere = image && *base != section_image_base(s);
 	}
 	if (status)
@@ -147,7 +149,8 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	return elsewhere ? STATUS_IMAGE_NOT_AT_BASE : STATUS_SUCCESS;
 }
 
-u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size, u64 highest, u32 type, u32 protect)
+u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size,
+		     const struct address_limits *where, u32 type, u32 protect, bool inherit)
 {
 	u64 total = section_size(s), want = *size, at = *base;
 	u32 prot, status;
@@ -163,12 +166,11 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	want = ALIGN_UP(want, PAGE_SIZE);
 	if (!(s->attributes & SEC_IMAGE) && !view_prot_allowed(s->protect, prot))
 		return STATUS_SECTION_PROTECTION;
-	if (!highest)
-		highest = USER_HIGH;
 	do {
 		*base = at;
 		mutex_lock(&v->lock);
-		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, highest, type & MEM_TOP_DOWN, protect, prot);
+		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, where ? where : &ANYWHERE, type & MEM_TOP_DOWN,
+				    protect, prot, inherit);
 		mutex_unlock(&v->lock);
 	} while (status == MM_WAIT_MEMORY && frames_wait() && !v->dying);
 	if (status == MM_WAIT_MEMORY)
@@ -180,11 +182,12 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	return status;
 }
 
-u32 view_unmap(struct vspace *v, u64 address)
+u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder)
 {
 	struct section *s;
 	struct view *w;
 
+	(void)preserve_placeholder;
 	mutex_lock(&v->lock);
 	w = address < USER_HIGH ? view_find(v, address) : NULL;
 	if (!w || !w->section) {

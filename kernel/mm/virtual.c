@@ -185,11 +185,12 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 	return status ? status : protect_locked(v, start, end, prot, &old);
 }
 
-static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, u64 highest, u32 type, u32 protect, u32 prot)
+static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, u32 type, u32 protect,
+			  u32 prot)
 {
 	struct view like = { .kind = VIEW_PRIVATE, .prot = prot, .protect = protect };
 	struct view *w;
-	u32 status = view_create(v, base, size, highest, type & MEM_TOP_DOWN, &like, &w);
+	u32 status = view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
 
 	if (!status && type & MEM_COMMIT) {
 		status = commit_private(v, w, *base, *base + size, prot);
@@ -199,11 +200,13 @@ static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, u64 highest, u3
 	return status;
 }
 
-u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, u64 highest, u32 type, u32 protect)
+u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect,
+		    bool extended)
 {
 	u64 start = ALIGN_DOWN(*base, type & MEM_RESERVE ? GRANULARITY : PAGE_SIZE), end, length, at;
 	u32 prot, status;
 
+	(void)extended;
 	if (!(type & (MEM_RESERVE | MEM_COMMIT)) || type & ~(MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN))
 		return STATUS_INVALID_PARAMETER_5;
 	if (!*base)
@@ -216,13 +219,11 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, u64 highest, u32 typ
 		return STATUS_INVALID_PARAMETER_4;
 	end = ALIGN_UP(*base + *size, PAGE_SIZE);
 	length = end - start;
-	if (!highest)
-		highest = USER_HIGH;
 	at = start;
 	if (type & MEM_RESERVE) {
 		if (*base && start < USER_LOW)
 			return STATUS_INVALID_PARAMETER_2;
-		WITH_MEMORY(v, status, (at = start, reserve_locked(v, &at, length, highest, type, protect, prot)));
+		WITH_MEMORY(v, status, (at = start, reserve_locked(v, &at, length, where ? where : &ANYWHERE, type, protect, prot)));
 	} else {
 		WITH_MEMORY(v, status, commit_locked(v, start, end, prot));
 	}

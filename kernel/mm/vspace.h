@@ -49,17 +49,26 @@ struct view {
 	u32 prot;                /* PROT_* as allocated or mapped; sections: of pages that say nothing else */
 	u32 protect;             /* PAGE_* as given, for queries */
 	bool copy;               /* section views: writes go to private copies */
+	u8 flags;
 	u64 charge;              /* pages of COMMIT_PRIVATE that it holds */
 	struct section *section; /* a reference; NULL for private memory */
 	u64 first;               /* index of the section's page that start shows */
+	struct large_run *large; /* VIEW_LARGE private memory: its pages (large.c); a section's are the section's */
 };
+#define VIEW_PLACEHOLDER 1   /* reserved for a later view or allocation: nothing can be committed */
+#define VIEW_REPLACED 2      /* took the place of a placeholder, and can become one again */
+#define VIEW_WRITE_WATCH 4
+#define VIEW_AWE 8           /* a window for physical pages */
+#define VIEW_LARGE 16        /* mapped with large pages: no words */
+#define VIEW_NOT_INHERITED 32 /* a clone of the process does not have it */
 
 static inline struct view *view_of(struct tree_node *n) { return n ? container_of(n, struct view, node) : NULL; }
 static inline struct view *view_find(struct vspace *v, u64 va) { return view_of(tree_find(&v->views, va)); }
 static inline u64 view_index(const struct view *w, u64 va) { return w->first + ((va - w->node.start) >> PAGE_SHIFT); }
 
 /* Picks a place: *base 0 = anywhere. Inserts a new view there. v->lock held. */
-u32 view_create(struct vspace *v, u64 *base, u64 size, u64 highest, bool top_down, const struct view *like, struct view **out);
+u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, bool top_down,
+		const struct view *like, struct view **out);
 /* Gives up every page, the tables, the charge, the view itself; v->lock held. The section's reference goes to the caller, who drops it after v->lock. */
 struct section *view_remove(struct vspace *v, struct view *w);
 /* What page va of w is: its protection, if it is committed, from its word or from what the view and the section say. */
@@ -122,6 +131,7 @@ struct section {
 	u64 table_count;
 	struct file *file;
 	struct image *image;     /* backing_image.c */
+	struct large_run *large; /* SEC_LARGE_PAGES: all its pages; then there are no words (large.c) */
 	struct list all_link;
 };
 

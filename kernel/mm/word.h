@@ -3,13 +3,16 @@
  * page-table entry; for a page of a section it is the section's prototype word, in the same format, of which a process's
  * entry is only a cache. Only the accessors here know the bits.
  *
- *   63  62    58   57 .. 52   51 ........ 12  11..9   8 .. 1      0
- *   NX  -     -    protection  frame number   flags   hardware    1    valid: the hardware reads it
- *   slot ............................... 16 15..12 11..6  3..1    0    paging file: slot, file, protection, kind
- *   -               frame number 51..12     11..6  3..1           0    transition: in memory, not in the page table
- *   -                                       11..6  3..1           0    demand zero / prototype / in the image or file
- *   0                                                             0    nothing: not committed (private memory), or as the
- *                                                                      view says (section)
+ *   63       62 .. 52     51 ......... 12   11..9   8 .. 4   3 .. 1   0
+ *   NX       protection   frame number      flags   hardware          1   valid: the hardware reads it
+ *   offered  protection   slot 51..16, file 15..12           kind     0   paging file
+ *   offered  protection   frame number                       kind     0   transition: in memory, not in the page table
+ *   offered  protection   address of a clone page 51..4      kind     0   shared with a clone of the process (clone.c)
+ *   offered  protection                                      kind     0   demand zero / prototype / in the image or file
+ *   0                                                                 0   nothing: not committed (private memory), or as
+ *                                                                         the view says (section)
+ *
+ * The protection stands at the same place in all of them. Bits 59 to 62 are protection keys where CR4.PKE is set: it is not.
  */
 #ifndef MM_WORD_H
 #define MM_WORD_H
@@ -26,11 +29,12 @@ enum word_kind {
 	WORD_SWAP = 3,       /* in a paging file */
 	WORD_PROTOTYPE = 4,  /* process entries: ask the section; carries a protection of its own */
 	WORD_BACKING = 5,    /* prototype words: in the image or data file, at the place the section computes */
+	WORD_CLONE = 6,      /* process entries: ask the clone page whose address it has */
 	WORD_VALID = 8,
 };
 
 /*
- * Protection, 6 bits: what the page may be used for. Kept in every kind of word, so that it survives paging.
+ * Protection: what the page may be used for. Kept in every kind of word, so that it survives paging.
  * PROT_COPY: a write makes a private copy. PROT_GUARD: the next access raises a guard-page exception.
  */
 #define PROT_READ 1u
@@ -39,16 +43,32 @@ enum word_kind {
 #define PROT_COPY 8u
 #define PROT_GUARD 16u
 #define PROT_NOCACHE 32u
-#define PROT_MASK 63u
+#define PROT_WRITECOMBINE 64u
 #define PROT_NONE 0u
+#define PROT_PAGE_MASK 127u /* what PAGE_* constants can say */
+/*
+ * Marks, which go with the protection wherever the page goes.
+ * LOCKED: by VirtualLock; only in valid entries, which the trimmer then leaves alone.
+ * WRITTEN: written since the last ResetWriteWatch, but for what the entry's dirty bit says; write-watched views alone.
+ * RESET: MEM_RESET said that the contents are not wanted. LOST: they were, and the page was discarded.
+ * OFFERED: by OfferVirtualMemory: may be discarded, no access until it is reclaimed. Never in a valid entry, where its
+ * place is the hardware's.
+ */
+#define MARK_LOCKED 128u
+#define MARK_WRITTEN 256u
+#define MARK_RESET 512u
+#define MARK_LOST 1024u
+#define MARK_OFFERED 2048u
 
 #define WORD_KIND_SHIFT 1
-#define WORD_PROT_SHIFT 6
-#define WORD_VALID_PROT_SHIFT 52
+#define WORD_PROT_SHIFT 52
+#define WORD_PROT_MASK 4095u
 #define WORD_SWAP_FILE_SHIFT 12
 #define WORD_SWAP_SLOT_SHIFT 16
-/* In valid entries: the page belongs to a section's prototype word. */
+/* In valid entries: the page belongs to a prototype word, a section's or a clone page's. */
 #define PTE_SECTION (1ull << 9)
+/* With PTE_SECTION: to a clone page's. */
+#define PTE_CLONE (1ull << 10)
 
 static inline bool word_valid(word_t w) { return w & PTE_VALID; }
 
@@ -59,14 +79,14 @@ static inline enum word_kind word_kind(word_t w)
 
 static inline u32 word_prot(word_t w)
 {
-	return (w >> (word_valid(w) ? WORD_VALID_PROT_SHIFT : WORD_PROT_SHIFT)) & PROT_MASK;
+	return (u32)(w >> WORD_PROT_SHIFT) & (word_valid(w) ? WORD_PROT_MASK & ~MARK_OFFERED : WORD_PROT_MASK);
 }
 
 /* Page frame number of a valid or transition word. */
 static inline u32 word_pfn(word_t w) { return (u32)((w & PTE_ADDRESS) >> PAGE_SHIFT); }
 
 static inline u32 word_swap_file(word_t w) { return w >> WORD_SWAP_FILE_SHIFT & 15; }
-static inline u64 word_swap_slot(word_t w) { return w >> WORD_SWAP_SLOT_SHIFT; }
+static inline u64 word_swap_slot(word_t w) { return w >> WORD_SWAP_SLOT_SHIFT & 0xfffffffffull; }
 
 static inline word_t word_make(enum word_kind kind, u32 prot)
 {
@@ -88,16 +108,16 @@ static inline word_t word_swap(u32 file, u64 slot, u32 prot)
 /* Same place, another protection; not for valid words. */
 static inline word_t word_with_prot(word_t w, u32 prot)
 {
-	return (w & ~((word_t)PROT_MASK << WORD_PROT_SHIFT)) | (word_t)prot << WORD_PROT_SHIFT;
+	return (w & ~((word_t)WORD_PROT_MASK << WORD_PROT_SHIFT)) | (word_t)prot << WORD_PROT_SHIFT;
 }
 
 /*
  * The valid entry for a frame. Write access reaches the hardware only for PROT_WRITE without PROT_COPY; a guarded or
- * inaccessible page never gets a valid entry. section: the page belongs to a prototype word. dirty: it will be written at once.
+ * inaccessible page, or one on offer, never gets a valid entry. section: the page belongs to a prototype word. dirty: it will be written at once.
  */
 static inline word_t word_valid_make(u32 pfn, u32 prot, bool section, bool dirty)
 {
-	word_t w = PTE_VALID | PTE_USER | PTE_ACCESSED | (word_t)pfn << PAGE_SHIFT | (word_t)prot << WORD_VALID_PROT_SHIFT;
+	word_t w = PTE_VALID | PTE_USER | PTE_ACCESSED | (word_t)pfn << PAGE_SHIFT | (word_t)prot << WORD_PROT_SHIFT;
 
 	if ((prot & (PROT_WRITE | PROT_COPY)) == PROT_WRITE)
 		w |= PTE_WRITE;
@@ -107,7 +127,7 @@ static inline word_t word_valid_make(u32 pfn, u32 prot, bool section, bool dirty
 		w |= PTE_SECTION;
 	if (dirty)
 		w |= PTE_DIRTY;
-	if (prot & PROT_NOCACHE)
+	if (prot & (PROT_NOCACHE | PROT_WRITECOMBINE)) /* without a PAT entry of its own, write-combining is uncached */
 		w |= PTE_CACHE_OFF;
 	return w;
 }

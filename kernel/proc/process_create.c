@@ -61,7 +61,7 @@ static u32 image_map(struct process *p, struct section *s, u64 *base)
 	u32 status;
 
 	*base = 0;
-	status = view_map_section(p->vspace, s, base, 0, &size, 0, 0, PAGE_EXECUTE_WRITECOPY);
+	status = view_map_section(p->vspace, s, base, 0, &size, NULL, 0, PAGE_EXECUTE_WRITECOPY, true);
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status; /* elsewhere than at its base is as good */
 }
 
@@ -108,7 +108,7 @@ static u32 parameters_create(const struct process_start *s, struct process *p, u
 	if (path_units < 0)
 		return STATUS_OBJECT_NAME_INVALID;
 	*base = 0;
-	status = vspace_allocate(p->vspace, base, &size, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	status = vspace_allocate(p->vspace, base, &size, NULL, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
 	if (status)
 		return status;
 
@@ -155,7 +155,7 @@ static u32 peb_create(struct process *p, u64 image_base, u64 parameters)
 	u64 size = PAGE_SIZE;
 	u32 status;
 
-	status = vspace_allocate(p->vspace, &p->peb, &size, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	status = vspace_allocate(p->vspace, &p->peb, &size, NULL, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
 	if (!status)
 		status = memory_write(p, p->peb, &peb, sizeof(peb));
 	return status;

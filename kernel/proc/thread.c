@@ -70,16 +70,16 @@ static u32 stack_create(struct user_thread *t, u64 commit, u64 reserve, u64 *lim
 	if (commit + 2 * PAGE_SIZE > size) /* the guard, and one more that stays unused */
 		size = ALIGN_UP(commit + 2 * PAGE_SIZE, MIB(1));
 
-	status = vspace_allocate(v, &base, &size, 0, MEM_RESERVE, PAGE_READWRITE);
+	status = vspace_allocate(v, &base, &size, NULL, MEM_RESERVE, PAGE_READWRITE, false);
 	if (status)
 		return status;
 	t->stack_low = base;
 	t->stack_high = base + size;
 	*limit = t->stack_high - commit;
 	guard = *limit - PAGE_SIZE;
-	status = vspace_allocate(v, limit, &commit, 0, MEM_COMMIT, PAGE_READWRITE);
+	status = vspace_allocate(v, limit, &commit, NULL, MEM_COMMIT, PAGE_READWRITE, false);
 	if (!status)
-		status = vspace_allocate(v, &guard, &guard_size, 0, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD);
+		status = vspace_allocate(v, &guard, &guard_size, NULL, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD, false);
 	return status;
 }
 
@@ -87,7 +87,7 @@ static u32 teb_create(struct user_thread *t, u64 stack_limit)
 {
 	struct process *p = t->thread.process;
 	u64 size = TEB_SIZE;
-	u32 status = vspace_allocate(p->vspace, &t->teb, &size, 0, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	u32 status = vspace_allocate(p->vspace, &t->teb, &size, NULL, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
 	struct nt_teb teb = {
 		.exception_list = ~0ull,
 		.stack_base = t->stack_high,

@@ -1,0 +1,33 @@
+/* What the system calls for memory share. Inside kernel/mm only. */
+#ifndef MM_SYS_MM_H
+#define MM_SYS_MM_H
+
+#include "mm/mm.h"
+#include "proc/process.h"
+#include "proc/syscall.h"
+
+/* A pointer and a size in user memory, as many calls take and give them. */
+struct range {
+	u64 base, size;
+};
+
+static inline bool get_range(u64 base_at, u64 size_at, struct range *r)
+{
+	return get_user_u64(base_at, &r->base) && get_user_u64(size_at, &r->size) && user_probe(base_at, 8) &&
+	       user_probe(size_at, 8);
+}
+
+static inline bool put_range(u64 base_at, u64 size_at, const struct range *r)
+{
+	return put_user_u64(base_at, r->base) && put_user_u64(size_at, r->size);
+}
+
+/* Where zero_bits allows an address: a count of high bits of 32, or a mask; 0 = anywhere. False: no such value. */
+bool limits_from_zero_bits(u64 zero_bits, struct address_limits *where);
+/*
+ * MEM_EXTENDED_PARAMETERs at user address at; on success *where is complete. Source: Windows documentation of
+ * MEM_EXTENDED_PARAMETER and MEM_ADDRESS_REQUIREMENTS. STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_ACCESS_VIOLATION.
+ */
+u32 limits_from_parameters(u64 at, u64 count, struct address_limits *where);
+
+#endif
