@@ -17,7 +17,26 @@ static bool over_fixed_limit(enum commit_owner owner, u64 pages)
 	struct commit_totals *t = &commit_totals;
 
 	return t->fixed_limit && (owner == COMMIT_TABLES || owner == COMMIT_KERNEL) &&
-	       t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + pages > t->fixed_limit;
+	       t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->fixed_reserved + pages > t->fixed_limit;
+}
+
+bool commit_fixed_reserve(u64 pages)
+{
+	struct commit_totals *t = &commit_totals;
+	u64 old = __atomic_load_n(&t->fixed_reserved, __ATOMIC_RELAXED);
+
+	do {
+		u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + old;
+
+		if (t->fixed_limit && (used > t->fixed_limit || pages > t->fixed_limit - used))
+			return false;
+	} while (!__atomic_compare_exchange_n(&t->fixed_reserved, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+void commit_fixed_unreserve(u64 pages)
+{
+	__atomic_sub_fetch(&commit_totals.fixed_reserved, pages, __ATOMIC_RELAXED);
 }
 
 /* What goes with a charge that brought the total to sum. */

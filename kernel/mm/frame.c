@@ -256,6 +256,7 @@ u32 frame_alloc(enum frame_user user, bool want_zeroed)
 	assert(frames[pfn].state == FRAME_CACHED && !frames[pfn].shares && !frames[pfn].word);
 	frames[pfn].state = FRAME_KERNEL;
 	frames[pfn].flags = 0;
+	frames[pfn].use = BS_USE_KERNEL;
 	if (want_zeroed && !zeroed)
 		page_zero(frame_address(pfn));
 	return pfn;
@@ -423,6 +424,7 @@ u32 frame_alloc_run(u32 count)
 		else
 			frame_list_remove(found + i);
 		frames[found + i].state = FRAME_KERNEL;
+		frames[found + i].use = BS_USE_KERNEL;
 	}
 	spin_unlock(&frames_lock);
 	if (found)

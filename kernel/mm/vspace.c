@@ -61,6 +61,7 @@ void vspace_destroy(struct vspace *v)
 		}
 	}
 	assert(!v->private_charge && !v->resident);
+	working_set_release(v);
 	mutex_unlock(&v->lock);
 	vspace_list_remove(v);
 	kfree(v);
