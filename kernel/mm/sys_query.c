@@ -244,6 +244,8 @@ u32 sys_BsQueryFrames(const u64 *a)
 	u32 status = STATUS_SUCCESS;
 	struct bs_frame *piece;
 
+	if (!a[1])
+		return STATUS_INVALID_PARAMETER;
 	if (a[0] >= end)
 		return STATUS_NO_MORE_ENTRIES;
 	piece = kmalloc(PIECE);
