@@ -73,6 +73,16 @@ static void explain_private(const struct view *w, u32 prot, struct bs_page *out)
 		out->why = BS_WHY_COPIED;
 }
 
+/* In a large page, seen so (pfn) or, of a section, by small pages. */
+static void large_page(const struct view *w, u64 va, u32 pfn, struct bs_page *out)
+{
+	out->backing = BS_MEMORY;
+	out->why = BS_WHY_LARGE;
+	out->flags |= BS_RESIDENT | BS_DIRTY | BS_LOCKED | BS_LARGE | (w->section ? BS_SHARED : 0);
+	out->frame = pfn ? pfn : large_run_frame(w->section->large, view_index(w, va));
+	out->shares = MAX(frames[out->frame].shares, pfn ? 1u : 0u);
+}
+
 static void section_page(struct section *s, u64 index, struct bs_page *out)
 {
 	word_t *p;
@@ -105,7 +115,12 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 	if (word_valid(word))
 		out->flags |= BS_VALID | (word & PTE_DIRTY ? BS_DIRTY : 0) | (word & PTE_ACCESSED ? BS_ACCESSED : 0) |
 			      (word_prot(word) & MARK_LOCKED ? BS_LOCKED : 0);
-	if (w->flags & VIEW_AWE) {
+	if (w->flags & VIEW_LARGE) {
+		out->flags |= word_valid(*pt_large(v, va)) ? BS_VALID | BS_ACCESSED : 0;
+		large_page(w, va, large_pfn(v, va), out);
+	} else if (w->section && w->section->large) {
+		large_page(w, va, 0, out);
+	} else if (w->flags & VIEW_AWE) {
 		out->flags |= BS_RESIDENT | BS_DIRTY | BS_LOCKED;
 		out->backing = BS_MEMORY;
 		out->why = BS_WHY_PHYSICAL;
@@ -144,16 +159,6 @@ u32 vspace_query_backing(struct vspace *v, u64 address, u64 pages, struct bs_pag
 
 /* ---- frames ---- */
 
-static bool is_managed(u64 pfn)
-{
-	u64 first, count;
-
-	for (u32 r = 0; frame_range(r, &first, &count); r++)
-		if (pfn >= first && pfn - first < count)
-			return true;
-	return false;
-}
-
 static u8 backing_of(const struct frame *f)
 {
 	struct bs_page page = { 0 };
@@ -166,6 +171,8 @@ static u8 backing_of(const struct frame *f)
 
 static u8 use_of(const struct frame *f)
 {
+	if (f->state == FRAME_PHYSICAL)
+		return f->flags & FRAME_LARGE ? BS_USE_LARGE : BS_USE_PHYSICAL;
 	return f->state == FRAME_KERNEL || f->flags & FRAME_SECTION ? f->use : BS_USE_PRIVATE;
 }
 
@@ -177,7 +184,7 @@ static void frame_describe(const struct frame *f, struct bs_frame *out)
 		[FRAME_CACHED] = BS_FRAME_FREE,		  [FRAME_FREE] = BS_FRAME_FREE,
 		[FRAME_ZEROED] = BS_FRAME_ZEROED,	  [FRAME_STANDBY] = BS_FRAME_STANDBY,
 		[FRAME_MODIFIED] = BS_FRAME_MODIFIED,	  [FRAME_TRANSITION] = BS_FRAME_TRANSITION,
-		[FRAME_ACTIVE] = BS_FRAME_ACTIVE,
+		[FRAME_ACTIVE] = BS_FRAME_ACTIVE,	  [FRAME_PHYSICAL] = BS_FRAME_ACTIVE,
 	};
 
 	out->state = states[f->state];
@@ -190,9 +197,11 @@ static void frame_describe(const struct frame *f, struct bs_frame *out)
 		out->use = BS_USE_FREE;
 		break;
 	case FRAME_KERNEL:
+	case FRAME_PHYSICAL:
 		out->use = use_of(f);
 		out->backing = BS_MEMORY;
 		out->dirty = 1;
+		out->shares = f->shares;
 		break;
 	default:
 		out->use = use_of(f);
@@ -216,7 +225,7 @@ void frames_query(u64 first, u32 count, struct bs_frame *out)
 	memset(out, 0, count * sizeof(*out));
 	spin_lock(&frames_lock);
 	for (u32 i = 0; i < count; i++)
-		if (is_managed(first + i))
+		if (frame_managed(first + i))
 			frame_describe(&frames[first + i], &out[i]);
 	spin_unlock(&frames_lock);
 }

@@ -19,6 +19,8 @@ u32 section_create_anonymous(u64 size, u32 protect, u32 attributes, struct secti
 {
 	u64 pages = DIV_UP(size, PAGE_SIZE);
 
+	if (attributes & SEC_LARGE_PAGES)
+		return section_create_large(size, protect, out);
 	if (!size)
 		return STATUS_INVALID_PARAMETER_4;
 	if (size > SECTION_PAGES_MAX << PAGE_SHIFT)

@@ -220,7 +220,9 @@ u32 section_check(u32 attributes, u32 protect)
 {
 	u32 kind = attributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE), caching = attributes & (SEC_NOCACHE | SEC_WRITECOMBINE);
 
-	if (attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_NO_CHANGE))
+	if (attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_NO_CHANGE))
+		return STATUS_INVALID_PARAMETER_6;
+	if (attributes & SEC_LARGE_PAGES && attributes != (SEC_COMMIT | SEC_LARGE_PAGES))
 		return STATUS_INVALID_PARAMETER_6;
 	/* One of the three; an image says the rest itself. */
 	if (!kind || kind & (kind - 1) || caching == (SEC_NOCACHE | SEC_WRITECOMBINE) || (kind == SEC_IMAGE && attributes != kind))
@@ -249,7 +251,7 @@ u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 
 	struct section *s;
 	bool charged;
 
-	if (!(attributes & SEC_RESERVE))
+	if (!(attributes & (SEC_RESERVE | SEC_LARGE_PAGES))) /* large pages have no words */
 		charge += tables_for(pages);
 	s = kzalloc(sizeof(*s));
 	if (!s)
@@ -261,7 +263,7 @@ u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 
 	s->attributes = attributes;
 	s->protect = protect;
 	s->charge = charge;
-	s->tables_charged = !(attributes & SEC_RESERVE);
+	s->tables_charged = !(attributes & (SEC_RESERVE | SEC_LARGE_PAGES));
 	s->levels = levels_for(pages);
 	mutex_lock(&sections_lock);
 	charged = commit_charge(COMMIT_SECTION, charge);
@@ -310,6 +312,7 @@ static void section_destroy(struct object *o)
 	mutex_lock(&s->lock);
 	section_for_each_table(s, pages_give_up, NULL);
 	tables_free(s, s->root, s->levels);
+	large_run_free(s->large);
 	list_remove(&s->all_link);
 	commit_release(COMMIT_SECTION, s->charge);
 	mutex_unlock(&s->lock);
