@@ -73,6 +73,16 @@ static void explain_private(const struct view *w, u32 prot, struct bs_page *out)
 		out->why = BS_WHY_COPIED;
 }
 
+/* In a large page, seen so (pfn) or, of a section, by small pages. */
+static void large_page(const struct view *w, u64 va, u32 pfn, struct bs_page *out)
+{
+	out->backing = BS_MEMORY;
+	out->why = BS_WHY_LARGE;
+	out->flags |= BS_RESIDENT | BS_DIRTY | BS_LOCKED | BS_LARGE | (w->section ? BS_SHARED : 0);
+	out->frame = pfn ? pfn : large_run_frame(w->section->large, view_index(w, va));
+	out->shares = MAX(frames[out->frame].shares, pfn ? 1u : 0u);
+}
+
 static void section_page(struct section *s, u64 index, struct bs_page *out)
 {
 	word_t *p;
@@ -88,31 +98,11 @@ static void section_page(struct section *s, u64 index, struct bs_page *out)
 		out->offset = s->backing->offset(s, index);
 }
 
-/* Large pages are in memory, whether large entries map them or small ones. */
-static void large_page(struct vspace *v, struct view *w, u64 va, struct bs_page *out)
-{
-	word_t *word = pt_word(v, va);
-	bool mapped = w->flags & VIEW_LARGE || (word && word_valid(*word));
-	struct page_state state;
-
-	view_page_state(v, w, va, word ? *word : 0, &state);
-	out->backing = BS_MEMORY;
-	out->why = BS_WHY_LARGE;
-	out->protect = prot_to_page(state.prot);
-	out->flags = BS_RESIDENT | BS_DIRTY | BS_LOCKED | BS_LARGE | (w->section ? BS_SHARED : 0) | (mapped ? BS_VALID : 0);
-	out->frame = large_run_frame(w->section ? w->section->large : w->large, view_index(w, va));
-	out->shares = mapped;
-}
-
 static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_page *out)
 {
 	word_t *at, word;
 	struct page_state state;
 
-	if (w->flags & VIEW_LARGE || (w->section && w->section->large)) {
-		large_page(v, w, va, out);
-		return;
-	}
 	at = pt_word(v, va);
 	word = at ? *at : 0;
 	view_page_state(v, w, va, word, &state);
@@ -125,7 +115,12 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 	if (word_valid(word))
 		out->flags |= BS_VALID | (word & PTE_DIRTY ? BS_DIRTY : 0) | (word & PTE_ACCESSED ? BS_ACCESSED : 0) |
 			      (word_prot(word) & MARK_LOCKED ? BS_LOCKED : 0);
-	if (w->flags & VIEW_AWE) {
+	if (w->flags & VIEW_LARGE) {
+		out->flags |= word_valid(*pt_large(v, va)) ? BS_VALID | BS_ACCESSED : 0;
+		large_page(w, va, large_pfn(v, va), out);
+	} else if (w->section && w->section->large) {
+		large_page(w, va, 0, out);
+	} else if (w->flags & VIEW_AWE) {
 		out->flags |= BS_RESIDENT | BS_DIRTY | BS_LOCKED;
 		out->backing = BS_MEMORY;
 		out->why = BS_WHY_PHYSICAL;
@@ -176,7 +171,9 @@ static u8 backing_of(const struct frame *f)
 
 static u8 use_of(const struct frame *f)
 {
-	return f->flags & FRAME_SECTION ? f->use : BS_USE_PRIVATE;
+	if (f->state == FRAME_PHYSICAL)
+		return f->flags & FRAME_LARGE ? BS_USE_LARGE : BS_USE_PHYSICAL;
+	return f->state == FRAME_KERNEL || f->flags & FRAME_SECTION ? f->use : BS_USE_PRIVATE;
 }
 
 /* frames_lock held. */
@@ -201,9 +198,10 @@ static void frame_describe(const struct frame *f, struct bs_frame *out)
 		break;
 	case FRAME_KERNEL:
 	case FRAME_PHYSICAL:
-		out->use = f->state == FRAME_KERNEL ? f->use : f->flags & FRAME_LARGE ? BS_USE_LARGE : BS_USE_PHYSICAL;
+		out->use = use_of(f);
 		out->backing = BS_MEMORY;
 		out->dirty = 1;
+		out->shares = f->shares;
 		break;
 	default:
 		out->use = use_of(f);

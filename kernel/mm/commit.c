@@ -19,7 +19,8 @@ static u64 fixed_room(enum commit_owner owner)
 {
 	struct commit_totals *t = &commit_totals;
 	u64 limit = t->fixed_limit - (owner == COMMIT_PHYSICAL ? t->fixed_limit / 8 : 0);
-	u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL] + t->fixed_reserved;
+	u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL] +
+		   t->fixed_reserved;
 
 	if (!t->fixed_limit || owner == COMMIT_PRIVATE || owner == COMMIT_SECTION)
 		return ~0ull;
@@ -28,15 +29,12 @@ static u64 fixed_room(enum commit_owner owner)
 
 bool commit_fixed_reserve(u64 pages)
 {
-	struct commit_totals *t = &commit_totals;
-	u64 old = __atomic_load_n(&t->fixed_reserved, __ATOMIC_RELAXED);
+	u64 *reserved = &commit_totals.fixed_reserved, old = __atomic_load_n(reserved, __ATOMIC_RELAXED);
 
 	do {
-		u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL] + old;
-
-		if (t->fixed_limit && (used > t->fixed_limit || pages > t->fixed_limit - used))
+		if (pages > fixed_room(COMMIT_PHYSICAL))
 			return false;
-	} while (!__atomic_compare_exchange_n(&t->fixed_reserved, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	} while (!__atomic_compare_exchange_n(reserved, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	return true;
 }
 

@@ -58,7 +58,7 @@ u64 vspace_shared_commit(struct vspace *v)
 		if (!s || s->counted == count)
 			continue;
 		s->counted = count;
-		pages += s->charge;
+		pages += s->charge + (s->large ? large_run_pages(s->large) : 0);
 	}
 	mutex_unlock(&sections_lock);
 	mutex_unlock(&v->lock);

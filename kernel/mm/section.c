@@ -220,9 +220,9 @@ u32 section_check(u32 attributes, u32 protect)
 {
 	u32 kind = attributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE), caching = attributes & (SEC_NOCACHE | SEC_WRITECOMBINE);
 
-	if (attributes & SEC_LARGE_PAGES)
-		return attributes == (SEC_COMMIT | SEC_LARGE_PAGES) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER_6;
-	if (attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_NO_CHANGE))
+	if (attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_NO_CHANGE))
+		return STATUS_INVALID_PARAMETER_6;
+	if (attributes & SEC_LARGE_PAGES && attributes != (SEC_COMMIT | SEC_LARGE_PAGES))
 		return STATUS_INVALID_PARAMETER_6;
 	/* One of the three; an image says the rest itself. */
 	if (!kind || kind & (kind - 1) || caching == (SEC_NOCACHE | SEC_WRITECOMBINE) || (kind == SEC_IMAGE && attributes != kind))

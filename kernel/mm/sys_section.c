@@ -109,8 +109,6 @@ static u32 map(const struct map_call *c, struct vspace *v, struct section *s, st
 {
 	u32 type = c->type | (s->attributes & SEC_NO_CHANGE), status;
 
-	if (type & MEM_LARGE_PAGES && !(s->attributes & SEC_LARGE_PAGES))
-		return STATUS_INVALID_PARAMETER_9;
 	status = view_map_section(v, s, &r->base, offset, &r->size, &c->where, type, c->protect, c->inherit);
 	if (!NT_SUCCESS(status))
 		return status;

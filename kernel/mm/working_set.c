@@ -182,7 +182,8 @@ static u64 attributes(struct vspace *v, u64 va)
 		return 0;
 	if (w->flags & VIEW_LARGE)
 		return WORKING_SET_EX_VALID | WORKING_SET_EX_LOCKED | WORKING_SET_EX_LARGE |
-		       (u64)prot_to_page(w->prot) << WORKING_SET_EX_PROTECTION_SHIFT | (w->section ? WORKING_SET_EX_SHARED : 0);
+		       (u64)prot_to_page(large_prot(v, va)) << WORKING_SET_EX_PROTECTION_SHIFT |
+		       (w->section ? WORKING_SET_EX_SHARED : 0);
 	at = pt_word(v, va);
 	word = at ? *at : 0;
 	if (!word_valid(word)) {

@@ -266,7 +266,6 @@ void process_query(struct process *p, struct bs_process *out)
 		out->page_tables = p->vspace->table_charge;
 		out->faults = p->vspace->faults;
 		out->locked = p->vspace->locked;
-		out->physical = p->vspace->physical;
 		process_vspace_leave(p);
 	} else {
 		out->private_commit = p->last.private_commit;
