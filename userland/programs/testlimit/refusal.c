@@ -1,0 +1,92 @@
+/* What refused a request, with the numbers that say why. */
+#include "testlimit.h"
+
+/* The largest free range of this process's addresses, in bytes. */
+static uint64_t largest_free(void)
+{
+	MEMORY_BASIC_INFORMATION info;
+	uint64_t largest = 0;
+	for (char *at = NULL; VirtualQuery(at, &info, sizeof(info)) == sizeof(info);
+	     at = (char *)info.BaseAddress + info.RegionSize)
+		if (info.State == MEM_FREE && info.RegionSize > largest)
+			largest = info.RegionSize;
+	return largest;
+}
+
+static uint64_t own_locked(void)
+{
+	struct bs_process p;
+	for (uint64_t i = 0; BsQueryProcess(i, &p) == 0; i++)
+		if (p.id == GetCurrentProcessId())
+			return p.locked;
+	return 0;
+}
+
+static void explain_commit(const struct plan *plan, const struct bs_memory *m)
+{
+	uint64_t left = m->commit_limit > m->commit_charge ? m->commit_limit - m->commit_charge : 0;
+	if (plan->size)
+		printf("it asked for %s, and %s were left below the limit", tool_size(plan->size), tool_pages(left));
+	else
+		printf("%s were left below the limit", tool_pages(left));
+	printf("; refused so far: %s requests\n", tool_number(m->commit_refused));
+}
+
+static void explain_quota(const struct plan *plan)
+{
+	SIZE_T minimum = 0, maximum = 0;
+	GetProcessWorkingSetSize(GetCurrentProcess(), &minimum, &maximum);
+	printf("a process may lock as much as its minimum working set, less a few pages: that is %s, %s are locked\n",
+	       tool_size(minimum), tool_pages(own_locked()));
+	if (!plan->working_set)
+		printf("-w raises the minimum first\n");
+}
+
+static void explain_memory(const struct plan *plan, const struct bs_memory *m)
+{
+	switch (plan->kind->letter) {
+	case 'r':
+		printf("it asked for %s, and the largest free range of addresses is %s\n", tool_size(plan->size),
+		       tool_size(largest_free()));
+		break;
+	case 'l':
+		printf("a large page is %s of memory in a row; %s are available, but not in one piece, or needed\n"
+		       "for what is promised already\n",
+		       tool_size(GetLargePageMinimum()), tool_pages(memory_available(m)));
+		break;
+	case 'a':
+	case 'v':
+		printf("%s of memory are available; pages that are never paged must leave some to the others\n",
+		       tool_pages(memory_available(m)));
+		break;
+	default:
+		printf("the kernel's memory: %s in its pool, %s in all; %s available\n", tool_pages(m->pool_pages),
+		       tool_pages(m->frames_kernel), tool_pages(memory_available(m)));
+	}
+}
+
+int refusal_explain(const struct plan *plan, const struct outcome *o, const struct bs_memory *held)
+{
+	const struct tool_text *t = TOOL_FIND(tool_errors, o->error);
+	if (!o->error) {
+		printf("nothing was refused%s\n", o->got == HELD_MAX ? "; that is as many as it can hold" : "");
+		return TOOL_OK;
+	}
+	printf("request %s was refused: %s (%s, %lu)\n", tool_number(o->got + 1), t ? t->meaning : "see the number",
+	       t ? t->name : "error", o->error);
+	switch (o->error) {
+	case ERROR_COMMITMENT_LIMIT:
+		explain_commit(plan, held);
+		return TOOL_OK;
+	case ERROR_WORKING_SET_QUOTA:
+		explain_quota(plan);
+		return TOOL_OK;
+	case ERROR_NOT_ENOUGH_MEMORY:
+	case ERROR_OUTOFMEMORY:
+	case ERROR_NO_SYSTEM_RESOURCES:
+	case ERROR_NOT_ENOUGH_QUOTA:
+		explain_memory(plan, held);
+		return TOOL_OK;
+	}
+	return TOOL_FAILED;
+}
