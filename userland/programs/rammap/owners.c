@@ -63,13 +63,8 @@ static void ranges_walk(range_visit *visit, void *argument)
 /* The base name of the file that a range is a view of; false: it is no view of a file. */
 static bool file_name(const struct place *place, char *name, size_t size)
 {
-	char path[MAX_PATH];
-	if (place->range.Type == MEM_PRIVATE ||
-	    !K32GetMappedFileNameA(place->handle, place->range.BaseAddress, path, sizeof(path)))
-		return false;
-	const char *base = strrchr(path, '\\');
-	snprintf(name, size, "%s", base ? base + 1 : path);
-	return true;
+	return place->range.Type != MEM_PRIVATE &&
+	       process_file_name(place->handle, (uint64_t)place->range.BaseAddress, name, size);
 }
 
 /* ---- finding the owners ---- */

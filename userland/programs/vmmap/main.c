@@ -53,7 +53,7 @@ static void print_ranges(HANDLE process, const struct map *map, bool free_too)
 		if (r->kind == RANGE_FREE && !free_too)
 			continue;
 		if (r->allocation != allocation && (r->kind == RANGE_IMAGE || r->kind == RANGE_MAPPED) &&
-		    map_file_name(process, r->base, name, sizeof(name)))
+		    process_file_name(process, r->base, name, sizeof(name)))
 			printf("%s:\n", name);
 		allocation = r->allocation;
 		printf("%-12llx %8llu %-7s %-5s", (unsigned long long)r->base, (unsigned long long)r->size / 1024,
@@ -176,7 +176,7 @@ static void print_place(HANDLE process, uint64_t address)
 	printf("%llx is byte 0x%llx of ", (unsigned long long)address, (unsigned long long)(address - base));
 	if (info.Type == MEM_PRIVATE)
 		printf("private memory at %llx\n", (unsigned long long)base);
-	else if (map_file_name(process, address, name, sizeof(name)))
+	else if (process_file_name(process, address, name, sizeof(name)))
 		printf("a view of %s at %llx\n", name, (unsigned long long)base);
 	else
 		printf("a view of an anonymous section at %llx\n", (unsigned long long)base);

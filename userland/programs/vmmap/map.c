@@ -55,25 +55,6 @@ static void page_count(void *argument, uint64_t address, const struct bs_page *p
 		counter->range->kind = RANGE_LARGE;
 }
 
-bool map_file_name(HANDLE process, uint64_t address, char *name, size_t size)
-{
-	static union {
-		UNICODE_STRING string;
-		char bytes[2048];
-	} file;
-	const ULONG mapped_file_name = 2; /* MemoryMappedFilenameInformation */
-	if (NtQueryVirtualMemory(process, (void *)address, mapped_file_name, &file, sizeof(file), NULL) != 0 ||
-	    file.string.Length == 0)
-		return false;
-	int units = file.string.Length / (int)sizeof(WCHAR), start = units;
-	while (start > 0 && file.string.Buffer[start - 1] != '\\')
-		start--;
-	int length = WideCharToMultiByte(CP_UTF8, 0, file.string.Buffer + start, units - start, name, (int)size - 1,
-					 NULL, NULL);
-	name[length > 0 ? length : 0] = 0;
-	return length > 0;
-}
-
 static bool process_read(HANDLE process, uint64_t address, void *to, size_t size)
 {
 	SIZE_T done = 0;
@@ -138,7 +119,7 @@ static enum range_kind range_kind(HANDLE process, const MEMORY_BASIC_INFORMATION
 	if (info->Type == MEM_IMAGE)
 		return RANGE_IMAGE;
 	if (info->Type == MEM_MAPPED)
-		return map_file_name(process, (uint64_t)info->BaseAddress, name, sizeof(name)) ? RANGE_MAPPED
+		return process_file_name(process, (uint64_t)info->BaseAddress, name, sizeof(name)) ? RANGE_MAPPED
 											       : RANGE_SECTION;
 	return RANGE_PRIVATE;
 }

@@ -43,7 +43,4 @@ void range_counts_add(struct range_counts *to, const struct range_counts *from);
  */
 bool map_read(HANDLE process, struct map *map);
 
-/* The base name of the file behind an address; false if there is none. */
-bool map_file_name(HANDLE process, uint64_t address, char *name, size_t size);
-
 #endif
