@@ -49,18 +49,22 @@ bool frames_walk(uint64_t first, uint64_t count, frame_visit *visit, void *argum
 	return true;
 }
 
-static void table_add(void *argument, uint64_t number, const struct bs_frame *f)
+void frame_table_add(struct frame_table *t, const struct bs_frame *f)
 {
-	struct frame_table *t = argument;
-	(void)number;
 	if (f->use < USES && f->state < STATES)
 		t->frames[f->use][f->state]++;
+}
+
+static void table_visit(void *argument, uint64_t number, const struct bs_frame *f)
+{
+	(void)number;
+	frame_table_add(argument, f);
 }
 
 bool frame_table_read(struct frame_table *t)
 {
 	memset(t, 0, sizeof(*t));
-	return frames_walk(0, memory_now().frame_highest + 1, table_add, t);
+	return frames_walk(0, memory_now().frame_highest + 1, table_visit, t);
 }
 
 uint64_t frame_table_row(const struct frame_table *t, int use)

@@ -5,12 +5,13 @@
 
 static const char usage[] =
 	"usage: rammap [-u] [-o] [-f] [-m] [-p FRAME]\n"
-	"Shows what memory is used for, in page frames of 4 KiB; without options: -u -o -f.\n"
+	"Shows what memory is used for, in frames of 4 KiB; without options: -u -o -f.\n"
 	"  -u        by use (rows) and state (columns); all frames are in it once\n"
 	"  -o        by process: its private pages and its page tables\n"
 	"  -f        by image, data file and anonymous section\n"
 	"  -m        a map of memory, a character for some frames each\n"
 	"  -p FRAME  one frame, by its number: what it is used for, who has it, and why\n"
+	"-o and -f together have the frames of the rows private to large pages once each.\n"
 	"States: active (in a page table), standby (in none, and its backing store has the\n"
 	"same), modified (in none, must be written first), transit (being read or written),\n"
 	"zeroed and free (not in use), kernel (the kernel's own, and page tables).\n";
@@ -52,11 +53,19 @@ static void print_states(const struct owner *owner)
 	       (unsigned long long)owner->frames[BS_FRAME_TRANSITION]);
 }
 
+static void owner_add_to(struct owner *all, const struct owner *owner)
+{
+	for (int state = 0; state < STATES; state++)
+		all->frames[state] += owner->frames[state];
+	all->tables += owner->tables;
+}
+
 static void show_processes(const struct owners *o)
 {
 	struct owner all = { 0 };
+	const struct owner *nobody = &o->list[NOBODY_PROCESS];
 	printf("   ID   ACTIVE  STANDBY MODIFIED  TRANSIT   TABLES    TOTAL   SHARED  NAME\n");
-	for (size_t i = 1; i < o->count; i++) {
+	for (size_t i = NOBODIES; i < o->count; i++) {
 		const struct owner *p = &o->list[i];
 		if (p->kind != OWNER_PROCESS)
 			continue;
@@ -64,45 +73,61 @@ static void show_processes(const struct owners *o)
 		print_states(p);
 		printf(" %8llu %8llu %8llu  %s\n", (unsigned long long)p->tables,
 		       (unsigned long long)(owner_sum(p) + p->tables), (unsigned long long)p->shared, p->name);
-		for (int state = 0; state < STATES; state++)
-			all.frames[state] += p->frames[state];
-		all.tables += p->tables;
+		owner_add_to(&all, p);
+	}
+	if (owner_sum(nobody)) {
+		printf("%5s", "");
+		print_states(nobody);
+		printf(" %8s %8llu %8s  (in no address space)\n", "", (unsigned long long)owner_sum(nobody), "");
+		owner_add_to(&all, nobody);
 	}
 	printf("%5s", "all");
 	print_states(&all);
 	printf(" %8llu %8llu\n", (unsigned long long)all.tables, (unsigned long long)(owner_sum(&all) + all.tables));
 	printf("SHARED: frames of sections in its page table; they count in each process that\n"
-	       "has them, and not in TOTAL.\n");
+	       "has them, and not in TOTAL. ACTIVE has AWE and large pages too.\n");
+}
+
+static void print_file(const struct owner *f)
+{
+	print_states(f);
+	printf(" %8llu  ", (unsigned long long)owner_sum(f));
+	if (f->kind == OWNER_SECTION)
+		printf("section at %llx in %s (%u)\n", (unsigned long long)f->base, f->name, f->process);
+	else
+		printf("%s\n", f->kind == OWNER_FILE ? f->name : "(in no address space)");
 }
 
 static void show_files(const struct owners *o)
 {
 	struct owner all = { 0 };
 	printf("   ACTIVE  STANDBY MODIFIED  TRANSIT    TOTAL  FILE OR SECTION\n");
-	for (size_t i = 0; i < o->count; i++) {
-		const struct owner *f = &o->list[(i + 1) % o->count]; /* nobody comes last */
-		if (f->kind == OWNER_PROCESS || (f->kind == OWNER_NONE && owner_sum(f) == 0))
+	for (size_t i = NOBODIES; i < o->count; i++) {
+		if (o->list[i].kind == OWNER_PROCESS)
 			continue;
-		print_states(f);
-		printf(" %8llu  ", (unsigned long long)owner_sum(f));
-		if (f->kind == OWNER_SECTION)
-			printf("section at %llx in %s (%u)\n", (unsigned long long)f->base, f->name, f->process);
-		else
-			printf("%s\n", f->kind == OWNER_FILE ? f->name : "(in no process)");
-		for (int state = 0; state < STATES; state++)
-			all.frames[state] += f->frames[state];
+		print_file(&o->list[i]);
+		owner_add_to(&all, &o->list[i]);
+	}
+	if (owner_sum(&o->list[NOBODY_FILE])) {
+		print_file(&o->list[NOBODY_FILE]);
+		owner_add_to(&all, &o->list[NOBODY_FILE]);
 	}
 	print_states(&all);
 	printf(" %8llu  all\n", (unsigned long long)owner_sum(&all));
 	if (o->full)
-		printf("There are too many files and sections; the last ones count as \"in no process\".\n");
+		printf("There are too many files and sections for this table: the last are under\n"
+		       "\"in no address space\".\n");
 }
 
-static int show_owners(bool processes, bool files)
+static int show_owners(bool uses, bool processes, bool files)
 {
 	struct owners o;
 	if (!owners_read(&o))
 		return fail();
+	if (uses) {
+		frame_table_print(&o.table);
+		printf("\n");
+	}
 	if (processes)
 		show_processes(&o);
 	if (processes && files)
@@ -111,6 +136,17 @@ static int show_owners(bool processes, bool files)
 		show_files(&o);
 	owners_free(&o);
 	return TOOL_OK;
+}
+
+/* Where else its contents are. */
+static void print_frame_backing(const struct bs_frame *f)
+{
+	if (f->dirty || f->backing == BS_MEMORY)
+		printf("What is in it is nowhere else.\n");
+	else if (f->backing == BS_ZERO)
+		printf("It holds zeros, which can be made again.\n");
+	else
+		printf("The same is %s.\n", backing_name(f->backing));
 }
 
 static void print_frame(void *argument, uint64_t number, const struct bs_frame *f)
@@ -126,13 +162,10 @@ static void print_frame(void *argument, uint64_t number, const struct bs_frame *
 	if (f->shares)
 		printf(", in %u page table%s", f->shares, f->shares == 1 ? "" : "s");
 	printf(".\n");
-	if (f->use >= BS_USE_PRIVATE && f->use <= BS_USE_LARGE)
-		printf("It would be read again from: %s%s.\n",
-		       f->backing == BS_ZERO	? "nowhere, zeros can be made"
-		       : f->backing == BS_MEMORY ? "nowhere, memory alone has it"
-						  : backing_name(f->backing) + 3,
-		       f->dirty ? "; but it was modified since" : "");
-	if (f->use >= BS_USE_PRIVATE && f->use <= BS_USE_LARGE && owners_print_frame(number) == 0)
+	if (f->use < BS_USE_PRIVATE || f->use > BS_USE_LARGE)
+		return;
+	print_frame_backing(f);
+	if (owners_print_frame(number) == 0)
 		printf("  No process has it in its address space now.\n");
 }
 
@@ -175,13 +208,10 @@ int main(int argc, char **argv)
 	}
 	if (!uses && !processes && !files && !map && !one)
 		uses = processes = files = true;
-	if (uses)
+	if (processes || files)
+		result = show_owners(uses, processes, files);
+	else if (uses)
 		result = show_uses();
-	if (result == TOOL_OK && (processes || files)) {
-		if (uses)
-			printf("\n");
-		result = show_owners(processes, files);
-	}
 	if (result == TOOL_OK && map)
 		result = frame_map_print() ? TOOL_OK : fail();
 	if (result == TOOL_OK && one)

@@ -11,7 +11,7 @@ static struct owner *owner_add(struct owners *o, enum owner_kind kind, const cha
 {
 	if (o->count == OWNERS_MAX) {
 		o->full = true;
-		return &o->list[0];
+		return &o->list[kind == OWNER_PROCESS ? NOBODY_PROCESS : NOBODY_FILE];
 	}
 	struct owner *owner = &o->list[o->count++];
 	*owner = (struct owner){ .kind = kind, .process = process, .base = base };
@@ -21,7 +21,7 @@ static struct owner *owner_add(struct owners *o, enum owner_kind kind, const cha
 
 static struct owner *owner_of_file(struct owners *o, const char *name)
 {
-	for (size_t i = 1; i < o->count; i++)
+	for (size_t i = NOBODIES; i < o->count; i++)
 		if (o->list[i].kind == OWNER_FILE && !_stricmp(o->list[i].name, name))
 			return &o->list[i];
 	return owner_add(o, OWNER_FILE, name, 0, 0);
@@ -132,19 +132,16 @@ static bool owner_fits(const struct owner *owner, unsigned int use)
 	return false;
 }
 
-static bool use_has_owner(unsigned int use)
-{
-	return use >= BS_USE_PRIVATE && use <= BS_USE_LARGE;
-}
-
 static void count_frame(void *argument, uint64_t number, const struct bs_frame *f)
 {
 	struct owners *o = argument;
-	if (number >= o->frames || f->state >= STATES || !use_has_owner(f->use))
+	frame_table_add(&o->table, f);
+	if (number >= o->frames || f->state >= STATES || f->use < BS_USE_PRIVATE || f->use > BS_USE_LARGE)
 		return;
 	struct owner *owner = &o->list[o->of_frame[number]];
+	bool section = f->use == BS_USE_SECTION || f->use == BS_USE_IMAGE || f->use == BS_USE_FILE;
 	if (!owner_fits(owner, f->use))
-		owner = &o->list[0];
+		owner = &o->list[section ? NOBODY_FILE : NOBODY_PROCESS];
 	owner->frames[f->state]++;
 }
 
@@ -156,7 +153,7 @@ bool owners_read(struct owners *o)
 	o->list = VirtualAlloc(NULL, OWNERS_MAX * sizeof(o->list[0]), MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	o->of_frame = VirtualAlloc(NULL, o->frames * sizeof(o->of_frame[0]), MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	if (o->list && o->of_frame) {
-		o->count = 1;
+		o->count = NOBODIES;
 		ranges_walk(find_range, &finder);
 		if (frames_walk(0, o->frames, count_frame, o))
 			return true;

@@ -20,6 +20,7 @@ bool frames_walk(uint64_t first, uint64_t count, frame_visit *visit, void *argum
 struct frame_table {
 	uint64_t frames[USES][STATES];
 };
+void frame_table_add(struct frame_table *t, const struct bs_frame *f);
 bool frame_table_read(struct frame_table *t);
 uint64_t frame_table_row(const struct frame_table *t, int use);
 uint64_t frame_table_column(const struct frame_table *t, int state);
@@ -45,12 +46,16 @@ struct owner {
 };
 
 struct owners {
-	struct owner *list;        /* [0]: nobody was found */
+	struct owner *list;        /* begins with NOBODY_FILE: nobody was found */
 	size_t count;
 	bool full;                 /* there were more; the others' frames are nobody's */
 	uint16_t *of_frame;        /* index in list, for each frame */
 	uint64_t frames;           /* entries of of_frame */
+	struct frame_table table;  /* all frames, at the same time */
 };
+#define NOBODY_PROCESS 0 /* of private pages, AWE and large pages that were found in no process */
+#define NOBODY_FILE 1    /* of section pages */
+#define NOBODIES 2
 
 /* Looks into all processes, and counts their frames. False: GetLastError says why. */
 bool owners_read(struct owners *o);
