@@ -14,6 +14,7 @@ struct part {
 };
 
 struct board {
+	volatile uint32_t go;      /* all are there: begin */
 	volatile uint32_t release; /* all may give back what they have */
 	struct part parts[PROCESSES_MAX];
 };
@@ -33,6 +34,8 @@ int many_part(const struct plan *plan, const char *name, uint64_t number)
 	if (!board || number >= PROCESSES_MAX)
 		return tool_fail("testlimit", name, GetLastError());
 	struct part *part = &board->parts[number];
+	while (!board->go)
+		Sleep(1);
 	part->outcome = plan_ask(plan, &held, false);
 	part->state = PART_DONE;
 	while (!board->release)
@@ -121,6 +124,7 @@ int many_run(const struct plan *plan, uint64_t count, char **words, int word_cou
 			break;
 		}
 	}
+	board->go = 1;
 	for (uint64_t i = 0; i < started; i++)
 		part_wait(processes[i], &board->parts[i]);
 	struct bs_memory now = memory_now();

@@ -1,6 +1,8 @@
 /* What refused a request, with the numbers that say why. */
 #include "testlimit.h"
 
+#define SMALL_PAGES 64 /* more than the tables and stacks that go with a request */
+
 /* The largest free range of this process's addresses, in bytes. */
 static uint64_t largest_free(void)
 {
@@ -26,17 +28,24 @@ static void explain_commit(const struct plan *plan, const struct bs_memory *m)
 {
 	uint64_t left = m->commit_limit > m->commit_charge ? m->commit_limit - m->commit_charge : 0;
 	if (plan->size)
-		printf("it asked for %s, and %s were left below the limit", tool_size(plan->size), tool_pages(left));
+		printf("it asked for %s, and %s were left below the limit\n", tool_size(plan->size), tool_pages(left));
 	else
-		printf("%s were left below the limit", tool_pages(left));
-	printf("; refused so far: %s requests\n", tool_number(m->commit_refused));
+		printf("%s were left below the limit\n", tool_pages(left));
+	if (left > plan->size / PAGE_BYTES + SMALL_PAGES)
+		printf("That was enough. But what must stay in memory has a limit of its own, a part of\n"
+		       "memory: %s of page tables and %s of the kernel are charged, and %s are physical\n"
+		       "or locked; minimum working sets count too.\n",
+		       tool_pages(m->commit_page_tables), tool_pages(m->commit_kernel),
+		       tool_pages(m->frames_physical + m->pages_locked));
+	printf("requests refused since the machine started: %s\n", tool_number(m->commit_refused));
 }
 
 static void explain_quota(const struct plan *plan)
 {
 	SIZE_T minimum = 0, maximum = 0;
 	GetProcessWorkingSetSize(GetCurrentProcess(), &minimum, &maximum);
-	printf("a process may lock as much as its minimum working set, less a few pages: that is %s, %s are locked\n",
+	printf("a process may lock its minimum working set, less a few pages: that is %s, and\n"
+	       "%s are locked\n",
 	       tool_size(minimum), tool_pages(own_locked()));
 	if (!plan->working_set)
 		printf("-w raises the minimum first\n");

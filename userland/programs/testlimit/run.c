@@ -59,7 +59,10 @@ void print_state(const char *when, const struct bs_memory *m)
 	       tool_pages(m->paging_file_used), tool_pages(m->paging_file_pages));
 }
 
-/* By halves: whether one is granted can only be tried. */
+/*
+ * By halves: whether one is granted can only be tried. The highest would leave nothing for page tables, which the memory
+ * that is to be locked needs too.
+ */
 uint64_t working_set_raise(void)
 {
 	uint64_t low = 0, high = memory_now().frames_total;
@@ -71,5 +74,7 @@ uint64_t working_set_raise(void)
 		else
 			high = middle;
 	}
-	return low * PAGE_BYTES;
+	low -= low / 16;
+	SIZE_T bytes = low * PAGE_BYTES;
+	return SetProcessWorkingSetSize(GetCurrentProcess(), bytes, bytes + 64 * PAGE_BYTES) ? bytes : 0;
 }
