@@ -129,14 +129,20 @@ static void print_totals(const struct map *map)
 static void print_process(uint32_t id)
 {
 	struct bs_process p;
-	for (uint64_t i = 0; BsQueryProcess(i, &p) == 0; i++)
-		if (p.id == id)
-			printf("\nProcess %u, %s: %llu KiB charged, %llu KiB in the working set (%llu at most),\n"
-			       "%llu KiB of page tables, %llu KiB locked, %llu KiB of AWE and large pages.\n",
-			       p.id, p.name, (unsigned long long)p.private_commit * 4,
-			       (unsigned long long)p.working_set * 4, (unsigned long long)p.working_set_peak * 4,
-			       (unsigned long long)p.page_tables * 4, (unsigned long long)p.locked * 4,
-			       (unsigned long long)p.physical * 4);
+	char text[512];
+	for (uint64_t i = 0; BsQueryProcess(i, &p) == 0; i++) {
+		if (p.id != id)
+			continue;
+		snprintf(text, sizeof(text),
+			 "%s, process %u: %llu KiB charged, %llu KiB in the working set (%llu at most), %llu KiB of "
+			 "page tables, %llu KiB locked, %llu KiB of AWE and large pages.%s",
+			 p.name, p.id, (unsigned long long)p.private_commit * 4, (unsigned long long)p.working_set * 4,
+			 (unsigned long long)p.working_set_peak * 4, (unsigned long long)p.page_tables * 4,
+			 (unsigned long long)p.locked * 4, (unsigned long long)p.physical * 4,
+			 id == GetCurrentProcessId() ? " (vmmap grows while it looks at itself.)" : "");
+		printf("\n");
+		tool_wrap("", "", text);
+	}
 }
 
 static int print_map(HANDLE process, uint32_t id, bool ranges, bool free_too)
