@@ -64,7 +64,7 @@ def test_tools(boot):
     run.expect(r"stack")
     run.expect(r"TEB/PEB")
     run.expect(r"heap")
-    refused = r"was refused: the commit limit is reached \(ERROR_COMMITMENT_LIMIT, 1455\)"
+    refused = r"was refused: the commit limit is reached\s\(ERROR_COMMITMENT_LIMIT, 1455\)"
     assert len(re.findall(refused, run.output())) == 2
     run.expect(r"^nothing was refused$")
     assert len(re.findall(r"^usage: ", run.output(), re.M)) == 3

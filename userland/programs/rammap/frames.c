@@ -112,9 +112,9 @@ void frame_table_print(const struct frame_table *t)
 	for (size_t i = 0; i < count; i++)
 		print_number(columns[i] == BS_FRAME_MODIFIED ? 9 : 8, frame_table_column(t, columns[i]));
 	print_number(9, all);
-	printf("\nFrames are of 4 KiB: %s of memory.", tool_pages(all));
+	printf("\nFrames of 4 KiB: %s of memory.", tool_pages(all));
 	if (frame_table_row(t, BS_USE_NONE))
-		printf(" %s frame numbers are not the pager's.", tool_number(frame_table_row(t, BS_USE_NONE)));
+		printf(" %s numbers are no frames of the pager's.", tool_number(frame_table_row(t, BS_USE_NONE)));
 	printf("\n");
 }
 

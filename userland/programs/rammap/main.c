@@ -47,7 +47,7 @@ static uint64_t owner_other(const struct owner *owner)
 
 static void print_states(const struct owner *owner)
 {
-	printf(" %8llu %8llu %8llu %8llu", (unsigned long long)owner_other(owner),
+	printf(" %7llu %7llu %8llu %7llu", (unsigned long long)owner_other(owner),
 	       (unsigned long long)owner->frames[BS_FRAME_STANDBY],
 	       (unsigned long long)owner->frames[BS_FRAME_MODIFIED],
 	       (unsigned long long)owner->frames[BS_FRAME_TRANSITION]);
@@ -64,26 +64,26 @@ static void show_processes(const struct owners *o)
 {
 	struct owner all = { 0 };
 	const struct owner *nobody = &o->list[NOBODY_PROCESS];
-	printf("   ID   ACTIVE  STANDBY MODIFIED  TRANSIT   TABLES    TOTAL   SHARED  NAME\n");
+	printf("   ID  ACTIVE STANDBY MODIFIED TRANSIT  TABLES   TOTAL  SHARED  NAME\n");
 	for (size_t i = NOBODIES; i < o->count; i++) {
 		const struct owner *p = &o->list[i];
 		if (p->kind != OWNER_PROCESS)
 			continue;
 		printf("%5u", p->process);
 		print_states(p);
-		printf(" %8llu %8llu %8llu  %s\n", (unsigned long long)p->tables,
+		printf(" %7llu %7llu %7llu  %s\n", (unsigned long long)p->tables,
 		       (unsigned long long)(owner_sum(p) + p->tables), (unsigned long long)p->shared, p->name);
 		owner_add_to(&all, p);
 	}
 	if (owner_sum(nobody)) {
 		printf("%5s", "");
 		print_states(nobody);
-		printf(" %8s %8llu %8s  (in no address space)\n", "", (unsigned long long)owner_sum(nobody), "");
+		printf(" %7s %7llu %7s  (in no process)\n", "", (unsigned long long)owner_sum(nobody), "");
 		owner_add_to(&all, nobody);
 	}
 	printf("%5s", "all");
 	print_states(&all);
-	printf(" %8llu %8llu\n", (unsigned long long)all.tables, (unsigned long long)(owner_sum(&all) + all.tables));
+	printf(" %7llu %7llu\n", (unsigned long long)all.tables, (unsigned long long)(owner_sum(&all) + all.tables));
 	printf("SHARED: frames of sections in its page table; they count in each process that\n"
 	       "has them, and not in TOTAL. ACTIVE has AWE and large pages too.\n");
 }
@@ -91,17 +91,17 @@ static void show_processes(const struct owners *o)
 static void print_file(const struct owner *f)
 {
 	print_states(f);
-	printf(" %8llu  ", (unsigned long long)owner_sum(f));
+	printf(" %7llu  ", (unsigned long long)owner_sum(f));
 	if (f->kind == OWNER_SECTION)
 		printf("section at %llx in %s (%u)\n", (unsigned long long)f->base, f->name, f->process);
 	else
-		printf("%s\n", f->kind == OWNER_FILE ? f->name : "(in no address space)");
+		printf("%s\n", f->kind == OWNER_FILE ? f->name : "(in no process)");
 }
 
 static void show_files(const struct owners *o)
 {
 	struct owner all = { 0 };
-	printf("   ACTIVE  STANDBY MODIFIED  TRANSIT    TOTAL  FILE OR SECTION\n");
+	printf("  ACTIVE STANDBY MODIFIED TRANSIT   TOTAL  FILE OR SECTION\n");
 	for (size_t i = NOBODIES; i < o->count; i++) {
 		if (o->list[i].kind == OWNER_PROCESS)
 			continue;
@@ -113,10 +113,10 @@ static void show_files(const struct owners *o)
 		owner_add_to(&all, &o->list[NOBODY_FILE]);
 	}
 	print_states(&all);
-	printf(" %8llu  all\n", (unsigned long long)owner_sum(&all));
+	printf(" %7llu  all\n", (unsigned long long)owner_sum(&all));
 	if (o->full)
 		printf("There are too many files and sections for this table: the last are under\n"
-		       "\"in no address space\".\n");
+		       "\"in no process\".\n");
 }
 
 static int show_owners(bool uses, bool processes, bool files)

@@ -1,5 +1,6 @@
 /* What refused a request, with the numbers that say why. */
 #include "testlimit.h"
+#include <stdarg.h>
 
 #define SMALL_PAGES 64 /* more than the tables and stacks that go with a request */
 
@@ -24,53 +25,61 @@ static uint64_t own_locked(void)
 	return 0;
 }
 
+static void say(const char *format, ...)
+{
+	static char text[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	tool_wrap("", "", text);
+}
+
 static void explain_commit(const struct plan *plan, const struct bs_memory *m)
 {
 	uint64_t left = m->commit_limit > m->commit_charge ? m->commit_limit - m->commit_charge : 0;
 	if (plan->size)
-		printf("it asked for %s, and %s were left below the limit\n", tool_size(plan->size), tool_pages(left));
+		say("It asked for %s, and %s were left below the limit.", tool_size(plan->size), tool_pages(left));
 	else
-		printf("%s were left below the limit\n", tool_pages(left));
+		say("%s were left below the limit.", tool_pages(left));
 	if (left > plan->size / PAGE_BYTES + SMALL_PAGES)
-		printf("That was enough. But what must stay in memory has a limit of its own, a part of\n"
-		       "memory: %s of page tables and %s of the kernel are charged, and %s are physical\n"
-		       "or locked; minimum working sets count too.\n",
-		       tool_pages(m->commit_page_tables), tool_pages(m->commit_kernel),
-		       tool_pages(m->frames_physical + m->pages_locked));
-	printf("requests refused since the machine started: %s\n", tool_number(m->commit_refused));
+		say("That was enough. But what must stay in memory has a limit of its own, a part of memory: %s of "
+		    "page tables and %s of the kernel are charged, and %s are physical or locked; minimum working "
+		    "sets count too.",
+		    tool_pages(m->commit_page_tables), tool_pages(m->commit_kernel),
+		    tool_pages(m->frames_physical + m->pages_locked));
+	say("Requests that were refused since the machine started: %s.", tool_number(m->commit_refused));
 }
 
 static void explain_quota(const struct plan *plan)
 {
 	SIZE_T minimum = 0, maximum = 0;
 	GetProcessWorkingSetSize(GetCurrentProcess(), &minimum, &maximum);
-	printf("a process may lock its minimum working set, less a few pages: that is %s, and\n"
-	       "%s are locked\n",
-	       tool_size(minimum), tool_pages(own_locked()));
-	if (!plan->working_set)
-		printf("-w raises the minimum first\n");
+	say("A process may lock its minimum working set, less a few pages: that is %s, and %s are locked.%s",
+	    tool_size(minimum), tool_pages(own_locked()), plan->working_set ? "" : " -w raises the minimum first.");
 }
 
 static void explain_memory(const struct plan *plan, const struct bs_memory *m)
 {
+	const char *available = tool_pages(memory_available(m));
 	switch (plan->kind->letter) {
 	case 'r':
-		printf("it asked for %s, and the largest free range of addresses is %s\n", tool_size(plan->size),
-		       tool_size(largest_free()));
+		say("It asked for %s, and the largest free range of addresses is %s.", tool_size(plan->size),
+		    tool_size(largest_free()));
 		break;
 	case 'l':
-		printf("a large page is %s of memory in a row; %s are available, but not in one piece, or needed\n"
-		       "for what is promised already\n",
-		       tool_size(GetLargePageMinimum()), tool_pages(memory_available(m)));
+		say("A large page is %s of memory in a row, for ever. %s are available: not in one piece, or wanted "
+		    "for what can't be paged out either.",
+		    tool_size(GetLargePageMinimum()), available);
 		break;
 	case 'a':
 	case 'v':
-		printf("%s of memory are available; pages that are never paged must leave some to the others\n",
-		       tool_pages(memory_available(m)));
+		say("It asked for %s, and %s of memory are available. Some must be left for what can be paged out.",
+		    tool_size(plan->size), available);
 		break;
 	default:
-		printf("the kernel's memory: %s in its pool, %s in all; %s available\n", tool_pages(m->pool_pages),
-		       tool_pages(m->frames_kernel), tool_pages(memory_available(m)));
+		say("The kernel has %s in its pool, %s in all; %s are available.", tool_pages(m->pool_pages),
+		    tool_pages(m->frames_kernel), available);
 	}
 }
 
@@ -81,8 +90,8 @@ int refusal_explain(const struct plan *plan, const struct outcome *o, const stru
 		printf("nothing was refused%s\n", o->got == HELD_MAX ? "; that is as many as it can hold" : "");
 		return TOOL_OK;
 	}
-	printf("request %s was refused: %s (%s, %lu)\n", tool_number(o->got + 1), t ? t->meaning : "see the number",
-	       t ? t->name : "error", o->error);
+	say("request %s was refused: %s (%s, %lu)", tool_number(o->got + 1), t ? t->meaning : "see the number",
+	    t ? t->name : "error", o->error);
 	switch (o->error) {
 	case ERROR_COMMITMENT_LIMIT:
 		explain_commit(plan, held);
