@@ -160,8 +160,8 @@ bool frame_map_print(void)
 		m.each *= 2;
 	if (!frames_walk(0, m.last + 1, map_add, &m))
 		return false;
-	printf("Physical addresses are hexadecimal; a character stands for %s: what most of it\n"
-	       "is used for.\n"
+	printf("Physical addresses are hexadecimal; a character stands for %s: what most of\n"
+	       "it is used for.\n"
 	       "  P private   S section   I image         F data file   C shared with a clone\n"
 	       "  A AWE       L large     T page tables   K kernel      . not in use\n"
 	       "Small letters: in no page table (standby, modified). Blank: not the pager's.\n",
