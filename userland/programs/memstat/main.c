@@ -4,11 +4,11 @@
 
 static const char usage[] =
 	"usage: memstat [-t [SECONDS] [COUNT]] [-r]\n"
-	"Shows the commit charge and its limit, page frames by state, paging files, faults,\n"
-	"and reads and writes.\n"
+	"Shows the commit charge and its limit, page frames by state, paging files,\n"
+	"faults, and reads and writes.\n"
 	"  -t [SECONDS] [COUNT]  again every SECONDS (1), with what changed since; COUNT\n"
-	"                        times, else until Ctrl-C. A terminal is kept up to date in\n"
-	"                        place; elsewhere it is written one below the other.\n"
+	"                        times, else until Ctrl-C. A terminal is kept up to date\n"
+	"                        in place; elsewhere one is written below the other.\n"
 	"  -r                    raw: a name=value line for each counter, for scripts\n"
 	"                        (pages are of 4,096 bytes)\n";
 

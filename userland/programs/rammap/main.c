@@ -12,9 +12,9 @@ static const char usage[] =
 	"  -m        a map of memory, a character for some frames each\n"
 	"  -p FRAME  one frame, by its number: what it is used for, who has it, and why\n"
 	"-o and -f together have the frames of the rows private to large pages once each.\n"
-	"States: active (in a page table), standby (in none, and its backing store has the\n"
-	"same), modified (in none, must be written first), transit (being read or written),\n"
-	"zeroed and free (not in use), kernel (the kernel's own, and page tables).\n";
+	"States: active (in a page table), standby (in none, and its backing store has\n"
+	"the same), modified (in none, must be written first), transit (being read or\n"
+	"written), zeroed and free (not in use), kernel (its own, and page tables).\n";
 
 static int fail(void)
 {

@@ -4,12 +4,12 @@
 static const char usage[] =
 	"usage: testlimit -a|-d|-l|-m|-r|-s|-v [SIZE] [OPTION]...\n"
 	"       testlimit -H [-u] | -p [-n] | -t [-n [KB]] [OPTION]...\n"
-	"Asks for it again and again until that is refused, says what refused it, and gives\n"
-	"all back. SIZE of a request: in MiB, or with K, M, G, T behind it (1).\n"
-	"  -a   AWE: physical memory            -m   commit private memory, do not touch it\n"
-	"  -d   commit and touch it             -r   reserve addresses only (64G)\n"
-	"  -l   large pages (2)                 -s   anonymous (shared) sections, not mapped\n"
-	"  -v   commit and VirtualLock it       -H   handles; -u: of files\n"
+	"Asks for it again and again until that is refused, says what refused it, and\n"
+	"gives all back. SIZE of a request: in MiB, or with K, M, G, T behind it (1).\n"
+	"  -a   AWE: physical memory         -m   commit private memory, do not touch it\n"
+	"  -d   commit and touch it          -r   reserve addresses only (64G)\n"
+	"  -l   large pages (2)              -s   anonymous (shared) sections, not mapped\n"
+	"  -v   commit and VirtualLock it    -H   handles; -u: of files\n"
 	"  -p   processes, which do not run; -n: with their working sets emptied\n"
 	"  -t   threads; -n: the stack of each reserves KB (64)\n"
 	"Options:\n"
@@ -18,9 +18,9 @@ static const char usage[] =
 	"  -k SECONDS  keep it all so long; with & another program can look meanwhile\n"
 	"  -w          raise the minimum working set as far as possible first (for -v)\n"
 	"  -x N        in N processes at once (64 at most)\n"
-	"The letters are those of the Sysinternals tool, but -k, -x and -H (-h there); its -g\n"
-	"and -i are for drawing and windows, which are not here. Exit code: 0, also when a\n"
-	"limit is reached; 1 for any other error.\n";
+	"The letters are those of the Sysinternals tool, but -k, -x and -H (-h there); its\n"
+	"-g and -i are for drawing and windows, which are not here. Exit code: 0, also\n"
+	"when a limit is reached; 1 for any other error.\n";
 
 #define SECONDS_MAX 86400
 

@@ -3,8 +3,8 @@
 
 static const char usage[] =
 	"usage: tour [STEP]...\n"
-	"Shows where memory is backed, step by step, with the numbers of this machine; all\n"
-	"steps if none is given:\n"
+	"Shows where memory is backed, step by step, with the numbers of this machine;\n"
+	"all steps if none is given:\n"
 	"  1  an anonymous section, shared by two processes\n"
 	"  2  VirtualAlloc and HeapAlloc: the same backing\n"
 	"  3  memory runs short: pages go to the paging file and come back\n"
@@ -13,7 +13,7 @@ static const char usage[] =
 	"  6  what is different without a paging file\n"
 	"  7  a clone of the process (fork): copied when written\n"
 	"  8  physical memory, seen through a window (AWE)\n"
-	"Each statement compares measured numbers. Exit code: 0 if all statements held, else 1.\n";
+	"Each statement compares measured numbers. Exit code: 0 if all held, else 1.\n";
 
 struct step {
 	const char *numbers; /* that select it */

@@ -14,16 +14,17 @@ static const char usage[] =
 	"       backed, and why\n"
 	"Sizes are in KiB. Columns, COMMIT = ZERO + MEMORY + PAGING + FILE:\n"
 	"  COMMIT   promised         ZERO     zero on demand: nothing written yet\n"
-	"  MEMORY   in memory alone  PAGING   in a paging file  FILE  in its image or data file\n"
+	"  MEMORY   in memory alone  PAGING   in a paging file\n"
+	"  FILE     in its image or data file\n"
 	"  WS       working set: in memory and in this process's page table\n"
 	"  CHARGED  counts against the commit limit for this process alone\n"
-	"  PRIV.WS  that part of WS which is private; the rest can be shared, and SHARED is\n"
-	"           what other processes have in their page tables now\n"
+	"  PRIV.WS  that part of WS which is private; the rest is SHAREABLE, and SHARED is\n"
+	"           what of that other page tables have now\n"
 	"  LOCKED   by VirtualLock, or never paged\n"
 	"Types: section (backed by paging files), mapped (data file), image, heap, stack,\n"
 	"TEB/PEB, AWE (physical pages), large (large pages), private (the rest).\n"
-	"Protection: r read, w write, c write makes a private copy, x execute; res reserved;\n"
-	"+g guard page, +n not cached, +w write-combined.\n";
+	"Protection: r read, w write, c write makes a private copy, x execute; res\n"
+	"reserved; +g guard page, +n not cached, +w write-combined.\n";
 
 /* A column of this width in KiB; "-" for 0, so that the eye finds what is there. */
 static void print_column(int width, uint64_t pages)
