@@ -8,13 +8,21 @@
 
 #include "lib/types.h"
 
-enum commit_owner { COMMIT_PRIVATE, COMMIT_SECTION, COMMIT_TABLES, COMMIT_KERNEL, COMMIT_OWNERS };
+enum commit_owner {
+	COMMIT_PRIVATE,
+	COMMIT_SECTION,
+	COMMIT_TABLES,
+	COMMIT_KERNEL,
+	COMMIT_CLONES, /* pages that processes share since one was cloned: under lazy-writecopy alone, once for all of them */
+	COMMIT_OWNERS,
+};
 
 struct commit_totals {
 	u64 charge, limit, peak, refused; /* pages; refused: requests */
 	u64 by_owner[COMMIT_OWNERS];
 	u64 fixed_limit;                  /* of page tables and kernel memory, which can't leave memory; 0: none */
 	bool overcommit;                  /* nothing else is refused */
+	bool lazy_writecopy;              /* private copies are charged when they are made, not when they become possible */
 };
 extern struct commit_totals commit_totals;
 
@@ -28,6 +36,8 @@ bool commit_charge(enum commit_owner owner, u64 pages);
 /* Can't be refused, and may exceed the limit: for page tables through which a page is seen that was promised already. */
 void commit_charge_always(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);
+/* The promise stays, and somebody else holds it. */
+void commit_move(enum commit_owner from, enum commit_owner to, u64 pages);
 void commit_limit_add(u64 pages);
 void commit_limit_remove(u64 pages); /* what is promised stays promised: until it is given back, nothing more is */
 

@@ -238,7 +238,9 @@ void mm_query(struct bs_memory *out)
 	out->commit_page_tables = commit_totals.by_owner[COMMIT_TABLES];
 	out->commit_kernel = commit_totals.by_owner[COMMIT_KERNEL];
 	out->commit_refused = commit_totals.refused;
-	out->commit_policy = commit_totals.overcommit;
+	out->commit_clones = commit_totals.by_owner[COMMIT_CLONES];
+	out->commit_policy = commit_totals.overcommit ? BS_COMMIT_OVERCOMMIT
+			     : commit_totals.lazy_writecopy ? BS_COMMIT_LAZY_WRITECOPY : BS_COMMIT_STRICT;
 	out->faults = fault_counters.all;
 	out->faults_zero = fault_counters.zero;
 	out->faults_section = fault_counters.section;

@@ -76,9 +76,7 @@ u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy)
 			if (!word_valid(old) || (policy && !slots && !can_leave(old)) || (policy && !policy->take(&word[i])))
 				continue;
 			old = __atomic_exchange_n(&word[i],
-						  old & PTE_SECTION ? word_make(WORD_PROTOTYPE, word_prot(old))
-								    : word_transition(word_pfn(old), word_prot(old)),
-						  __ATOMIC_RELAXED);
+						  word_absent(old, word_prot(old)), __ATOMIC_RELAXED);
 			gather_page(&g, va, old, GATHER_DEACTIVATE);
 			taken++;
 		}

@@ -54,11 +54,14 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 	(void)v;
 	out->prot = word_prot(word);
 	out->private_copy = false;
+	out->clone = word_is_clone(word);
+	if (out->clone)
+		out->prot &= ~PROT_COPY;
 	if (!s) {
 		out->committed = word != 0;
 		return;
 	}
-	if (kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(word & PTE_SECTION))) {
+	if (out->clone || kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(word & PTE_SECTION))) {
 		out->private_copy = out->committed = true;
 		return;
 	}
@@ -90,7 +93,7 @@ static bool view_prot_allowed(u32 section_page, u32 view_prot)
 	return !(view_prot & PROT_EXECUTE) || section_prot & PROT_EXECUTE;
 }
 
-/* Pages of a view of s that will be write-copy: each may become private, and is charged now. */
+/* Pages of a view of s that will be write-copy: each may become private, and is charged now, but under lazy-writecopy. */
 static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
 {
 	u64 n = 0;
@@ -109,7 +112,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
 			     .copy = image || prot & PROT_COPY, .first = first,
 			     .flags = inherit ? 0 : VIEW_NOT_INHERITED };
-	u64 charge = copy_pages(s, first, size >> PAGE_SHIFT, prot);
+	u64 charge = commit_totals.lazy_writecopy ? 0 : copy_pages(s, first, size >> PAGE_SHIFT, prot);
 	bool elsewhere = false;
 	struct view *w;
 	u32 status;

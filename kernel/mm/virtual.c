@@ -53,12 +53,13 @@ static void page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 	}
 	old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
 	if (reachable) {
-		*word = word_valid_make(word_pfn(old), prot, old & PTE_SECTION, false) | (old & PTE_DIRTY);
+		*word = old & PTE_CLONE ? word_clone_valid_make(word_pfn(old), prot)
+					: word_valid_make(word_pfn(old), prot, old & PTE_SECTION, false) | (old & PTE_DIRTY);
 		gather_flush_only(g, va);
 		return;
 	}
 	/* No access: the page leaves the page table, and stays in memory until that is short. */
-	*word = old & PTE_SECTION ? word_make(WORD_PROTOTYPE, prot) : word_transition(word_pfn(old), prot);
+	*word = word_absent(old, prot);
 	gather_page(g, va, old, GATHER_DEACTIVATE);
 }
 
@@ -89,8 +90,8 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 		if (w->section && !state.private_copy) {
 			bool after = prot_for_page(w, va, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
 
-			copies += after && !before;
-			freed += before && !after;
+			copies += after && !before && !commit_totals.lazy_writecopy;
+			freed += before && !after && !commit_totals.lazy_writecopy;
 		}
 	}
 	if (w->section && (status = pt_make_range(v, start, end)))
