@@ -151,16 +151,8 @@ struct cloning {
  */
 static void contents_keep(u32 pfn, u32 prot)
 {
-	struct frame *f = &frames[pfn];
-
-	if (!(prot & (MARK_RESET | MARK_OFFERED)))
-		return;
-	swap_slot_drop(f);
-	f->flags |= FRAME_DIRTY;
-	if (f->state == FRAME_STANDBY) {
-		frame_list_remove(pfn);
-		frame_list_add(pfn, FRAME_MODIFIED);
-	}
+	if (prot & (MARK_RESET | MARK_OFFERED))
+		page_contents_keep(pfn);
 }
 
 /* A valid private page: its frame belongs to the clone page from now on. The parent's new entry. frames_lock held. */

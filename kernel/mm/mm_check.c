@@ -12,6 +12,9 @@ static struct tally {
 	u64 owners;                  /* words that say "in this frame" and own it */
 	u64 slots;                   /* words and frames that own a slot */
 	u64 tables;
+	u64 locked;                  /* valid entries with the mark */
+	u64 clones;                  /* clone pages */
+	u64 clone_refs, clone_words; /* references that they count; words that refer to one */
 } tally;
 
 static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
@@ -22,7 +25,7 @@ static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
 			kprintf("mm_check: " fmt "\n", ##__VA_ARGS__);                                                 \
 	} while (0)
 
-static void check_owner(const word_t *word, bool section)
+static void check_owner(const word_t *word, u8 flags)
 {
 	u32 pfn = word_pfn(*word);
 	const struct frame *f = &frames[pfn];
@@ -30,19 +33,20 @@ static void check_owner(const word_t *word, bool section)
 	tally.owners++;
 	if (f->word != word)
 		WRONG("word %p says frame %u, whose word is %p", (void *)word, pfn, (void *)f->word);
-	if (!!(f->flags & FRAME_SECTION) != section)
-		WRONG("frame %u: section flag is wrong", pfn);
+	if ((f->flags & (FRAME_SECTION | FRAME_CLONE)) != flags)
+		WRONG("frame %u: it has flags %#x, and its word those of %#x", pfn, f->flags, flags);
 	if (word_valid(*word) ? f->state != FRAME_ACTIVE
 			      : f->state != FRAME_STANDBY && f->state != FRAME_MODIFIED && f->state != FRAME_TRANSITION)
 		WRONG("frame %u of word %llx is in state %u", pfn, (unsigned long long)*word, f->state);
 }
 
-static void check_word(const word_t *word, bool section)
+/* flags: FRAME_* that say whose words they are */
+static void check_word(const word_t *word, u8 flags)
 {
 	switch (word_kind(*word)) {
 	case WORD_VALID:
 	case WORD_TRANSITION:
-		check_owner(word, section);
+		check_owner(word, flags);
 		break;
 	case WORD_SWAP:
 		tally.slots++;
@@ -54,13 +58,29 @@ static void check_word(const word_t *word, bool section)
 	}
 }
 
+/*
+ * One of the words that refer to c. The first one also checks c itself; after the last one c is ready for the next check. If
+ * c counts more or fewer than there are, so do the sums.
+ */
+static void check_clone(struct clone_page *c)
+{
+	tally.clone_words++;
+	if (!c->seen++) {
+		tally.clones++;
+		tally.clone_refs += c->refs;
+		check_word(&c->word, FRAME_SECTION | FRAME_CLONE);
+	}
+	if (c->seen == c->refs)
+		c->seen = 0;
+}
+
 static void check_prototypes(struct section *s, u64 first, word_t *words, u64 count, void *arg)
 {
 	(void)s;
 	(void)first;
 	(void)arg;
 	for (u64 i = 0; i < count; i++)
-		check_word(&words[i], true);
+		check_word(&words[i], FRAME_SECTION);
 }
 
 static u64 count_tables(u64 *table, u32 level)
@@ -73,6 +93,35 @@ static u64 count_tables(u64 *table, u32 level)
 	return n;
 }
 
+/* A page of a section's view that has a private copy. */
+static bool is_copy(word_t w)
+{
+	enum word_kind kind = word_kind(w);
+
+	return kind == WORD_ZERO || kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(w & PTE_SECTION));
+}
+
+static void check_valid(struct vspace *v, u64 va, const word_t *word)
+{
+	u32 pfn = word_pfn(*word);
+	const struct frame *f = &frames[pfn];
+
+	tally.entries++;
+	tally.entries_hash += hash(pfn);
+	if (!(*word & PTE_SECTION)) {
+		check_owner(word, 0);
+		return;
+	}
+	if (f->state != FRAME_ACTIVE || (f->flags & (FRAME_SECTION | FRAME_CLONE)) !=
+						(FRAME_SECTION | (*word & PTE_CLONE ? FRAME_CLONE : 0)))
+		WRONG("process %u, %llx: frame %u is not an active page of a %s", v->process_id, (unsigned long long)va, pfn,
+		      *word & PTE_CLONE ? "clone" : "section");
+	else if (*word & PTE_CLONE)
+		check_clone(clone_of(*word));
+	if (*word & PTE_CLONE && *word & PTE_WRITE)
+		WRONG("process %u, %llx: a page shared with a clone can be written to", v->process_id, (unsigned long long)va);
+}
+
 static void check_view(struct vspace *v, struct view *w)
 {
 	u64 va, count, charge = 0;
@@ -82,27 +131,25 @@ static void check_view(struct vspace *v, struct view *w)
 		for (u64 i = 0; i < count; i++) {
 			word_t at = word[i];
 
-			charge += !w->section && at;
-			if (!word_valid(at)) {
-				check_word(&word[i], false);
-				continue;
+			charge += w->section ? is_copy(at) : word_charged(at);
+			if (word_valid(at)) {
+				check_valid(v, va + (i << PAGE_SHIFT), &word[i]);
+				tally.locked += word_prot(at) & MARK_LOCKED && !(w->flags & VIEW_AWE);
+			} else if (word_kind(at) == WORD_CLONE) {
+				check_clone(clone_of(at));
+			} else {
+				check_word(&word[i], 0);
 			}
-			tally.entries++;
-			tally.entries_hash += hash(word_pfn(at));
-			if (!(at & PTE_SECTION))
-				check_owner(&word[i], false);
-			else if (frames[word_pfn(at)].state != FRAME_ACTIVE || !(frames[word_pfn(at)].flags & FRAME_SECTION))
-				WRONG("process %u, %llx: frame %u is not an active page of a section", v->process_id,
-				      (unsigned long long)va, word_pfn(at));
 		}
-	if (!w->section && charge != w->charge)
-		WRONG("process %u, view %llx: %llu pages committed, %llu charged", v->process_id,
+	/* A section's view is charged for the pages that may be copied, but under lazy-writecopy for those that were. */
+	if ((!w->section || commit_totals.lazy_writecopy) && charge != w->charge)
+		WRONG("process %u, view %llx: %llu pages to be charged, %llu charged", v->process_id,
 		      (unsigned long long)w->node.start, (unsigned long long)charge, (unsigned long long)w->charge);
 }
 
 static void check_vspace(struct vspace *v)
 {
-	u64 charge = 0, before = tally.entries, tables;
+	u64 charge = 0, before = tally.entries, locked = tally.locked, tables;
 
 	if (!v->pml4_phys)
 		return;
@@ -113,6 +160,8 @@ static void check_vspace(struct vspace *v)
 		check_view(v, view_of(n));
 	}
 	tables = count_tables(phys_to_virt(v->pml4_phys), 4);
+	for (u32 spare = v->spare_tables; spare; spare = frames[spare].next)
+		tables++;
 	tally.tables += tables;
 	if (charge != v->private_charge)
 		WRONG("process %u: views hold %llu pages of charge, the address space %llu", v->process_id,
@@ -120,6 +169,9 @@ static void check_vspace(struct vspace *v)
 	if (tables != v->table_charge)
 		WRONG("process %u: %llu page tables, %llu charged", v->process_id, (unsigned long long)tables,
 		      (unsigned long long)v->table_charge);
+	if (tally.locked - locked != v->locked)
+		WRONG("process %u: %llu locked entries, %llu counted", v->process_id,
+		      (unsigned long long)(tally.locked - locked), (unsigned long long)v->locked);
 	if (tally.entries - before != v->resident)
 		WRONG("process %u: %llu valid entries, %llu counted", v->process_id,
 		      (unsigned long long)(tally.entries - before), (unsigned long long)v->resident);
@@ -201,6 +253,9 @@ u64 mm_check(void)
 	check_total("slots in use", tally.slots, swap_slots_in_use());
 	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
 	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
+	check_total("references to clone pages", tally.clone_words, tally.clone_refs);
+	check_total("charge of clone pages", commit_totals.lazy_writecopy ? tally.clones : 0,
+		    commit_totals.by_owner[COMMIT_CLONES]);
 	check_total("charge of page tables", tally.tables, commit_totals.by_owner[COMMIT_TABLES]);
 
 	spin_unlock(&frames_lock);

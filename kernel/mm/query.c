@@ -145,8 +145,10 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 	if (!state.committed)
 		return;
 	out->protect = prot_to_page(state.prot);
-	if (state.prot & PROT_COPY)
+	if (state.prot & PROT_COPY || (state.clone && state.prot & PROT_WRITE))
 		out->flags |= BS_WRITE_COPY;
+	if (state.clone)
+		out->flags |= BS_CLONE;
 	if (word_valid(word))
 		out->flags |= BS_VALID | (word & PTE_DIRTY ? BS_DIRTY : 0) | (word & PTE_ACCESSED ? BS_ACCESSED : 0);
 	if (s && !state.private_copy) {
@@ -164,7 +166,7 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 			out->offset = s->backing->offset(s, index);
 	} else {
 		spin_lock(&frames_lock);
-		word_backing(at ? *at : 0, out);
+		word_backing(state.clone ? clone_of(word)->word : at ? *at : 0, out);
 		spin_unlock(&frames_lock);
 	}
 }
