@@ -145,10 +145,10 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 	if (!state.committed)
 		return;
 	out->protect = prot_to_page(state.prot);
-	if (state.prot & PROT_COPY || (state.clone && state.prot & PROT_WRITE))
+	if (state.prot & PROT_COPY)
 		out->flags |= BS_WRITE_COPY;
-	if (state.clone)
-		out->flags |= BS_CLONE;
+	if (state.clone && clone_of(word)->refs > 1)
+		out->flags |= BS_CLONE | (state.prot & PROT_WRITE ? BS_WRITE_COPY : 0);
 	if (word_valid(word))
 		out->flags |= BS_VALID | (word & PTE_DIRTY ? BS_DIRTY : 0) | (word & PTE_ACCESSED ? BS_ACCESSED : 0);
 	if (s && !state.private_copy) {
