@@ -3,6 +3,7 @@
  * how many copies the test of many makes (12).
  */
 #include "fork.h"
+#include "rtl.h"
 
 #define PAGES 64
 #define SIZE (PAGES * PAGE_BYTES)
@@ -672,6 +673,9 @@ static void all(void)
 
 int main(int argc, char **argv)
 {
+	/* The event that this thread sleeps on when a lock of ntdll's is taken: it is made once, and stays. */
+	ULONG zero = 0, one = 1;
+	RtlWaitOnAddress(&zero, &one, sizeof(zero), NULL);
 	if (argc > 1)
 		many = atoi(argv[1]) < 64 ? atoi(argv[1]) : 64;
 	probes_init();
