@@ -54,7 +54,7 @@ struct need {
 
 static bool inherited(const struct view *w)
 {
-	return !(w->flags & (VIEW_NOT_INHERITED | VIEW_AWE | VIEW_LARGE));
+	return !(w->flags & (VIEW_NOT_INHERITED | VIEW_AWE) || w->large);
 }
 
 /* Does the word stand for a page with contents that nobody else has yet? */
@@ -244,6 +244,17 @@ static void view_charge(struct cloning *k, struct view *w, struct view *copy)
 	k->to->private_charge += copy->charge;
 }
 
+/* A section's large pages are there for all who map it. */
+static void large_clone(struct cloning *k, const struct view *w)
+{
+	for (u64 va = w->node.start; va < w->node.end; va += LARGE_PAGE) {
+		word_t *entry;
+
+		check(!pt_large_make(k->to, va, &entry)); /* of spare tables */
+		*entry = *pt_large(k->from, va);
+	}
+}
+
 static void view_clone(struct cloning *k, struct view *w)
 {
 	struct view *copy = block_take(&k->supply.views, &k->supply.view_count);
@@ -255,6 +266,8 @@ static void view_clone(struct cloning *k, struct view *w)
 	if (w->section)
 		section_ref(w->section);
 	k->zeros = 0;
+	if (w->flags & VIEW_LARGE)
+		large_clone(k, w);
 	for (u64 va = w->node.start; (word = pt_next(k->from, &va, w->node.end, &count)); va += count << PAGE_SHIFT) {
 		check(!pt_word_make(k->to, va, true, &out)); /* of a spare table */
 		for (u64 i = 0; i < count; i++)

@@ -36,7 +36,7 @@ void fault_copy_release(struct fault *f)
 /* ---- the last reference takes the page ---- */
 
 /* The frame changes hands, to the process. Whatever it was backed by, it is written to now. */
-static void frame_take(struct fault *f, struct frame *frame)
+static void page_take(struct fault *f, struct frame *frame)
 {
 	swap_slot_drop(frame);
 	frame->word = f->word;
@@ -55,7 +55,7 @@ static bool section_steal(struct fault *f, struct frame *frame)
 	last = frame->shares == 1;
 	if (last) {
 		*section_word(s, view_index(f->view, f->va)) = word_zero(0);
-		frame_take(f, frame);
+		page_take(f, frame);
 	}
 	spin_unlock(&frames_lock);
 	return last;
@@ -69,7 +69,7 @@ static bool clone_steal(struct fault *f, struct clone_page *c, struct frame *fra
 	spin_lock(&frames_lock);
 	last = c->refs == 1;
 	if (last)
-		frame_take(f, frame);
+		page_take(f, frame);
 	spin_unlock(&frames_lock);
 	if (!last)
 		return false;
@@ -104,7 +104,7 @@ static void source_leave(u32 source_pfn, struct clone_page *c)
 	u32 to_free = 0;
 
 	spin_lock(&frames_lock);
-	if (!--frames[source_pfn].shares)
+	if (!--frames[source_pfn].shares && frames[source_pfn].state == FRAME_ACTIVE) /* not in a large page */
 		frame_deactivate(source_pfn);
 	if (c && !clone_unref(c, &to_free))
 		c = NULL;

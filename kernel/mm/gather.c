@@ -56,7 +56,8 @@ static bool page_leave(u32 pfn, enum gather_what what)
 	/* A section's page that nobody maps any more stays the section's; a clone page's goes with its last reference. */
 	if (what == GATHER_GIVE_UP && !(frames[pfn].flags & FRAME_SECTION))
 		return frame_give_up(pfn);
-	frame_deactivate(pfn);
+	if (frames[pfn].state != FRAME_PHYSICAL) /* of a section of large pages: stays where it is */
+		frame_deactivate(pfn);
 	return false;
 }
 
@@ -74,7 +75,7 @@ void gather_finish(struct gather *g)
 		struct frame *f = &frames[pfn];
 		struct clone_page *c = f->flags & FRAME_CLONE ? (struct clone_page *)f->word : NULL;
 
-		assert(f->state == FRAME_ACTIVE && f->shares);
+		assert((f->state == FRAME_ACTIVE || f->state == FRAME_PHYSICAL) && f->shares);
 		if (g->pages[i].dirty)
 			f->flags |= FRAME_DIRTY;
 		if (!--f->shares && page_leave(pfn, g->pages[i].what))

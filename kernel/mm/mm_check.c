@@ -15,6 +15,8 @@ static struct tally {
 	u64 locked;                  /* valid entries with the mark */
 	u64 clones;                  /* clone pages */
 	u64 clone_refs, clone_words; /* references that they count; words that refer to one */
+	u64 windows;                 /* valid entries of windows, which are not part of the working set */
+	u64 physical, physical_hash; /* frames that somebody was given for good, and which */
 } tally;
 
 static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
@@ -88,10 +90,70 @@ static u64 count_tables(u64 *table, u32 level)
 	u64 n = 1;
 
 	for (u32 i = 0; level > 1 && i < (level == 4 ? 256 : 512); i++)
-		if (table[i] & PTE_VALID)
+		if ((table[i] & (PTE_VALID | PTE_LARGE)) == PTE_VALID)
 			n += count_tables(phys_to_virt(table[i] & PTE_ADDRESS), level - 1);
 	return n;
 }
+
+/* ---- what never leaves memory ---- */
+
+static void check_physical(u32 pfn, u32 flags, u64 owner)
+{
+	const struct frame *f = &frames[pfn];
+
+	tally.physical++;
+	tally.physical_hash += hash(pfn);
+	if (f->state != FRAME_PHYSICAL || (f->flags & FRAME_LARGE) != flags || f->backing != owner)
+		WRONG("frame %u: state %u, flags %x, owner %llx: it was given for good", pfn, f->state, f->flags,
+		      (unsigned long long)f->backing);
+}
+
+static void check_run(const struct large_run *run)
+{
+	for (u64 i = 0; i < large_run_pages(run); i++)
+		check_physical(large_run_frame(run, i), FRAME_LARGE, 0);
+}
+
+static void check_large_view(struct vspace *v, struct view *w)
+{
+	const struct large_run *run = w->section ? w->section->large : w->large;
+
+	for (u64 va = w->node.start; va < w->node.end; va += LARGE_PAGE)
+		if (large_pfn(v, va) != large_run_frame(run, view_index(w, va)))
+			WRONG("process %u, %llx: large page of frame %u, not %u", v->process_id, (unsigned long long)va,
+			      large_pfn(v, va), large_run_frame(run, view_index(w, va)));
+}
+
+/* The pages that v was given, by AllocateUserPhysicalPages and in large pages. */
+static void check_given(struct vspace *v)
+{
+	u64 before = tally.physical;
+
+	for (u32 pfn = v->awe_first; pfn && tally.physical <= frame_counts.total; pfn = frames[pfn].next) {
+		check_physical(pfn, 0, (u64)v);
+		if (!frames[pfn].word != !frames[pfn].shares)
+			WRONG("frame %u: word %p, shares %u", pfn, (void *)frames[pfn].word, frames[pfn].shares);
+	}
+	for (struct tree_node *n = tree_first(&v->views); n; n = tree_next(n))
+		if (view_of(n)->large)
+			check_run(view_of(n)->large);
+	if (tally.physical - before != v->physical)
+		WRONG("process %u: %llu physical pages, %llu counted", v->process_id,
+		      (unsigned long long)(tally.physical - before), (unsigned long long)v->physical);
+}
+
+static void check_window_entry(struct vspace *v, const word_t *word)
+{
+	const struct frame *f = &frames[word_pfn(*word)];
+
+	tally.windows++;
+	tally.owners++;
+	if (f->word != word || f->state != FRAME_PHYSICAL || f->backing != (word_t)v || !(word_prot(*word) & MARK_LOCKED))
+		WRONG("process %u: a window's entry %llx is not that of its frame (state %u)", v->process_id,
+		      (unsigned long long)*word, f->state);
+}
+
+/* ---- address spaces ---- */
 
 /* A page of a section's view that has a private copy. */
 static bool is_copy(word_t w)
@@ -101,25 +163,34 @@ static bool is_copy(word_t w)
 	return kind == WORD_ZERO || kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(w & PTE_SECTION));
 }
 
-static void check_valid(struct vspace *v, u64 va, const word_t *word)
+/* An entry that says where a section's or a clone page is as well. */
+static void check_cache(struct vspace *v, struct view *w, u64 va, word_t at)
 {
-	u32 pfn = word_pfn(*word);
-	const struct frame *f = &frames[pfn];
+	const struct frame *f = &frames[word_pfn(at)];
+	u32 flags = FRAME_SECTION | (at & PTE_CLONE ? FRAME_CLONE : 0);
+	bool large = w->section && w->section->large && !(at & PTE_CLONE);
 
-	tally.entries++;
-	tally.entries_hash += hash(pfn);
-	if (!(*word & PTE_SECTION)) {
-		check_owner(word, 0);
-		return;
-	}
-	if (f->state != FRAME_ACTIVE || (f->flags & (FRAME_SECTION | FRAME_CLONE)) !=
-						(FRAME_SECTION | (*word & PTE_CLONE ? FRAME_CLONE : 0)))
-		WRONG("process %u, %llx: frame %u is not an active page of a %s", v->process_id, (unsigned long long)va, pfn,
-		      *word & PTE_CLONE ? "clone" : "section");
-	else if (*word & PTE_CLONE)
-		check_clone(clone_of(*word));
-	if (*word & PTE_CLONE && *word & PTE_WRITE)
+	if (large ? f->state != FRAME_PHYSICAL
+		  : f->state != FRAME_ACTIVE || (f->flags & (FRAME_SECTION | FRAME_CLONE)) != flags)
+		WRONG("process %u, %llx: frame %u is not an active page of a %s", v->process_id, (unsigned long long)va,
+		      word_pfn(at), at & PTE_CLONE ? "clone" : "section");
+	else if (at & PTE_CLONE)
+		check_clone(clone_of(at));
+	if (at & PTE_CLONE && at & PTE_WRITE)
 		WRONG("process %u, %llx: a page shared with a clone can be written to", v->process_id, (unsigned long long)va);
+}
+
+static void check_valid(struct vspace *v, struct view *w, u64 va, const word_t *word)
+{
+	tally.entries++;
+	tally.entries_hash += hash(word_pfn(*word));
+	tally.locked += word_prot(*word) & MARK_LOCKED && !(w->flags & VIEW_AWE);
+	if (w->flags & VIEW_AWE)
+		check_window_entry(v, word);
+	else if (*word & PTE_SECTION)
+		check_cache(v, w, va, *word);
+	else
+		check_owner(word, 0);
 }
 
 static void check_view(struct vspace *v, struct view *w)
@@ -127,19 +198,19 @@ static void check_view(struct vspace *v, struct view *w)
 	u64 va, count, charge = 0;
 	word_t *word;
 
+	if (w->flags & VIEW_LARGE)
+		check_large_view(v, w);
 	for (va = w->node.start; (word = pt_next(v, &va, w->node.end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++) {
 			word_t at = word[i];
 
-			charge += w->section ? is_copy(at) : word_charged(at);
-			if (word_valid(at)) {
-				check_valid(v, va + (i << PAGE_SHIFT), &word[i]);
-				tally.locked += word_prot(at) & MARK_LOCKED && !(w->flags & VIEW_AWE);
-			} else if (word_kind(at) == WORD_CLONE) {
+			charge += w->section ? is_copy(at) : !(w->flags & VIEW_AWE) && word_charged(at);
+			if (word_valid(at))
+				check_valid(v, w, va + (i << PAGE_SHIFT), &word[i]);
+			else if (word_kind(at) == WORD_CLONE)
 				check_clone(clone_of(at));
-			} else {
+			else
 				check_word(&word[i], 0);
-			}
 		}
 	/* A section's view is charged for the pages that may be copied, but under lazy-writecopy for those that were. */
 	if ((!w->section || commit_totals.lazy_writecopy) && charge != w->charge)
@@ -149,7 +220,7 @@ static void check_view(struct vspace *v, struct view *w)
 
 static void check_vspace(struct vspace *v)
 {
-	u64 charge = 0, before = tally.entries, locked = tally.locked, tables;
+	u64 charge = 0, before = tally.entries - tally.windows, locked = tally.locked, tables;
 
 	if (!v->pml4_phys)
 		return;
@@ -159,6 +230,7 @@ static void check_vspace(struct vspace *v)
 		charge += view_of(n)->charge;
 		check_view(v, view_of(n));
 	}
+	check_given(v);
 	tables = count_tables(phys_to_virt(v->pml4_phys), 4);
 	for (u32 spare = v->spare_tables; spare; spare = frames[spare].next)
 		tables++;
@@ -172,9 +244,9 @@ static void check_vspace(struct vspace *v)
 	if (tally.locked - locked != v->locked)
 		WRONG("process %u: %llu locked entries, %llu counted", v->process_id,
 		      (unsigned long long)(tally.locked - locked), (unsigned long long)v->locked);
-	if (tally.entries - before != v->resident)
+	if (tally.entries - tally.windows - before != v->resident)
 		WRONG("process %u: %llu valid entries, %llu counted", v->process_id,
-		      (unsigned long long)(tally.entries - before), (unsigned long long)v->resident);
+		      (unsigned long long)(tally.entries - tally.windows - before), (unsigned long long)v->resident);
 }
 
 static void check_list(enum frame_state s, const char *name)
@@ -192,7 +264,7 @@ static void check_list(enum frame_state s, const char *name)
 
 static void check_frames(void)
 {
-	u64 first, count, shares = 0, shares_hash = 0, owned = 0;
+	u64 first, count, shares = 0, shares_hash = 0, owned = 0, physical = 0, physical_hash = 0;
 
 	for (u32 r = 0; frame_range(r, &first, &count); r++)
 		for (u64 pfn = first; pfn < first + count; pfn++) {
@@ -201,7 +273,11 @@ static void check_frames(void)
 			owned += f->word != NULL;
 			shares += f->shares;
 			shares_hash += f->shares * hash(pfn);
-			if (f->state != FRAME_KERNEL && word_kind(f->backing) == WORD_SWAP) {
+			if (f->state == FRAME_PHYSICAL) {
+				physical++;
+				physical_hash += hash(pfn);
+			}
+			if (f->state != FRAME_KERNEL && f->state != FRAME_PHYSICAL && word_kind(f->backing) == WORD_SWAP) {
 				tally.slots++;
 				if (!swap_slot_used(word_swap_file(f->backing), word_swap_slot(f->backing)))
 					WRONG("frame %llu names a free slot", (unsigned long long)pfn);
@@ -213,6 +289,10 @@ static void check_frames(void)
 	if (shares != tally.entries || shares_hash != tally.entries_hash)
 		WRONG("frames count %llu shares, page tables have %llu valid entries%s", (unsigned long long)shares,
 		      (unsigned long long)tally.entries, shares == tally.entries ? ", of other frames" : "");
+	if (physical != tally.physical || physical_hash != tally.physical_hash || physical != frame_counts.physical)
+		WRONG("%llu physical frames, %llu given to somebody, %llu counted%s", (unsigned long long)physical,
+		      (unsigned long long)tally.physical, (unsigned long long)frame_counts.physical,
+		      physical == tally.physical ? ", others" : "");
 	check_list(FRAME_FREE, "free");
 	check_list(FRAME_ZEROED, "zeroed");
 	check_list(FRAME_STANDBY, "standby");
@@ -248,6 +328,8 @@ u64 mm_check(void)
 	list_for_each(&all_sections, s, all_link) {
 		section_for_each_table(s, check_prototypes, NULL);
 		sections += s->charge;
+		if (s->large)
+			check_run(s->large);
 	}
 	check_frames();
 	check_total("slots in use", tally.slots, swap_slots_in_use());
@@ -256,6 +338,7 @@ u64 mm_check(void)
 	check_total("references to clone pages", tally.clone_words, tally.clone_refs);
 	check_total("charge of clone pages", commit_totals.lazy_writecopy ? tally.clones : 0,
 		    commit_totals.by_owner[COMMIT_CLONES]);
+	check_total("charge of physical pages", tally.physical, commit_totals.by_owner[COMMIT_PHYSICAL]);
 	check_total("charge of page tables", tally.tables, commit_totals.by_owner[COMMIT_TABLES]);
 
 	spin_unlock(&frames_lock);
