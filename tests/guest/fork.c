@@ -3,7 +3,8 @@
  * how many copies the test of many makes (12).
  */
 #include "fork.h"
-#include "rtl.h"
+
+NTSTATUS NTAPI RtlWaitOnAddress(const volatile void *address, const void *compare, SIZE_T size, const LARGE_INTEGER *timeout);
 
 #define PAGES 64
 #define SIZE (PAGES * PAGE_BYTES)
@@ -478,12 +479,15 @@ static char *counted;
 static DWORD WINAPI counting_thread(void *argument)
 {
 	uint64_t first = (uint64_t)(ULONG_PTR)argument;
-	for (uint64_t n = 1; !threads_stop; n++)
+	for (uint64_t n = 1; !threads_stop; n++) {
 		for (uint64_t page = first; page < first + 16; page++) {
 			volatile uint64_t *words = (volatile uint64_t *)(counted + page * PAGE_BYTES);
 			words[0] = n;
 			words[511] = n;
 		}
+		if (n % 64 == 0)
+			Sleep(1); /* so that others run too */
+	}
 	return 0;
 }
 
@@ -514,7 +518,7 @@ static void test_threads(void)
 	threads_stop = 0;
 	for (int i = 0; i < 4; i++)
 		threads[i] = CreateThread(NULL, 0, counting_thread, (void *)(ULONG_PTR)(i * 16), 0, NULL);
-	for (int i = 0; i < 10; i++) {
+	for (int i = 0; i < 6; i++) {
 		wrong += fork_run(child_frozen, NULL);
 		tap_alive();
 	}
@@ -633,7 +637,10 @@ static void test_charge(void)
 	is(fork_end(&copy), 0, "it ends");
 	for (int i = 0; i < 100 && memory_now().commit_page_tables > before.commit_page_tables; i++)
 		Sleep(10);
-	is(memory_now().commit_private + memory_now().commit_clones, before.commit_private, "and all is given back");
+	/* Under lazy-writecopy what was written to meanwhile for the first time is charged since. */
+	is_within(memory_now().commit_private + memory_now().commit_clones, before.commit_private,
+		  before.commit_private + before.commit_clones + (option_is("commit", "lazy-writecopy") ? 32 : 0),
+		  "and all is given back");
 	VirtualFree(fresh, 0, MEM_RELEASE);
 
 	/* More than half of what is left: two of it do not fit. */

@@ -45,7 +45,7 @@ int main(int argc, char **argv)
 	struct bs_memory m = memory_now();
 	struct bs_paging_file file;
 	tour.paging_file = m.paging_file_pages > 0;
-	tour.overcommit = m.commit_policy != 0;
+	tour.overcommit = m.commit_policy == BS_COMMIT_OVERCOMMIT;
 	double start = seconds_now();
 	printf("tour: where is memory backed?\n");
 	say("Memory for pages: %s, %s of it available. Commit limit: %s, %s charged, policy %s.",
