@@ -292,9 +292,6 @@ static u32 clone_locked(struct cloning *k, const struct need *n)
 	/* Pages without contents may be more than were counted: some were just discarded from standby. Never fewer. */
 	commit_charge_always(COMMIT_PRIVATE, to->private_charge - n->charge);
 	to->resident_peak = to->resident;
-	to->working_set_min = from->working_set_min;
-	to->working_set_max = from->working_set_max;
-	to->working_set_flags = from->working_set_flags;
 	tlb_flush_range(from, USER_LOW, (USER_HIGH - USER_LOW) >> PAGE_SHIFT); /* what could be written is read-only now */
 	return STATUS_SUCCESS;
 }
@@ -318,13 +315,18 @@ u32 vspace_clone(struct vspace *from, struct vspace *to)
 {
 	struct cloning k = { .from = from, .to = to };
 	struct need n;
-	u32 status;
+	u64 min, max;
+	u32 flags, status;
 
 	mutex_lock(&from->lock);
 	n = need_of(from);
+	min = from->working_set_min;
+	max = from->working_set_max;
+	flags = from->working_set_flags;
 	mutex_unlock(&from->lock);
+	status = vspace_working_set_limit(to, min, max, flags);
 	/* Other threads may get and use more memory while we wait for ours. */
-	for (;;) {
+	while (!status) {
 		status = supply_get(&k.supply, &n, to);
 		if (status)
 			break;

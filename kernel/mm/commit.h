@@ -22,6 +22,7 @@ struct commit_totals {
 	u64 charge, limit, peak, refused; /* pages; refused: requests */
 	u64 by_owner[COMMIT_OWNERS];
 	u64 fixed_limit;                  /* of page tables, kernel memory and physical pages, which can't leave memory; 0: none */
+	u64 fixed_reserved;               /* of that limit: pages that processes may lock in memory */
 	bool overcommit;                  /* nothing else is refused */
 	bool lazy_writecopy;              /* private copies are charged when they are made, not when they become possible */
 };
@@ -41,6 +42,12 @@ void commit_charge_always(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);
 /* The promise stays, and somebody else holds it. */
 void commit_move(enum commit_owner from, enum commit_owner to, u64 pages);
+/*
+ * Room under the fixed limit for pages that may be locked in memory. No charge: what is locked was charged when it was
+ * allocated. False, nothing reserved: memory could not hold it without paging.
+ */
+bool commit_fixed_reserve(u64 pages);
+void commit_fixed_unreserve(u64 pages);
 void commit_limit_add(u64 pages);
 void commit_limit_remove(u64 pages); /* what is promised stays promised: until it is given back, nothing more is */
 

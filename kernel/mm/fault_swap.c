@@ -70,6 +70,8 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 		frames[pfn].word = place;
 		frames[pfn].backing = *place;
 		frames[pfn].flags = FRAME_READING | flags;
+		if (flags == FRAME_SECTION)
+			frames[pfn].use = f->view->section->backing->use;
 		frame_state_set(pfn, FRAME_TRANSITION);
 		*place = word_transition(pfn, word_prot(*place));
 		spin_unlock(&frames_lock);

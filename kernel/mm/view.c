@@ -106,17 +106,14 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 	enum word_kind kind = word_kind(word);
 	struct section *s = w->section;
 
-	out->prot = word_prot(word);
+	out->prot = word_own_prot(word);
 	out->private_copy = false;
-	out->clone = false;
+	out->clone = word_is_clone(word);
 	if (w->flags & VIEW_LARGE) {
 		out->committed = true;
 		out->prot = large_prot(v, va);
 		return;
 	}
-	out->clone = word_is_clone(word);
-	if (out->clone)
-		out->prot &= ~PROT_COPY;
 	if (!s) {
 		out->committed = word != 0;
 		return;
@@ -150,7 +147,7 @@ static bool view_prot_allowed(u32 section_page, u32 view_prot)
 	if (view_prot & PROT_WRITE && !(view_prot & PROT_COPY) &&
 	    ((section_prot & (PROT_WRITE | PROT_COPY)) != PROT_WRITE))
 		return false;
-	return !(view_prot & PROT_EXECUTE) || section_prot & PROT_EXECUTE;
+	return !(view_prot & (PROT_READ | PROT_EXECUTE) & ~section_prot);
 }
 
 /* Pages of a view of s that will be write-copy: each may become private, and is charged now, but under lazy-writecopy. */
@@ -171,7 +168,8 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	bool image = s->attributes & SEC_IMAGE;
 	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
 			     .copy = image || prot & PROT_COPY, .first = first,
-			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) };
+			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) |
+				      (type & SEC_NO_CHANGE ? VIEW_NO_CHANGE : 0) };
 	u64 charge = commit_totals.lazy_writecopy ? 0 : copy_pages(s, first, size >> PAGE_SHIFT, prot);
 	bool elsewhere = false;
 	struct view *w;
@@ -229,6 +227,10 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 
 	if (!prot_from_page(protect, &prot) || prot & PROT_GUARD)
 		return STATUS_INVALID_PAGE_PROTECTION;
+	if (section_caching(s) && prot) {
+		prot = (prot & ~(PROT_NOCACHE | PROT_WRITECOMBINE)) | section_caching(s);
+		protect = prot_to_page(prot);
+	}
 	/* A placeholder may begin at any page. */
 	if (!IS_ALIGNED(offset | at, type & MEM_REPLACE_PLACEHOLDER ? PAGE_SIZE : GRANULARITY))
 		return STATUS_MAPPED_ALIGNMENT;

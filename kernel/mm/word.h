@@ -122,6 +122,12 @@ static inline bool word_is_clone(word_t w)
 	return word_valid(w) ? w & PTE_CLONE : word_kind(w) == WORD_CLONE;
 }
 
+/* The protection as the process knows it. */
+static inline u32 word_own_prot(word_t w)
+{
+	return word_is_clone(w) ? word_prot(w) & ~PROT_COPY : word_prot(w);
+}
+
 /*
  * The valid entry for a frame. Write access reaches the hardware only for PROT_WRITE without PROT_COPY; a guarded or
  * inaccessible page, or one on offer, never gets a valid entry. section: the page belongs to a prototype word. dirty: it will be written at once.
