@@ -53,11 +53,14 @@ void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot)
 /* The last share has gone. True: the frame is to be freed. */
 static bool page_leave(u32 pfn, enum gather_what what)
 {
-	/* A section's page that nobody maps any more stays the section's; a clone page's goes with its last reference. */
-	if (what == GATHER_GIVE_UP && !(frames[pfn].flags & FRAME_SECTION))
+	const struct frame *f = &frames[pfn];
+
+	if (f->state == FRAME_PHYSICAL) /* of a section of large pages: stays the section's */
+		return false;
+	/* So does any section's page that nobody maps any more. A clone page's goes with its last reference. */
+	if (what == GATHER_GIVE_UP && !(f->flags & FRAME_SECTION))
 		return frame_give_up(pfn);
-	if (frames[pfn].state != FRAME_PHYSICAL) /* of a section of large pages: stays where it is */
-		frame_deactivate(pfn);
+	frame_deactivate(pfn);
 	return false;
 }
 
