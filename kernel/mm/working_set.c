@@ -145,7 +145,7 @@ static u32 protection_code(u32 prot)
 
 static u64 entry(u64 va, word_t word)
 {
-	return va | protection_code(word_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
+	return va | protection_code(word_own_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
 	       (word & PTE_SECTION ? WORKING_SET_SHARED : 0);
 }
 
@@ -193,7 +193,7 @@ static u64 attributes(struct vspace *v, u64 va)
 		return w->section && !state.private_copy ? WORKING_SET_EX_SHARED : 0;
 	}
 	return WORKING_SET_EX_VALID | share_count(word) << WORKING_SET_EX_SHARE_COUNT_SHIFT |
-	       (u64)prot_to_page(word_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
+	       (u64)prot_to_page(word_own_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
 	       (word & PTE_SECTION ? WORKING_SET_EX_SHARED : 0) |
 	       (word_prot(word) & MARK_LOCKED || w->flags & VIEW_AWE ? WORKING_SET_EX_LOCKED : 0);
 }
