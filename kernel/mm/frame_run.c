@@ -61,6 +61,7 @@ static bool run_take(u64 at, u32 count)
 	for (u32 i = 0; can && i < count; i++) {
 		frame_take(at + i);
 		frames[at + i].state = FRAME_KERNEL;
+		frames[at + i].use = BS_USE_KERNEL;
 	}
 	spin_unlock(&frames_lock);
 	return can;
