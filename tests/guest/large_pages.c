@@ -331,12 +331,16 @@ static void test_scattered(void)
 #define WORKERS 3
 #define WORK_PAGES 300
 
-static volatile LONG stop, wrong_pages;
+static volatile LONG stop, pause, wrong_pages;
 
 static DWORD WINAPI worker(void *base)
 {
 	uint64_t owner = 30;
 	while (!stop) {
+		if (pause) { /* freeing page by page interrupts all who run */
+			Sleep(1);
+			continue;
+		}
 		for (uint64_t i = 0; i < WORK_PAGES; i++)
 			pattern_fill(base, i, owner);
 		InterlockedExchangeAdd(&wrong_pages, (LONG)pattern_wrong(base, 0, WORK_PAGES, owner));
@@ -362,8 +366,12 @@ static void test_moved(void)
 	}
 	for (int round = 0; round < 5; round++) {
 		uint64_t fill;
-		char *p = scatter(90, &fill), *l = large(1);
+		pause = 1;
+		char *p = scatter(90, &fill);
+		pause = 0;
+		char *l = large(1);
 		got += l != NULL;
+		Sleep(20);
 		release(l);
 		release(p);
 		tap_alive();
