@@ -1,6 +1,6 @@
 /*
- * Where each page is backed now, and why: of an address space's pages, and of the machine's frames. The page's word says
- * where it is, its frame says what stands behind it; nothing is kept for these answers alone.
+ * Where each page is backed now, and why: of an address space's pages, and of the machine's frames. The page's word
+ * says where it is, its frame says what stands behind it; nothing is kept for these answers alone.
  */
 #include "lib/string.h"
 #include "mm/vspace.h"

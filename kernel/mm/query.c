@@ -1,6 +1,6 @@
 /*
- * Questions about address spaces and memory as a whole: which regions there are, how many pages of what kind. Where a page
- * is, and why, tells backed.c.
+ * Questions about address spaces and memory as a whole: which regions there are, how many pages of what kind. Where a
+ * page is, and why, tells backed.c.
  */
 #include "lib/string.h"
 #include "mm/pool.h"
@@ -9,8 +9,8 @@
 #include "mm/vspace.h"
 
 /*
- * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor, where
- * that counts, of the section's. At least one page. So a large reservation is not asked page by page.
+ * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor,
+ * where that counts, of the section's. At least one page. So a large reservation is not asked page by page.
  */
 static u64 uniform_end(struct vspace *v, struct view *w, u64 va)
 {

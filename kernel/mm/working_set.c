@@ -1,6 +1,6 @@
 /*
- * Working sets: which pages a process has in its page tables, and the limits of how many. Source: Windows documentation of
- * SetProcessWorkingSetSizeEx, QueryWorkingSet and QueryWorkingSetEx.
+ * Working sets: which pages a process has in its page tables, and the limits of how many. Source: Windows documentation
+ * of SetProcessWorkingSetSizeEx, QueryWorkingSet and QueryWorkingSetEx.
  *
  * A minimum lets the process lock that many pages, less a few; so memory must be able to hold the minima of all who may
  * lock. Nobody has to be asked before the first page is locked, as long as the minimum is the default one.
@@ -105,8 +105,8 @@ static bool take_any(word_t *word)
 }
 
 /*
- * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not the
- * one that leaves each time, and every instruction gets all the pages that it needs in the end.
+ * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not
+ * the one that leaves each time, and every instruction gets all the pages that it needs in the end.
  */
 void working_set_enforce(struct vspace *v)
 {

@@ -233,8 +233,11 @@ static u32 query_quota(struct process *p, const u64 *a)
 	q.limits.maximum_working_set = p->vspace->working_set_max * PAGE_SIZE;
 	flags = p->vspace->working_set_flags;
 	process_vspace_leave(p);
-	q.flags = (flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE ? QUOTA_LIMITS_HARDWS_MIN_ENABLE : QUOTA_LIMITS_HARDWS_MIN_DISABLE) |
-		  (flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE ? QUOTA_LIMITS_HARDWS_MAX_ENABLE : QUOTA_LIMITS_HARDWS_MAX_DISABLE);
+	q.flags = flags;
+	if (!(flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE))
+		q.flags |= QUOTA_LIMITS_HARDWS_MIN_DISABLE;
+	if (!(flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE))
+		q.flags |= QUOTA_LIMITS_HARDWS_MAX_DISABLE;
 	return user_return(a[2], (u32)a[3], a[4], &q, (u32)a[3] == sizeof(q.limits) ? sizeof(q.limits) : sizeof(q));
 }
 
