@@ -104,10 +104,12 @@ LIBRARY_SAMPLES = {
                  'AdjustTokenPrivileges(t, 0, NULL, 0, NULL, NULL); PrivilegeCheck(t, NULL, &b);'),
     "kernel32": (["-DNTDDI_VERSION=0x0A000006"], [],
                  'HANDLE p = GetCurrentProcess(); SIZE_T a, b; DWORD f; ULONG_PTR n = 1; PVOID w; ULONGLONG q; UCHAR c;'
-                 'VirtualAllocExNuma(p, 0, 1, 0, 0, 0); GetWriteWatch(0, 0, 1, &w, &n, &f); SetThreadStackGuarantee(&f);'
+                 'VirtualAllocExNuma(p, 0, 1, 0, 0, 0); GetWriteWatch(0, 0, 1, &w, &n, &f);'
+                 'SetThreadStackGuarantee(&f);'
                  'SetProcessWorkingSetSizeEx(p, 1, 1, 0); GetProcessWorkingSetSizeEx(p, &a, &b, &f);'
                  'AllocateUserPhysicalPages(p, &n, &n); AllocateUserPhysicalPagesNuma(p, &n, &n, 0);'
-                 'MapUserPhysicalPages(w, n, &n); MapUserPhysicalPagesScatter(&w, n, &n); FreeUserPhysicalPages(p, &n, &n);'
+                 'MapUserPhysicalPages(w, n, &n); MapUserPhysicalPagesScatter(&w, n, &n);'
+                 'FreeUserPhysicalPages(p, &n, &n);'
                  'CreateFileMappingNumaA(p, NULL, 1, 0, 1, NULL, 0); MapViewOfFileExNuma(p, 1, 0, 0, 1, NULL, 0);'
                  'MEMORYSTATUS s; GlobalMemoryStatus(&s); GetPhysicallyInstalledSystemMemory(&q);'
                  'GetNumaHighestNodeNumber(&f); GetNumaAvailableMemoryNode(0, &q); GetNumaProcessorNode(0, &c);'

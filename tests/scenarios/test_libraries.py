@@ -16,7 +16,8 @@ PROGRAMS = {
               ' GetMappedFileNameA(GetCurrentProcess(), GetModuleHandle(NULL), name, 99) &&'
               ' GetPerformanceInfo(&p, sizeof(p)) && EmptyWorkingSet(GetCurrentProcess())) puts("works");'),
     "mincore": (["-DNTDDI_VERSION=0x0A000006"], ["-lmincore"],
-                'char *p = VirtualAlloc2FromApp(NULL, NULL, 8192, MEM_RESERVE | 0x40000, PAGE_NOACCESS, NULL, 0), *view;'
+                'char *p = VirtualAlloc2FromApp(NULL, NULL, 8192, MEM_RESERVE | 0x40000, PAGE_NOACCESS, NULL, 0),'
+                ' *view;'
                 'HANDLE s = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 4096, NULL);'
                 'if (p && VirtualFree(p, 4096, MEM_RELEASE | 2) &&'
                 ' (view = MapViewOfFile3FromApp(s, NULL, p, 0, 4096, 0x4000, PAGE_READWRITE, NULL, 0)) == p) {'
