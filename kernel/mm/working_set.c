@@ -119,10 +119,16 @@ void working_set_enforce(struct vspace *v)
 
 /* ---- what is in it ---- */
 
-/* Who else has it; only pages of sections count. */
+/* A section's page, or one that a clone of the process has as well. */
+static bool is_shared(word_t word)
+{
+	return word & PTE_SECTION && !(word & PTE_CLONE && clone_of(word)->refs == 1);
+}
+
+/* How many have it, of those that are shared. */
 static u64 share_count(word_t word)
 {
-	return word & PTE_SECTION ? MIN(frames[word_pfn(word)].shares, 7u) : 0;
+	return is_shared(word) ? MIN(frames[word_pfn(word)].shares, 7u) : 0;
 }
 
 /* Protection in the five bits of PSAPI_WORKING_SET_BLOCK. */
@@ -146,7 +152,7 @@ static u32 protection_code(u32 prot)
 static u64 entry(u64 va, word_t word)
 {
 	return va | protection_code(word_own_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
-	       (word & PTE_SECTION ? WORKING_SET_SHARED : 0);
+	       (is_shared(word) ? WORKING_SET_SHARED : 0);
 }
 
 u32 vspace_working_set(struct vspace *v, u64 *va, u64 *out, u32 max)
@@ -194,7 +200,7 @@ static u64 attributes(struct vspace *v, u64 va)
 	}
 	return WORKING_SET_EX_VALID | share_count(word) << WORKING_SET_EX_SHARE_COUNT_SHIFT |
 	       (u64)prot_to_page(word_own_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
-	       (word & PTE_SECTION ? WORKING_SET_EX_SHARED : 0) |
+	       (is_shared(word) ? WORKING_SET_EX_SHARED : 0) |
 	       (word_prot(word) & MARK_LOCKED || w->flags & VIEW_AWE ? WORKING_SET_EX_LOCKED : 0);
 }
 
