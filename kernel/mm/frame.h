@@ -70,7 +70,7 @@ static inline u64 frames_available(void)
 	return frame_counts.state[FRAME_FREE] + frame_counts.state[FRAME_ZEROED] + frame_counts.state[FRAME_STANDBY];
 }
 
-/* Who asks: below its floor of available frames a caller gets nothing. For good: leaves what keeps everybody else going. */
+/* Who asks: below its floor of available frames a caller gets nothing. For good: leaves enough for everybody else. */
 enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL, FRAME_FOR_GOOD, FRAME_USERS };
 
 /*

@@ -201,7 +201,7 @@ u64 frames_compact(u64 count)
 	__atomic_store_n(&frame_counts.compacting, true, __ATOMIC_RELAXED);
 	sleep_until(clock_ns() + CACHES_DRAINED_NS);
 	page_tables_empty();
-	/* While the writer stands still no page is being written, and so none is tied to its frame. Only one compacts at a time. */
+	/* While the writer stands still no page is being written, and so tied to its frame. Only one compacts at a time. */
 	mutex_lock(&writer_lock);
 	while (made < count && (at = run_find(&from, LARGE_FRAMES, can_be_moved)))
 		made += run_make(at);

@@ -76,7 +76,8 @@ static void test_private(void)
 	IO_STATUS_BLOCK io;
 	HANDLE file = CreateFileA("C:\\tests\\large_pages.exe", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
 	LARGE_INTEGER at = { .QuadPart = 0 };
-	is((uint32_t)NtReadFile(file, NULL, NULL, NULL, &io, p + LARGE - 100, 4096, &at, NULL), 0, "a file is read into them");
+	is((uint32_t)NtReadFile(file, NULL, NULL, NULL, &io, p + LARGE - 100, 4096, &at, NULL), 0,
+	   "a file is read into them");
 	ok(p[LARGE - 100] == 'M' && p[LARGE - 99] == 'Z', "with its contents");
 	CloseHandle(file);
 
@@ -98,7 +99,8 @@ static void test_private(void)
 	p[4096] = (char)0xc3; /* ret */
 	ok(can_execute(p + 4096), "they can be executed");
 	is(pattern_wrong(p, 2, 500, 1), 0, "and have their contents");
-	refused(VirtualProtect(p, 4096, PAGE_READONLY, &old), ERROR_INVALID_PARAMETER, "a part of a large page can't be protected");
+	refused(VirtualProtect(p, 4096, PAGE_READONLY, &old), ERROR_INVALID_PARAMETER,
+		"a part of a large page can't be protected");
 	refused(VirtualProtect(p + 4096, LARGE, PAGE_READONLY, &old), ERROR_INVALID_PARAMETER, "nor parts of two");
 	refused(VirtualProtect(p, LARGE, PAGE_READWRITE | PAGE_GUARD, &old), ERROR_INVALID_PARAMETER, "nor guarded");
 	refused(VirtualFree(p, LARGE, MEM_DECOMMIT), ERROR_INVALID_ADDRESS, "nor decommitted");
@@ -132,17 +134,21 @@ static void test_refusals(void)
 		"MEM_LARGE_PAGES without MEM_COMMIT");
 	refused(VirtualAlloc(NULL, LARGE, MEM_COMMIT | MEM_LARGE_PAGES, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
 		"without MEM_RESERVE");
-	refused(VirtualAlloc(NULL, LARGE, PRIVATE | MEM_PHYSICAL, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "with MEM_PHYSICAL");
+	refused(VirtualAlloc(NULL, LARGE, PRIVATE | MEM_PHYSICAL, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
+		"with MEM_PHYSICAL");
 	refused(VirtualAlloc(NULL, LARGE, PRIVATE | MEM_WRITE_WATCH, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
 		"with MEM_WRITE_WATCH");
 	refused(VirtualAlloc(NULL, LARGE + 4096, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "of an odd size");
 	refused(VirtualAlloc(NULL, 4096, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "of a small page");
 	refused(VirtualAlloc(NULL, 0, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "of nothing");
-	refused(VirtualAlloc((void *)0x10010000, LARGE, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "at an odd address");
+	refused(VirtualAlloc((void *)0x10010000, LARGE, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
+		"at an odd address");
 	refused(VirtualAlloc(NULL, LARGE, PRIVATE, PAGE_READWRITE | PAGE_GUARD), ERROR_INVALID_PARAMETER, "guarded");
 	refused(VirtualAlloc(NULL, LARGE, PRIVATE, PAGE_WRITECOPY), ERROR_INVALID_PARAMETER, "write-copy");
-	refused(VirtualAlloc(NULL, 1ull << 40, PRIVATE, PAGE_READWRITE), ERROR_COMMITMENT_LIMIT, "of more than there is");
-	refused(VirtualAlloc(NULL, 1ull << 50, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "of more than can be addressed");
+	refused(VirtualAlloc(NULL, 1ull << 40, PRIVATE, PAGE_READWRITE), ERROR_COMMITMENT_LIMIT,
+		"of more than there is");
+	refused(VirtualAlloc(NULL, 1ull << 50, PRIVATE, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
+		"of more than can be addressed");
 }
 
 /* ---- sections ---- */
@@ -177,7 +183,8 @@ static void test_section(void)
 	ok(all_zero(a, 2 * LARGE), "zero");
 	for (uint64_t i = 0; i < 2 * LARGE_PAGES_OF_4K; i++)
 		pattern_fill(a, i, 2);
-	is((uint32_t)map(section, &b, LARGE, LARGE, MEM_LARGE_PAGES, PAGE_READONLY), 0, "a second one, of the second page");
+	is((uint32_t)map(section, &b, LARGE, LARGE, MEM_LARGE_PAGES, PAGE_READONLY), 0,
+	   "a second one, of the second page");
 	is(pattern_wrong(b - LARGE, LARGE_PAGES_OF_4K, LARGE_PAGES_OF_4K, 2), 0, "shows the same");
 	is(frame_at(b), frame_at(a + LARGE), "in the same frames");
 	violation(can_write(b), KIND_WRITE, b, "but can't be written");
@@ -188,7 +195,8 @@ static void test_section(void)
 	is(pattern_wrong(c - 65536, 16, 48, 2), 0, "shows the same");
 	c[5] = 'c';
 	is(a[65541], 'c', "and writes there");
-	ok(VirtualProtect(c, 4096, PAGE_NOACCESS, &old) && !can_read(c) && can_read(c + 4096), "its pages are protected one by one");
+	ok(VirtualProtect(c, 4096, PAGE_NOACCESS, &old) && !can_read(c) && can_read(c + 4096),
+	   "its pages are protected one by one");
 	working_set_empty();
 	ok(VirtualProtect(c, 4096, PAGE_READWRITE, &old) && c[5] == 'c', "and keep their contents");
 	char *copy = NULL;
@@ -196,15 +204,20 @@ static void test_section(void)
 	copy[0] = 'x';
 	ok(a[0] != 'x' && copy[1] == a[1], "makes private copies");
 
-	is((uint32_t)map(section, &d, 0, 0, MEM_LARGE_PAGES, PAGE_READWRITE), (uint32_t)STATUS_MAPPED_ALIGNMENT, "a view at an odd address");
+	is((uint32_t)map(section, &d, 0, 0, MEM_LARGE_PAGES, PAGE_READWRITE), (uint32_t)STATUS_MAPPED_ALIGNMENT,
+	   "a view at an odd address");
 	d = NULL;
-	is((uint32_t)map(section, &d, 65536, LARGE, MEM_LARGE_PAGES, PAGE_READWRITE), (uint32_t)STATUS_MAPPED_ALIGNMENT, "of an odd offset");
-	is((uint32_t)map(section, &d, 0, 65536, MEM_LARGE_PAGES, PAGE_READWRITE), (uint32_t)STATUS_INVALID_VIEW_SIZE, "of an odd size");
-	is((uint32_t)map(section, &d, 0, 0, MEM_LARGE_PAGES, PAGE_WRITECOPY), (uint32_t)STATUS_INVALID_PAGE_PROTECTION, "write-copy");
+	is((uint32_t)map(section, &d, 65536, LARGE, MEM_LARGE_PAGES, PAGE_READWRITE), (uint32_t)STATUS_MAPPED_ALIGNMENT,
+	   "of an odd offset");
+	is((uint32_t)map(section, &d, 0, 65536, MEM_LARGE_PAGES, PAGE_READWRITE), (uint32_t)STATUS_INVALID_VIEW_SIZE,
+	   "of an odd size");
+	is((uint32_t)map(section, &d, 0, 0, MEM_LARGE_PAGES, PAGE_WRITECOPY), (uint32_t)STATUS_INVALID_PAGE_PROTECTION,
+	   "write-copy");
 	ok(!d, "no view was made by that");
 	NtUnmapViewOfSection(GetCurrentProcess(), a);
 	CloseHandle(section);
-	is(pattern_wrong(b - LARGE, LARGE_PAGES_OF_4K, LARGE_PAGES_OF_4K, 2), 0, "the pages stay while a view is there");
+	is(pattern_wrong(b - LARGE, LARGE_PAGES_OF_4K, LARGE_PAGES_OF_4K, 2), 0,
+	   "the pages stay while a view is there");
 	is(memory_now().frames_physical - physical, 2 * LARGE_PAGES_OF_4K, "all of them");
 	NtUnmapViewOfSection(GetCurrentProcess(), b);
 	NtUnmapViewOfSection(GetCurrentProcess(), copy);
@@ -212,7 +225,8 @@ static void test_section(void)
 	NtUnmapViewOfSection(GetCurrentProcess(), c);
 	is(memory_now().frames_physical, physical, "then they go");
 
-	is((uint32_t)section_make(LARGE, PAGE_READWRITE, SEC_LARGE_PAGES, &section), (uint32_t)STATUS_INVALID_PARAMETER_6,
+
+	   is((uint32_t)section_make(LARGE, PAGE_READWRITE, SEC_LARGE_PAGES, &section), (uint32_t)STATUS_INVALID_PARAMETER_6,
 	   "SEC_LARGE_PAGES without SEC_COMMIT");
 	is((uint32_t)section_make(LARGE, PAGE_READWRITE, SEC_RESERVE | SEC_LARGE_PAGES, &section),
 	   (uint32_t)STATUS_INVALID_PARAMETER_6, "with SEC_RESERVE");
@@ -428,7 +442,8 @@ static void test_exhaustion(void)
 	error = GetLastError();
 	note("%llu large pages of %llu MiB", (unsigned long long)count, (unsigned long long)memory_now().frames_total >> 8);
 	ok(count >= 2, "there are some large pages");
-	ok(error == ERROR_NO_SYSTEM_RESOURCES || error == ERROR_COMMITMENT_LIMIT || count == 1024, "then no more: error %lu", error);
+	ok(error == ERROR_NO_SYSTEM_RESOURCES || error == ERROR_COMMITMENT_LIMIT || count == 1024,
+	   "then no more: error %lu", error);
 	char *plain = VirtualAlloc(NULL, 1 << 20, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(plain && can_write(plain), "small ones are still there");
 	release(plain);
