@@ -130,7 +130,7 @@ UINT WINAPI ResetWriteWatch(LPVOID base, SIZE_T size)
 
 /* ---- advice ---- */
 
-/* Reads what is not in memory, in large requests; the pages are not put into the working set. flags: 0. */
+/* What of the ranges is not in memory is read, so that touching it needs no I/O. Advice alone. flags: 0. */
 WINBOOL WINAPI PrefetchVirtualMemory(HANDLE process, ULONG_PTR count, PWIN32_MEMORY_RANGE_ENTRY ranges, ULONG flags)
 {
 	return status_result(NtSetInformationVirtualMemory(process, 0 /* VmPrefetchInformation */, count, ranges,
