@@ -12,8 +12,8 @@ static const char usage[] =
 	"  WS          working set: in memory and in the process's page table\n"
 	"  FIXED       never paged: locked by VirtualLock, AWE, large pages\n"
 	"  TABLES      page tables\n"
-	"  -l          more, in longer lines: PEAK, the largest working set so far; FAULTS,\n"
-	"              page faults so far; FIXED in its parts\n"
+	"  -l          more, in longer lines: PEAK, the largest working set so far;\n"
+	"              FAULTS, page faults so far; FIXED in its parts\n"
 	"A process marked \"ended\" is kept by a handle to it.\n";
 
 static void print_process(const struct bs_process *p, bool all)

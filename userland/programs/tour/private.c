@@ -81,13 +81,13 @@ void step_private(void)
 	    "asked "
 	    "for: a heap's block has a header.)",
 	    tool_number(pages));
-	printf("    %-14s %9s %16s %16s %11s %16s\n", "pages of", "charged", "zero on demand", "in memory alone",
-	       "given back", "written to disk");
+	printf("    %-12s %8s %15s %16s %11s %8s\n", "pages of", "charged", "zero on demand", "in memory alone",
+	       "given back", "to disk");
 	for (int kind = 0; kind < KINDS; kind++) {
 		/* Once unmeasured: the heap and the page tables may grow for good the first time. */
 		measure((enum kind)kind, pages);
 		struct row r = rows[kind] = measure((enum kind)kind, pages);
-		printf("    %-14s %9s %16s %16s %11s %16s\n", kind_names[kind], tool_number(r.charged),
+		printf("    %-12s %8s %15s %16s %11s %8s\n", kind_names[kind], tool_number(r.charged),
 		       tool_number(r.zero), tool_number(r.memory), tool_number(r.back), tool_number(r.written));
 		zero &= r.zero == pages;
 		memory &= r.memory == pages;

@@ -18,13 +18,12 @@ int share_child(int argc, char **argv)
 		return CHILD_NO_SECTION;
 	}
 	uint64_t wrong = pattern_wrong(view, 0, pages, OWNER_CREATOR);
-	printf("    child (process %lu): opened \"%s\", its view is at %p; %s of %s pages hold what the creator "
-	       "wrote\n",
-	       GetCurrentProcessId(), SECTION_NAME, (void *)view, tool_number(pages - wrong), tool_number(pages));
+	say("Second process (%lu): opened \"%s\", its view is at %p; %s of %s pages hold what the creator wrote.",
+	    GetCurrentProcessId(), SECTION_NAME, (void *)view, tool_number(pages - wrong), tool_number(pages));
 	view[NOTE_WORD] = look_page(view).frame;
 	for (uint64_t page = 1; page < pages; page += 2)
 		pattern_fill(view, page, OWNER_CHILD);
-	printf("    child: wrote every second page, and ends\n");
+	say("Second process: wrote every second page, and ends.");
 	return wrong ? CHILD_WRONG_CONTENTS : CHILD_OK;
 }
 

@@ -109,25 +109,23 @@ static void print_set_row(const char *title, const struct range_counts *c)
 	printf("\n");
 }
 
-static void print_totals(const struct map *map)
+static void print_totals(const struct totals *t)
 {
-	struct totals t;
-	totals_make(map, &t);
 	printf("TYPE              SIZE   COMMIT   ZERO MEMORY PAGING   FILE\n");
 	for (int kind = 0; kind < RANGE_FREE; kind++)
-		if (t.bytes[kind])
-			print_backing_row(range_kind_text(kind), t.bytes[kind], &t.counts[kind]);
-	print_backing_row("all", t.all_bytes, &t.all);
-	printf("%-8s %13llu\n", "free", (unsigned long long)t.bytes[RANGE_FREE] / 1024);
+		if (t->bytes[kind])
+			print_backing_row(range_kind_text(kind), t->bytes[kind], &t->counts[kind]);
+	print_backing_row("all", t->all_bytes, &t->all);
+	printf("%-8s %13llu\n", "free", (unsigned long long)t->bytes[RANGE_FREE] / 1024);
 	printf("\nTYPE       CHARGED        WS   PRIV.WS SHAREABLE    SHARED    LOCKED\n");
 	for (int kind = 0; kind < RANGE_FREE; kind++)
-		if (t.counts[kind].committed)
-			print_set_row(range_kind_text(kind), &t.counts[kind]);
-	print_set_row("all", &t.all);
+		if (t->counts[kind].committed)
+			print_set_row(range_kind_text(kind), &t->counts[kind]);
+	print_set_row("all", &t->all);
 }
 
 /* What the kernel counts for the process, to compare. */
-static void print_process(uint32_t id)
+static void print_process(uint32_t id, const struct totals *t)
 {
 	struct bs_process p;
 	char text[512];
@@ -135,11 +133,12 @@ static void print_process(uint32_t id)
 		if (p.id != id)
 			continue;
 		snprintf(text, sizeof(text),
-			 "%s, process %u: %llu KiB charged, %llu KiB in the working set (%llu at most), %llu KiB of "
-			 "page tables, %llu KiB locked, %llu KiB of AWE and large pages.%s",
-			 p.name, p.id, (unsigned long long)p.private_commit * 4, (unsigned long long)p.working_set * 4,
-			 (unsigned long long)p.working_set_peak * 4, (unsigned long long)p.page_tables * 4,
-			 (unsigned long long)p.locked * 4, (unsigned long long)p.physical * 4,
+			 "%s, process %u: %llu KiB charged, %llu KiB of it for AWE; %llu KiB in the working set (%llu "
+			 "at most), %llu KiB of page tables, %llu KiB locked by VirtualLock.%s",
+			 p.name, p.id, (unsigned long long)p.private_commit * 4,
+			 (unsigned long long)(p.physical - t->counts[RANGE_LARGE].committed) * 4,
+			 (unsigned long long)p.working_set * 4, (unsigned long long)p.working_set_peak * 4,
+			 (unsigned long long)p.page_tables * 4, (unsigned long long)p.locked * 4,
 			 id == GetCurrentProcessId() ? " (vmmap grows while it looks at itself.)" : "");
 		printf("\n");
 		tool_wrap("", "", text);
@@ -149,12 +148,14 @@ static void print_process(uint32_t id)
 static int print_map(HANDLE process, uint32_t id, bool ranges, bool free_too)
 {
 	struct map map;
+	struct totals totals;
 	if (!map_read(process, &map))
 		return tool_fail("vmmap", "the address space", GetLastError());
 	if (ranges)
 		print_ranges(process, &map, free_too);
-	print_totals(&map);
-	print_process(id);
+	totals_make(&map, &totals);
+	print_totals(&totals);
+	print_process(id, &totals);
 	free(map.ranges);
 	return TOOL_OK;
 }

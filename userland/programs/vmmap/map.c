@@ -41,7 +41,9 @@ static void page_count(void *argument, uint64_t address, const struct bs_page *p
 	if (p->backing == BS_NOTHING)
 		return;
 	c->committed++;
-	c->charged += !shared || (p->flags & BS_WRITE_COPY && counter->copy_charged);
+	/* Physical pages are charged for when they are allocated, in a window or not. */
+	if (p->why != BS_WHY_PHYSICAL)
+		c->charged += !shared || (p->flags & BS_WRITE_COPY && counter->copy_charged);
 	c->locked += (p->flags & BS_LOCKED) != 0;
 	if (p->flags & BS_VALID) {
 		c->working_set++;
