@@ -6,29 +6,49 @@
 #include "mm/vspace.h"
 #include "proc/thread.h"
 
-static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
-{
-	u64 next = f->va - PAGE_SIZE;
-	word_t *word;
-	u32 status;
+/* So many pages at a stack's end are for the handlers of its overflow, which find frames and unwind them. */
+#define STACK_HANDLER_PAGES 3
 
-	/* The lowest page is never committed: what runs over the end of the stack must find nothing. */
-	if (f->view->section || next < f->view->node.start || next < t->stack_low + PAGE_SIZE)
-		return FAULT_STACK_OVERFLOW;
-	status = pt_word_make(f->v, next, false, &word);
+/* Commits the page below with this protection, if it is not. FAULT_RETRY, or why not. */
+static enum fault_result stack_commit(struct fault *f, u64 va, u32 prot)
+{
+	word_t *word;
+	u32 status = pt_word_make(f->v, va, false, &word);
 	if (status == MM_WAIT_MEMORY)
 		return FAULT_WAIT_MEMORY;
-	if (!status && !*word) {
-		if (!commit_charge(COMMIT_PRIVATE, 1))
-			return FAULT_STACK_OVERFLOW;
-		*word = word_zero(PROT_READ | PROT_WRITE | PROT_GUARD);
-		f->view->charge++;
-		f->v->private_charge++;
-	}
 	if (status)
 		return FAULT_STACK_OVERFLOW;
-	f->grow_stack_to = f->va;
-	return FAULT_RETRY; /* the page itself is not there yet */
+	if (*word)
+		return FAULT_RETRY;
+	if (!commit_charge(COMMIT_PRIVATE, 1))
+		return FAULT_STACK_OVERFLOW;
+	*word = word_zero(prot);
+	f->view->charge++;
+	f->v->private_charge++;
+	return FAULT_RETRY;
+}
+
+static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
+{
+	/* The lowest page is never committed: what runs over the end of the stack must find nothing. */
+	u64 low = t->stack_low + PAGE_SIZE, end = low + STACK_HANDLER_PAGES * PAGE_SIZE;
+	enum fault_result r = FAULT_RETRY;
+
+	if (f->view->section || low < f->view->node.start)
+		return FAULT_STACK_OVERFLOW;
+	if (f->va < end) {
+		f->grow_stack_to = f->va;
+		for (u64 va = f->va - PAGE_SIZE; va >= low && r == FAULT_RETRY; va -= PAGE_SIZE) {
+			r = stack_commit(f, va, PROT_READ | PROT_WRITE);
+			if (r == FAULT_RETRY)
+				f->grow_stack_to = va;
+		}
+		return r == FAULT_RETRY ? FAULT_STACK_OVERFLOW : r;
+	}
+	r = stack_commit(f, f->va - PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_GUARD);
+	if (r == FAULT_RETRY)
+		f->grow_stack_to = f->va;
+	return r; /* FAULT_RETRY: the page itself is not there yet */
 }
 
 enum fault_result fault_guard(struct fault *f)
