@@ -8,7 +8,11 @@
 #define CAN_READ 1
 #define CAN_WRITE 2
 #define CAN_EXECUTE 4
-#define RETURN_BYTE 0xc3 /* ret: what executing a page of them does */
+#define RETURN_BYTE 0xc3 /* ret */
+#define WRITE_AT 24      /* where a page is written to, to try */
+
+/* The page of a view that is tried, from the view's begin, and in it a byte that returns when executed; 0: none. */
+static size_t page_at_offset, return_at;
 
 static const DWORD protections[] = { PAGE_NOACCESS, PAGE_READONLY,     PAGE_READWRITE,	       PAGE_WRITECOPY,
 				     PAGE_EXECUTE,  PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY };
@@ -49,13 +53,15 @@ static bool touch_is(bool touched, bool may, ULONG_PTR kind, const char *at)
 	return so;
 }
 
-/* Whether the page (of RETURN_BYTEs) lets itself be used as this protection says, and faults as it should else. */
+/* Whether the page lets itself be used as this protection says, and faults as it should else. */
 static bool behaves(char *p, DWORD protect)
 {
 	unsigned int can = abilities(protect);
+	char *code = p + return_at;
 	bool so = touch_is(can_read(p + 8), can & CAN_READ, KIND_READ, p + 8);
-	so &= touch_is(can_execute(p + 16), can & CAN_EXECUTE, KIND_EXECUTE, p + 16);
-	so &= touch_is(can_write(p + 24), can & CAN_WRITE, KIND_WRITE, p + 24);
+	if (return_at || !(can & CAN_EXECUTE))
+		so &= touch_is(can_execute(code), can & CAN_EXECUTE, KIND_EXECUTE, code);
+	so &= touch_is(can_write(p + WRITE_AT), can & CAN_WRITE, KIND_WRITE, p + WRITE_AT);
 	return so;
 }
 
@@ -214,17 +220,24 @@ static bool view_allows(DWORD section, DWORD view, DWORD protect)
 	return grants[1] && !(grants[2] & ~grants[1]) && !(grants[2] & ~grants[0]);
 }
 
+/* The page to try in a new view of the whole section. */
 static char *map(HANDLE section, DWORD protect, NTSTATUS *status)
 {
 	void *base = NULL;
 	SIZE_T size = 0;
 	*status = NtMapViewOfSection(section, NATIVE_PROCESS, &base, 0, 0, NULL, &size, 2 /* ViewUnmap */, 0, protect);
-	return NT_SUCCESS(*status) ? base : NULL;
+	return NT_SUCCESS(*status) ? (char *)base + page_at_offset : NULL;
+}
+
+static void unmap(void *p)
+{
+	NtUnmapViewOfSection(NATIVE_PROCESS, p);
 }
 
 /* A view's pages: as asked for, shared or copied when written, and then protected in every way. */
 static bool view_holds(HANDLE section, DWORD own, DWORD protect, char *p, const char *plain)
 {
+	char before = plain[WRITE_AT];
 	bool so = query(p).Protect == protect && query(p).AllocationProtect == protect && query(p).Type == MEM_MAPPED;
 	so &= behaves(p, protect);
 	if (abilities(protect) & CAN_WRITE) {
@@ -232,12 +245,12 @@ static bool view_holds(HANDLE section, DWORD own, DWORD protect, char *p, const 
 		DWORD now = query(p).Protect;
 		if (is_write_copy(protect))
 			so &= now == (protect == PAGE_WRITECOPY ? PAGE_READWRITE : PAGE_EXECUTE_READWRITE) &&
-			      (unsigned char)plain[24] == RETURN_BYTE && !(page_at(p).flags & BS_SHARED);
+			      plain[WRITE_AT] == before && !(page_at(p).flags & BS_SHARED);
 		else
-			so &= now == protect && plain[24] == 0x5a;
-		p[24] = (char)RETURN_BYTE;
+			so &= now == protect && plain[WRITE_AT] == 0x5a;
+		p[WRITE_AT] = before;
 	}
-	UnmapViewOfFile(p);
+	unmap(p);
 	for (unsigned int i = 0; i < PROTECTIONS; i++) {
 		NTSTATUS status;
 		DWORD old = 0;
@@ -252,61 +265,130 @@ static bool view_holds(HANDLE section, DWORD own, DWORD protect, char *p, const 
 			note("section 0x%lx, view 0x%lx, VirtualProtect with 0x%lx: %d, error %lu, old 0x%lx", own, protect,
 			     protections[i], done, GetLastError(), old);
 		if (done && (abilities(protections[i]) & CAN_WRITE))
-			p[24] = (char)RETURN_BYTE;
-		UnmapViewOfFile(p);
+			p[WRITE_AT] = before;
+		unmap(p);
 		so &= good;
 	}
 	return so;
 }
 
-static void test_sections(HANDLE file, const char *kind)
+/* Views of each protection by handles of each access. */
+static void test_views(HANDLE section, DWORD own, const char *kind)
+{
+	NTSTATUS status;
+	char *plain = map(section, PAGE_READONLY, &status);
+	bool all = true;
+	for (unsigned int r = 0; r < SECTION_RIGHTS; r++) {
+		HANDLE handle;
+		if (!DuplicateHandle(GetCurrentProcess(), section, GetCurrentProcess(), &handle, rights[r], FALSE, 0)) {
+			/* The section's own handle has no such access. */
+			all &= (rights[r] & SECTION_MAP_WRITE && !section_allows(own, PAGE_READWRITE)) ||
+			       (rights[r] & SECTION_MAP_EXECUTE && own < PAGE_EXECUTE);
+			continue;
+		}
+		for (unsigned int v = 0; v < PROTECTIONS; v++) {
+			DWORD view = protections[v];
+			NTSTATUS expected = (rights_needed(view) & ~rights[r]) ? STATUS_ACCESS_DENIED
+					    : section_allows(own, view)	       ? STATUS_SUCCESS
+									       : STATUS_SECTION_PROTECTION;
+			char *p = map(handle, view, &status);
+			bool so = status == expected;
+			if (p)
+				so &= view_holds(handle, own, view, p, plain);
+			if (!so)
+				note("section 0x%lx, access 0x%lx, view 0x%lx: 0x%lx, expected 0x%lx", own, rights[r],
+				     view, status, expected);
+			all &= so;
+		}
+		CloseHandle(handle);
+	}
+	ok(all, "%s, section protection 0x%lx: views of each protection by handles of each access", kind, own);
+	map(section, PAGE_READONLY | PAGE_READWRITE, &status);
+	status_is(status, STATUS_INVALID_PAGE_PROTECTION, "two protections at once are none");
+	unmap(plain);
+}
+
+/* The program's own file, and a page of its code: one with a return in it. */
+static HANDLE file_find(void)
+{
+	char path[MAX_PATH];
+	const unsigned char *image = (const unsigned char *)GetModuleHandleA(NULL);
+	const IMAGE_NT_HEADERS64 *nt = (const void *)(image + ((const IMAGE_DOS_HEADER *)image)->e_lfanew);
+	const IMAGE_SECTION_HEADER *text = IMAGE_FIRST_SECTION(nt);
+	page_at_offset = PAGE_BYTES;
+	const unsigned char *page = image + text->VirtualAddress + PAGE_BYTES - text->PointerToRawData;
+	for (return_at = 32; page[return_at] != RETURN_BYTE; return_at++)
+		;
+	GetModuleFileNameA(NULL, path, sizeof(path));
+	return CreateFileA(path, GENERIC_READ | GENERIC_EXECUTE, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+}
+
+static void test_file(void)
+{
+	HANDLE file = file_find(), section;
+	ok(file != INVALID_HANDLE_VALUE && return_at < PAGE_BYTES, "the program's own file");
+	if (!section_created(file, PAGE_READONLY, &section) && GetLastError() == ERROR_NOT_SUPPORTED) {
+		skip("sections of a data file", "there are none yet");
+		CloseHandle(file);
+		return_at = 16;
+		page_at_offset = 0;
+		return;
+	}
+	CloseHandle(section);
+	for (unsigned int s = 0; s < PROTECTIONS; s++) {
+		DWORD own = protections[s], error;
+		bool exists = own != PAGE_NOACCESS && own != PAGE_EXECUTE;
+		bool created = section_created(file, own, &section);
+		error = GetLastError();
+		if (own & (PAGE_READWRITE | PAGE_EXECUTE_READWRITE))
+			ok(!created && error == ERROR_ACCESS_DENIED, "a file that can't be written has no section 0x%lx",
+			   own);
+		else
+			ok(created == exists && (created || error == ERROR_INVALID_PARAMETER),
+			   "CreateFileMapping with protection 0x%lx %s", own, exists ? "succeeds" : "is refused");
+		if (!created)
+			continue;
+		test_views(section, own, "a file");
+		CloseHandle(section);
+	}
+	section_created(file, PAGE_READONLY, &section);
+	char *p = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
+	SetLastError(0);
+	refused(VirtualAlloc(p, PAGE_BYTES, MEM_COMMIT, PAGE_READONLY), ERROR_ACCESS_DENIED,
+		"a view of a file has nothing to commit");
+	UnmapViewOfFile(p);
+	CloseHandle(section);
+	CloseHandle(file);
+	page_at_offset = 0;
+	return_at = 16;
+}
+
+static void test_anonymous(void)
 {
 	HANDLE section;
 	for (unsigned int s = 0; s < PROTECTIONS; s++) {
 		DWORD own = protections[s];
-		bool may = own != PAGE_NOACCESS && own != PAGE_EXECUTE;
-		bool created = section_created(file, own, &section);
-		ok(created == may && (may || GetLastError() == ERROR_INVALID_PARAMETER),
-		   "%s: CreateFileMapping with protection 0x%lx %s", kind, own, may ? "succeeds" : "is refused");
-		if (!created)
+		SetLastError(0);
+		section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, own, 0, PAGE_BYTES, NULL);
+		if (own == PAGE_NOACCESS || own == PAGE_EXECUTE)
+			refused(section, ERROR_INVALID_PARAMETER, "no section of the paging file has protection 0x%lx",
+				own);
+		if (!section)
 			continue;
-		NTSTATUS status;
-		char *plain = map(section, PAGE_READONLY, &status);
-		bool all = true;
-		for (unsigned int r = 0; r < SECTION_RIGHTS; r++) {
-			HANDLE handle;
-			if (!DuplicateHandle(GetCurrentProcess(), section, GetCurrentProcess(), &handle, rights[r], FALSE, 0)) {
-				/* The section's own handle has no such access. */
-				all &= (rights[r] & SECTION_MAP_WRITE && !section_allows(own, PAGE_READWRITE)) ||
-				       (rights[r] & SECTION_MAP_EXECUTE && own < PAGE_EXECUTE);
-				continue;
-			}
-			for (unsigned int v = 0; v < PROTECTIONS; v++) {
-				DWORD view = protections[v];
-				NTSTATUS expected = (rights_needed(view) & ~rights[r]) ? STATUS_ACCESS_DENIED
-						    : section_allows(own, view)	       ? STATUS_SUCCESS
-										       : STATUS_SECTION_PROTECTION;
-				char *p = map(handle, view, &status);
-				bool so = status == expected;
-				if (p)
-					so &= view_holds(handle, own, view, p, plain);
-				if (!so)
-					note("section 0x%lx, access 0x%lx, view 0x%lx: 0x%lx, expected 0x%lx", own,
-					     rights[r], view, status, expected);
-				all &= so;
-			}
-			CloseHandle(handle);
-		}
-		ok(all, "and views of each protection, by handles of each access, are as documented");
-		map(section, PAGE_READONLY | PAGE_READWRITE, &status);
-		status_is(status, STATUS_INVALID_PAGE_PROTECTION, "two protections at once are none");
-		UnmapViewOfFile(plain);
+		/* One that can't be written holds zeros for ever: nothing to execute. */
+		void *p = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+		if (p)
+			memset(p, RETURN_BYTE, PAGE_BYTES);
+		UnmapViewOfFile(p);
+		return_at = p ? 16 : 0;
+		test_views(section, own, "the paging file");
 		CloseHandle(section);
 	}
+	return_at = 16;
 }
 
 /* The access words of MapViewOfFile. */
-static void test_map_access(HANDLE file)
+static void test_map_access(void)
 {
 	static const struct {
 		DWORD access, protect;
@@ -321,34 +403,23 @@ static void test_map_access(HANDLE file)
 		{ FILE_MAP_COPY | FILE_MAP_EXECUTE, PAGE_EXECUTE_WRITECOPY },
 		{ 0, PAGE_NOACCESS },
 	};
-	HANDLE section;
-	section_created(file, PAGE_EXECUTE_READWRITE, &section);
+	HANDLE section =
+		CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_EXECUTE_READWRITE, 0, PAGE_BYTES, NULL);
 	for (unsigned int i = 0; i < sizeof(table) / sizeof(*table); i++) {
 		char *p = MapViewOfFile(section, table[i].access, 0, 0, 0);
 		is(p ? query(p).Protect : 0, table[i].protect, "MapViewOfFile with access 0x%lx", table[i].access);
 		UnmapViewOfFile(p);
 	}
-	char *p = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
-	SetLastError(0);
-	refused(VirtualAlloc(p, PAGE_BYTES, MEM_COMMIT, PAGE_READONLY), ERROR_ACCESS_DENIED,
-		"a view of a file has nothing to commit");
-	UnmapViewOfFile(p);
 	CloseHandle(section);
 }
 
 static void all(void)
 {
-	const char *path = "C:\\tests\\protect.tmp";
-	DWORD done;
-	static char page[4096];
-	HANDLE file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE, 0, NULL, CREATE_ALWAYS, 0, NULL);
-	memset(page, RETURN_BYTE, sizeof(page));
-	WriteFile(file, page, sizeof(page), &done, NULL);
+	return_at = 16;
 	test_private();
-	test_sections(file, "a file");
-	test_map_access(file);
-	CloseHandle(file);
-	DeleteFileA(path);
+	test_file();
+	test_anonymous();
+	test_map_access();
 }
 
 int main(void)
