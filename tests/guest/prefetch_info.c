@@ -214,7 +214,7 @@ static void test_process_counters(void)
 	refused(GetProcessMemoryInfo(GetCurrentProcess(), &c, 8), ERROR_INSUFFICIENT_BUFFER, "a shorter one not");
 }
 
-static bool near(uint64_t a, uint64_t b, uint64_t by)
+static bool close_to(uint64_t a, uint64_t b, uint64_t by)
 {
 	bool so = a <= b + by && b <= a + by;
 	if (!so)
@@ -230,35 +230,35 @@ static void test_system_counters(void)
 	ok(GetPerformanceInfo(&i, sizeof(i)) && GlobalMemoryStatusEx(&s), "GetPerformanceInfo and GlobalMemoryStatusEx");
 	is(i.PageSize, PAGE_BYTES, "the page size");
 	is(i.CommitLimit, m.commit_limit, "the commit limit");
-	ok(near(i.CommitTotal, m.commit_charge, 8), "what is committed");
+	ok(close_to(i.CommitTotal, m.commit_charge, 8), "what is committed");
 	ok(i.CommitPeak >= i.CommitTotal && i.CommitPeak <= i.CommitLimit, "its peak");
 	is(s.ullTotalPageFile, i.CommitLimit * PAGE_BYTES, "the limit in bytes");
-	ok(near(s.ullAvailPageFile / PAGE_BYTES, i.CommitLimit - i.CommitTotal, 8), "what is left of it");
+	ok(close_to(s.ullAvailPageFile / PAGE_BYTES, i.CommitLimit - i.CommitTotal, 8), "what is left of it");
 	is(s.ullTotalPhys, i.PhysicalTotal * PAGE_BYTES, "memory in bytes");
-	ok(near(i.PhysicalAvailable, memory_available(&m), 64), "available memory");
-	ok(near(s.ullAvailPhys / PAGE_BYTES, i.PhysicalAvailable, 64), "in bytes");
+	ok(close_to(i.PhysicalAvailable, memory_available(&m), 64), "available memory");
+	ok(close_to(s.ullAvailPhys / PAGE_BYTES, i.PhysicalAvailable, 64), "in bytes");
 	is_within(s.dwMemoryLoad, 100 - s.ullAvailPhys * 100 / s.ullTotalPhys - 2,
 		  100 - s.ullAvailPhys * 100 / s.ullTotalPhys + 2, "and in percent");
 	SYSTEM_INFO info;
 	GetSystemInfo(&info);
-	ok(near(s.ullTotalVirtual / 65536,
+	ok(close_to(s.ullTotalVirtual / 65536,
 		((uint64_t)info.lpMaximumApplicationAddress - (uint64_t)info.lpMinimumApplicationAddress) / 65536, 2),
 	   "the address space");
 	ok(s.ullAvailVirtual < s.ullTotalVirtual && s.ullAvailVirtual > s.ullTotalVirtual / 2, "of which most is free");
 	is(i.ProcessCount, m.processes, "processes");
-	ok(near(i.ThreadCount, m.threads, 2), "threads");
-	ok(near(i.HandleCount, m.handles, 4), "handles");
+	ok(close_to(i.ThreadCount, m.threads, 2), "threads");
+	ok(close_to(i.HandleCount, m.handles, 4), "handles");
 
 	char *p = commit(SIZE);
 	MEMORYSTATUSEX t = { .dwLength = sizeof(t) };
 	GlobalMemoryStatusEx(&t);
-	ok(near((s.ullAvailPageFile - t.ullAvailPageFile) / PAGE_BYTES, PAGES, 8), "committing takes from what is left");
-	ok(near((s.ullAvailVirtual - t.ullAvailVirtual) / 65536, SIZE / 65536, 1), "and from the address space");
+	ok(close_to((s.ullAvailPageFile - t.ullAvailPageFile) / PAGE_BYTES, PAGES, 8), "committing takes from what is left");
+	ok(close_to((s.ullAvailVirtual - t.ullAvailVirtual) / 65536, SIZE / 65536, 1), "and from the address space");
 	for (uint64_t page = 0; page < PAGES; page++)
 		p[page * PAGE_BYTES] = 1;
 	MEMORYSTATUSEX u = { .dwLength = sizeof(u) };
 	GlobalMemoryStatusEx(&u);
-	ok(near((t.ullAvailPhys - u.ullAvailPhys) / PAGE_BYTES, PAGES, 16), "touching takes from available memory");
+	ok(close_to((t.ullAvailPhys - u.ullAvailPhys) / PAGE_BYTES, PAGES, 16), "touching takes from available memory");
 	release(p);
 	SetLastError(0);
 	s.dwLength = 8;
