@@ -83,6 +83,7 @@ NT_AT(nt_peb, os_build, 0x120);
 NT_AT(nt_peb, subsystem, 0x128);
 
 #define PROCESS_PARAMETERS_NORMALIZED 1 /* strings have absolute addresses */
+#define STARTF_USESTDHANDLES 0x100 /* window_flags: the standard handles are as the parent gave them, 0 included */
 
 struct nt_process_parameters {
 	uint32_t maximum_length, length, flags, debug_flags;
@@ -91,7 +92,9 @@ struct nt_process_parameters {
 	uint64_t current_directory_handle;
 	struct nt_unicode_string dll_path, image_path, command_line;
 	uint64_t environment;
-	uint8_t reserved[0x3f0 - 0x88];
+	uint8_t reserved[0xa4 - 0x88];
+	uint32_t window_flags; /* STARTF_* */
+	uint8_t reserved3[0x3f0 - 0xa8];
 	uint64_t environment_size, environment_version;
 	uint8_t reserved2[0x440 - 0x400];
 };
@@ -100,6 +103,7 @@ NT_AT(nt_process_parameters, current_directory, 0x38);
 NT_AT(nt_process_parameters, dll_path, 0x50);
 NT_AT(nt_process_parameters, image_path, 0x60);
 NT_AT(nt_process_parameters, environment, 0x80);
+NT_AT(nt_process_parameters, window_flags, 0xa4);
 NT_AT(nt_process_parameters, environment_size, 0x3f0);
 
 /* ---- queries: processes, threads, the system ---- */

@@ -6,49 +6,50 @@
 #include "mm/vspace.h"
 #include "proc/thread.h"
 
-/* So many pages at a stack's end are for the handlers of its overflow, which find frames and unwind them. */
-#define STACK_HANDLER_PAGES 3
+/* Fields of the thread environment block. */
+#define TEB_STACK_LIMIT 0x10
+#define TEB_GUARANTEED_STACK 0x1748
 
-/* Commits the page below with this protection, if it is not. FAULT_RETRY, or why not. */
-static enum fault_result stack_commit(struct fault *f, u64 va, u32 prot)
-{
-	word_t *word;
-	u32 status = pt_word_make(f->v, va, false, &word);
-	if (status == MM_WAIT_MEMORY)
-		return FAULT_WAIT_MEMORY;
-	if (status)
-		return FAULT_STACK_OVERFLOW;
-	if (*word)
-		return FAULT_RETRY;
-	if (!commit_charge(COMMIT_PRIVATE, 1))
-		return FAULT_STACK_OVERFLOW;
-	*word = word_zero(prot);
-	f->view->charge++;
-	f->v->private_charge++;
-	return FAULT_RETRY;
-}
+/* What a stack's overflow leaves for its handlers at least: as much as they need to find frames and to unwind them. */
+#define GUARANTEED_MINIMUM (2 * PAGE_SIZE)
 
 static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 {
-	/* The lowest page is never committed: what runs over the end of the stack must find nothing. */
-	u64 low = t->stack_low + PAGE_SIZE, end = low + STACK_HANDLER_PAGES * PAGE_SIZE;
-	enum fault_result r = FAULT_RETRY;
+	u64 next = f->va - PAGE_SIZE;
+	word_t *word;
+	u32 status;
 
-	if (f->view->section || low < f->view->node.start)
+	/* The lowest page is never committed: what runs over the end of the stack must find nothing. */
+	if (f->view->section || next < f->view->node.start || next < t->stack_low + PAGE_SIZE)
 		return FAULT_STACK_OVERFLOW;
-	if (f->va < end) {
-		f->grow_stack_to = f->va;
-		for (u64 va = f->va - PAGE_SIZE; va >= low && r == FAULT_RETRY; va -= PAGE_SIZE) {
-			r = stack_commit(f, va, PROT_READ | PROT_WRITE);
-			if (r == FAULT_RETRY)
-				f->grow_stack_to = va;
-		}
-		return r == FAULT_RETRY ? FAULT_STACK_OVERFLOW : r;
+	status = pt_word_make(f->v, next, false, &word);
+	if (status == MM_WAIT_MEMORY)
+		return FAULT_WAIT_MEMORY;
+	if (!status && !*word) {
+		if (!commit_charge(COMMIT_PRIVATE, 1))
+			return FAULT_STACK_OVERFLOW;
+		*word = word_zero(PROT_READ | PROT_WRITE | PROT_GUARD);
+		f->view->charge++;
+		f->v->private_charge++;
 	}
-	r = stack_commit(f, f->va - PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_GUARD);
-	if (r == FAULT_RETRY)
-		f->grow_stack_to = f->va;
-	return r; /* FAULT_RETRY: the page itself is not there yet */
+	if (status)
+		return FAULT_STACK_OVERFLOW;
+	f->grow_stack_to = f->va;
+	return FAULT_RETRY; /* the page itself is not there yet */
+}
+
+bool fault_stack_grown(const struct fault *f)
+{
+	struct user_thread *t = user_thread_of(thread_current());
+	u32 asked;
+	u64 guaranteed;
+
+	/* What the thread does with its own block harms nobody else. */
+	copy_to_user(t->teb + TEB_STACK_LIMIT, &f->grow_stack_to, sizeof(u64));
+	if (!(f->access & FAULT_USER) || !copy_from_user(&asked, t->teb + TEB_GUARANTEED_STACK, sizeof(asked)))
+		return false;
+	guaranteed = asked > GUARANTEED_MINIMUM ? ALIGN_UP((u64)asked, PAGE_SIZE) : GUARANTEED_MINIMUM;
+	return f->grow_stack_to == t->stack_low + PAGE_SIZE + guaranteed;
 }
 
 enum fault_result fault_guard(struct fault *f)

@@ -234,6 +234,11 @@ enum fault_result fault_cow(struct fault *f, u32 source_pfn);
 enum fault_result fault_swap(struct fault *f);
 enum fault_result fault_transition(struct fault *f);
 enum fault_result fault_guard(struct fault *f);
+/*
+ * No locks held: tells the thread's block how far its stack reaches now. True: it has come down to the part that
+ * SetThreadStackGuarantee keeps for the handler of its overflow, which is raised now.
+ */
+bool fault_stack_grown(const struct fault *f);
 enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
 /* Begins to read slots around *word into new frames: words become transition words. words_after: words in a row behind word. */
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, bool section);

@@ -63,7 +63,7 @@ u32 sys_BsCreateProcess(const u64 *a)
 	    !user_probe(a[1], sizeof(u64)) || !user_probe(a[2], sizeof(u64)) ||
 	    !user_probe(a[0] + offsetof(struct bs_create_process, process_id), 2 * sizeof(u32)))
 		return STATUS_ACCESS_VIOLATION;
-	if (in.flags & ~(BS_PROCESS_INHERIT_HANDLES | BS_PROCESS_SUSPENDED))
+	if (in.flags & ~(BS_PROCESS_INHERIT_HANDLES | BS_PROCESS_SUSPENDED | BS_PROCESS_USE_HANDLES))
 		return STATUS_INVALID_PARAMETER;
 	s = (struct process_start){
 		.parent = process_current(),
@@ -73,6 +73,7 @@ u32 sys_BsCreateProcess(const u64 *a)
 		.standard = { in.standard_input, in.standard_output, in.standard_error },
 		.inherit = in.flags & BS_PROCESS_INHERIT_HANDLES,
 		.suspended = in.flags & BS_PROCESS_SUSPENDED,
+		.use_handles = in.flags & BS_PROCESS_USE_HANDLES,
 	};
 	status = image_open(&in, &s.image);
 	if (status)
