@@ -108,5 +108,10 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 			r = FAULT_RETRY;
 		}
 	} while (r == FAULT_RETRY);
+	if (r == FAULT_RESOLVED && v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE) {
+		mutex_lock(&v->lock);
+		working_set_enforce(v);
+		mutex_unlock(&v->lock);
+	}
 	return r;
 }
