@@ -202,6 +202,48 @@ static void test_hard_minimum(void)
 	VirtualFree(p, 0, MEM_RELEASE);
 }
 
+/* press PAGES: writes that many pages and reads them back. */
+static int press(uint64_t pages)
+{
+	char *p = commit(pages);
+	if (!p)
+		return 2;
+	for (uint64_t i = 0; i < pages; i++)
+		pattern_fill(p, i, 7);
+	return pattern_wrong(p, 0, pages, 7) != 0;
+}
+
+/* While others press, pages of a hard minimum stay; without it they go. Needs a paging file that takes what is pressed out. */
+static void test_pressure(void)
+{
+	enum { KEEP = 600 };
+	struct bs_memory m = memory_now();
+	uint64_t pages = memory_available(&m) + m.frames_active, room = m.commit_limit - m.commit_charge, stay = 0;
+	char arguments[32], *p;
+	if (pages > 100000 || pages + 2 * KEEP + 1000 > room) {
+		skip("a hard minimum under pressure", "memory is too large, or the paging file too small");
+		return;
+	}
+	sprintf(arguments, "press %llu", (unsigned long long)pages);
+	p = commit(KEEP);
+	status_is(set_ex(PAGES(2 * KEEP), PAGES(3 * KEEP), QUOTA_LIMITS_HARDWS_MIN_ENABLE), STATUS_SUCCESS,
+		  "a hard minimum, larger than all that is used");
+	for (uint64_t i = 0; i < KEEP; i++)
+		pattern_fill(p, i, 3);
+	is(process_run(arguments, false), 0, "another process writes more than memory holds");
+	for (uint64_t i = 0; i < KEEP; i++)
+		stay += page_at(p + i * 4096).flags & BS_VALID;
+	is(stay, KEEP, "all pages of the hard minimum have stayed");
+	defaults();
+	is(process_run(arguments, false), 0, "the same without it");
+	stay = 0;
+	for (uint64_t i = 0; i < KEEP; i++)
+		stay += page_at(p + i * 4096).flags & BS_VALID;
+	is_within(stay, 0, KEEP - 1, "some have gone");
+	is(pattern_wrong(p, 0, KEEP, 3), 0, "and are right when they come back");
+	VirtualFree(p, 0, MEM_RELEASE);
+}
+
 static void all(void)
 {
 	test_setting();
@@ -213,11 +255,14 @@ static void all(void)
 
 int main(int argc, char **argv)
 {
+	if (argc == 3 && !strcmp(argv[1], "press"))
+		return press(strtoull(argv[2], NULL, 10));
 	if (argc == 3)
 		return child(strtoull(argv[2], NULL, 10));
 	probes_init();
 	all();
 	leaks_none(all, STACKS_KEPT);
+	test_pressure();
 	memory_is_consistent();
 	return tap_end();
 }

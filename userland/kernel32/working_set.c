@@ -10,31 +10,23 @@
 #define WORKING_SET_CLASS 1                      /* MemoryWorkingSetInformation */
 #define WORKING_SET_EX_CLASS 4                   /* MemoryWorkingSetExInformation */
 
-/*
- * Both sizes (SIZE_T)-1: the working set is emptied. flags: QUOTA_LIMITS_HARDWS_*; 0 leaves it open whether the limits
- * are kept strictly.
- */
-WINBOOL WINAPI SetProcessWorkingSetSizeEx(HANDLE process, SIZE_T minimum, SIZE_T maximum, DWORD flags)
+/* QUOTA_LIMITS_EX begins as QUOTA_LIMITS does; the kernel takes both, by their sizes. */
+static BOOL limits_set(HANDLE process, SIZE_T minimum, SIZE_T maximum, DWORD flags, ULONG size)
 {
 	QUOTA_LIMITS_EX limits = { .MinimumWorkingSetSize = minimum, .MaximumWorkingSetSize = maximum, .Flags = flags };
 
-	if (!minimum || !maximum) { /* for the kernel: not to be changed */
+	if (!minimum || !maximum) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
 	}
-	return status_result(NtSetInformationProcess(process, QUOTA_LIMITS_CLASS, &limits, sizeof(limits)));
+	return status_result(NtSetInformationProcess(process, QUOTA_LIMITS_CLASS, &limits, size));
 }
 
-WINBOOL WINAPI SetProcessWorkingSetSize(HANDLE process, SIZE_T minimum, SIZE_T maximum)
+static BOOL limits_get(HANDLE process, SIZE_T *minimum, SIZE_T *maximum, DWORD *flags, ULONG size)
 {
-	return SetProcessWorkingSetSizeEx(process, minimum, maximum, 0);
-}
+	QUOTA_LIMITS_EX limits = { .Flags = 0 };
 
-WINBOOL WINAPI GetProcessWorkingSetSizeEx(HANDLE process, PSIZE_T minimum, PSIZE_T maximum, PDWORD flags)
-{
-	QUOTA_LIMITS_EX limits;
-
-	if (!status_result(NtQueryInformationProcess(process, QUOTA_LIMITS_CLASS, &limits, sizeof(limits), NULL)))
+	if (!status_result(NtQueryInformationProcess(process, QUOTA_LIMITS_CLASS, &limits, size, NULL)))
 		return FALSE;
 	*minimum = limits.MinimumWorkingSetSize;
 	*maximum = limits.MaximumWorkingSetSize;
@@ -42,11 +34,30 @@ WINBOOL WINAPI GetProcessWorkingSetSizeEx(HANDLE process, PSIZE_T minimum, PSIZE
 	return TRUE;
 }
 
+/*
+ * Both sizes (SIZE_T)-1: the working set is emptied. flags: QUOTA_LIMITS_HARDWS_*, which make a limit strict or not; 0
+ * leaves that as it is.
+ */
+WINBOOL WINAPI SetProcessWorkingSetSizeEx(HANDLE process, SIZE_T minimum, SIZE_T maximum, DWORD flags)
+{
+	return limits_set(process, minimum, maximum, flags, sizeof(QUOTA_LIMITS_EX));
+}
+
+WINBOOL WINAPI SetProcessWorkingSetSize(HANDLE process, SIZE_T minimum, SIZE_T maximum)
+{
+	return limits_set(process, minimum, maximum, 0, sizeof(QUOTA_LIMITS));
+}
+
+WINBOOL WINAPI GetProcessWorkingSetSizeEx(HANDLE process, PSIZE_T minimum, PSIZE_T maximum, PDWORD flags)
+{
+	return limits_get(process, minimum, maximum, flags, sizeof(QUOTA_LIMITS_EX));
+}
+
 WINBOOL WINAPI GetProcessWorkingSetSize(HANDLE process, PSIZE_T minimum, PSIZE_T maximum)
 {
 	DWORD flags;
 
-	return GetProcessWorkingSetSizeEx(process, minimum, maximum, &flags);
+	return limits_get(process, minimum, maximum, &flags, sizeof(QUOTA_LIMITS));
 }
 
 WINBOOL WINAPI K32EmptyWorkingSet(HANDLE process)
