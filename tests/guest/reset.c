@@ -168,7 +168,7 @@ static void test_reset_refusals(void)
 	ok(!reset(p, SIZE) && GetLastError() == ERROR_INVALID_ADDRESS, "free memory");
 	ok(!undo(p, SIZE) && GetLastError() == ERROR_INVALID_ADDRESS, "undo in free memory");
 
-	/* Shared memory that the paging file backs may be reset; a view of a file not. */
+	/* Shared memory that the paging file backs may be reset; one of an image not. */
 	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, SIZE, NULL);
 	p = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
 	fill(p, OWNER);
@@ -180,10 +180,10 @@ static void test_reset_refusals(void)
 	char path[MAX_PATH];
 	GetModuleFileNameA(NULL, path, sizeof(path));
 	HANDLE file = CreateFileA(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
-	section = CreateFileMappingA(file, NULL, PAGE_READONLY, 0, 0, NULL);
+	section = CreateFileMappingA(file, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL);
 	p = MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0);
-	ok(p && !reset(p, PAGE_BYTES) && GetLastError() != 0, "a view of a file can't");
-	ok(!memcmp(p, "MZ", 2), "and shows the file");
+	ok(p && !reset(p, PAGE_BYTES) && GetLastError() != 0, "a view of an image can't");
+	ok(!memcmp(p, "MZ", 2), "and shows the image");
 	UnmapViewOfFile(p);
 	CloseHandle(section);
 	CloseHandle(file);
