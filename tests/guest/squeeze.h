@@ -7,7 +7,8 @@
 /*
  * Writes to as many pages as can be had and an eighth more, as far as commit limit and paging files allow, and frees
  * them: what nobody has touched for a while leaves memory, if it may. Call working_set_empty() before to have this
- * process's pages leave first. Returns whether that was more than memory had.
+ * process's pages leave first. Returns whether that was more than memory had. Nothing is done in a body that is run again
+ * to look for leaks: pages that other processes lose would look like one.
  */
 static inline bool memory_squeeze(void)
 {
@@ -20,7 +21,7 @@ static inline bool memory_squeeze(void)
 	uint64_t want = available + available / 8;
 	if (want > room - room / 16)
 		want = room - room / 16;
-	if (want <= own)
+	if (want <= own || tap.quiet)
 		return false;
 	want -= own;
 	volatile char *p = VirtualAlloc(NULL, want * PAGE_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
