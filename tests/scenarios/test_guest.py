@@ -5,7 +5,7 @@ import pytest
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
     "commit", "fault_exit", "bad_calls", "files", "c_library", "pressure",
-    "memory_queries", "working_set", "section_calls",
+    "memory_queries", "working_set", "section_calls", "awe", "large_pages",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
     "prefetch_info",
 ]
