@@ -42,8 +42,8 @@ bool fault_stack_grown(const struct fault *f)
 
 	/* What the thread does with its own block harms nobody else. */
 	copy_to_user(t->teb + TEB_STACK_LIMIT, &f->grow_stack_to, sizeof(u64));
-	return f->access & FAULT_USER && copy_from_user(&guaranteed, t->teb + TEB_GUARANTEED_STACK, sizeof(guaranteed)) &&
-	       guaranteed &&
+	return f->access & FAULT_USER &&
+	       copy_from_user(&guaranteed, t->teb + TEB_GUARANTEED_STACK, sizeof(guaranteed)) && guaranteed &&
 	       f->grow_stack_to == t->stack_low + PAGE_SIZE + ALIGN_UP((u64)guaranteed, PAGE_SIZE);
 }
 

@@ -139,8 +139,7 @@ static bool frame_move(u32 from, u32 to)
 	if (can) {
 		page_copy(frame_address(to), frame_address(from));
 		frame_list_remove(from);
-		*t = (struct frame){ .word = f->word, .backing = f->backing, .flags = f->flags, .use = f->use,
-				     .state = FRAME_KERNEL };
+		*t = *f;
 		*t->word = word_transition(to, word_prot(*t->word));
 		frame_list_add(to, FRAME_MODIFIED);
 		*f = (struct frame){ .state = FRAME_KERNEL };
@@ -202,7 +201,7 @@ u64 frames_compact(u64 count)
 	__atomic_store_n(&frame_counts.compacting, true, __ATOMIC_RELAXED);
 	sleep_until(clock_ns() + CACHES_DRAINED_NS);
 	page_tables_empty();
-	/* While the writer stands still no page is being written, and so none is tied to its frame. Only one compacts at a time. */
+	/* While the writer stands still no page is being written, and so tied to its frame. Only one compacts at a time. */
 	mutex_lock(&writer_lock);
 	while (made < count && (at = run_find(&from, LARGE_FRAMES, can_be_moved)))
 		made += run_make(at);

@@ -1,9 +1,9 @@
 /*
- * Address Windowing Extensions: a process is given physical pages, and shows them to itself through windows, reserved with
- * MEM_PHYSICAL. The pages never leave memory; which of them a window shows can be changed quickly, since nothing but entries
- * changes. A page belongs to the process that got it, and is mapped at one address at a time. Source: Windows documentation,
- * "Address Windowing Extensions", AllocateUserPhysicalPages, MapUserPhysicalPages and their kin. The privilege
- * SeLockMemoryPrivilege, which Windows asks for, is not modelled: every process has it.
+ * Address Windowing Extensions: a process is given physical pages, and shows them to itself through windows, which it
+ * reserves with MEM_PHYSICAL. The pages never leave memory; which of them a window shows can be changed quickly, since
+ * nothing but entries changes. A page belongs to the process that got it, and is mapped at one address at a time. Source:
+ * Windows documentation, "Address Windowing Extensions", AllocateUserPhysicalPages, MapUserPhysicalPages and their kin.
+ * The privilege SeLockMemoryPrivilege, which Windows asks for, is not modelled: every process has it.
  *
  * What is known of a page is in its frame: the address space (backing), the next page of that (next, prev), and the entry
  * that maps it (word). v->lock protects these. Such entries are not part of the working set, and are marked as locked.
@@ -22,7 +22,7 @@ static bool owned(const struct vspace *v, u64 pfn)
 
 /* ---- pages ---- */
 
-/* Pages at out from i on, at most count; v->lock held. Returns how many; *short_of_frames: more are allowed, and not there. */
+/* Pages at out from i on, at most count; v->lock held. Returns how many. *short_of_frames: more are allowed, not there. */
 static u64 frames_get(struct vspace *v, struct numbers *out, u64 i, u64 count, bool *short_of_frames)
 {
 	u64 allowed = commit_charge_some(COMMIT_PHYSICAL, count), n;
@@ -135,8 +135,9 @@ void physical_free_all(struct vspace *v)
 
 u32 physical_reserve(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect)
 {
-	struct view like = { .kind = VIEW_PRIVATE, .prot = PROT_READ | PROT_WRITE, .protect = protect, .flags = VIEW_AWE }, *w;
+	struct view like = { .kind = VIEW_PRIVATE, .prot = PROT_READ | PROT_WRITE, .protect = protect, .flags = VIEW_AWE };
 	u64 at = ALIGN_DOWN(*base, GRANULARITY), length;
+	struct view *w;
 	u32 status;
 
 	if ((type & ~MEM_TOP_DOWN) != (MEM_RESERVE | MEM_PHYSICAL))

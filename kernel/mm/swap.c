@@ -44,13 +44,12 @@ static u32 page_checksum(const u64 *page)
 static bool swap_file_add(struct block_device *d)
 {
 	struct swap_file *f = &files[file_count];
-	u64 slots = d->sectors / SECTORS_PER_PAGE, *bits;
+	/* A checksum and a bit for each slot: what memory can't keep account of, a quarter of it, is not used. */
+	u64 most = frames_available() / 4 * PAGE_SIZE / (sizeof(u32) * 8 + 1) * 8;
+	u64 slots = MIN(d->sectors / SECTORS_PER_PAGE, most), *bits;
 
 	if (file_count == SWAP_FILES_MAX || !slots || d->read_only)
 		return false;
-	/* Four bytes of checksum a slot: what memory can't keep account of is not used. */
-	while (slots > 64 && DIV_UP(slots * sizeof(u32) + slots / 8, PAGE_SIZE) > frames_available() / 4)
-		slots /= 2;
 	bits = kmap_alloc(bitmap_words(slots) * sizeof(u64));
 	f->checksums = bits ? kmap_alloc(slots * sizeof(u32)) : NULL;
 	if (!f->checksums)
@@ -63,7 +62,7 @@ static bool swap_file_add(struct block_device *d)
 	return true;
 }
 
-void swap_init(void)
+static void paging_file_open(void)
 {
 	struct block_device *d = NULL;
 
@@ -81,6 +80,25 @@ void swap_init(void)
 	if (!swap_file_add(d))
 		klog(LOG_WARNING, "swap=%s: the disk is empty, read-only, or too large for this memory; going on without a paging file",
 		     options.swap);
+}
+
+/*
+ * A paging file needs a disk, that needs a driver, and both need tables: kernel memory, which is charged. So that a small
+ * paging file does not leave less to programs than none, the same number of pages is set aside for the kernel's memory
+ * at boot in any case, and what it has not taken of them is taken off the limit: the room under the limit is then the same.
+ */
+static void boot_memory_settle(void)
+{
+	u64 aside = 80 + 12 * cpu_count, taken = commit_totals.by_owner[COMMIT_KERNEL];
+
+	if (taken < aside)
+		commit_limit_remove(aside - taken);
+}
+
+void swap_init(void)
+{
+	paging_file_open();
+	boot_memory_settle();
 }
 
 void mm_options_describe_swap(char *text, size_t size)

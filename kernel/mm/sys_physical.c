@@ -30,13 +30,15 @@ static u32 numbers_make(u64 count, struct numbers *n)
 	return STATUS_SUCCESS;
 }
 
+static u64 part_bytes(u64 left) { return MIN(left, (u64)NUMBERS_PART) * sizeof(u64); }
+
 /* The array of count numbers at user address at. On failure there is nothing to free. */
 static u32 numbers_get(u64 at, u64 count, struct numbers *n)
 {
 	u32 status = numbers_make(count, n);
 
 	for (u64 i = 0; !status && i < count; i += NUMBERS_PART)
-		if (!copy_from_user(number_at(n, i), at + i * sizeof(u64), MIN(count - i, (u64)NUMBERS_PART) * sizeof(u64))) {
+		if (!copy_from_user(number_at(n, i), at + i * sizeof(u64), part_bytes(count - i))) {
 			numbers_free(n);
 			status = STATUS_ACCESS_VIOLATION;
 		}
@@ -46,7 +48,7 @@ static u32 numbers_get(u64 at, u64 count, struct numbers *n)
 static bool numbers_put(u64 at, const struct numbers *n, u64 count)
 {
 	for (u64 i = 0; i < count; i += NUMBERS_PART)
-		if (!copy_to_user(at + i * sizeof(u64), number_at(n, i), MIN(count - i, (u64)NUMBERS_PART) * sizeof(u64)))
+		if (!copy_to_user(at + i * sizeof(u64), number_at(n, i), part_bytes(count - i)))
 			return false;
 	return true;
 }

@@ -1,6 +1,6 @@
 /*
- * Working sets: which pages a process has in its page tables, and the limits of how many. Source: Windows documentation of
- * SetProcessWorkingSetSizeEx, QueryWorkingSet and QueryWorkingSetEx.
+ * Working sets: which pages a process has in its page tables, and the limits of how many. Source: Windows documentation
+ * of SetProcessWorkingSetSizeEx, QueryWorkingSet and QueryWorkingSetEx.
  *
  * A minimum lets the process lock that many pages, less a few; so memory must be able to hold the minima of all who may
  * lock. Nobody has to be asked before the first page is locked, as long as the minimum is the default one.
@@ -105,8 +105,8 @@ static bool take_any(word_t *word)
 }
 
 /*
- * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not the
- * one that leaves each time, and every instruction gets all the pages that it needs in the end.
+ * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not
+ * the one that leaves each time, and every instruction gets all the pages that it needs in the end.
  */
 void working_set_enforce(struct vspace *v)
 {
@@ -119,10 +119,16 @@ void working_set_enforce(struct vspace *v)
 
 /* ---- what is in it ---- */
 
-/* Who else has it; only pages of sections count. */
+/* A section's page, or one that a clone of the process has as well. */
+static bool is_shared(word_t word)
+{
+	return word & PTE_SECTION && !(word & PTE_CLONE && clone_of(word)->refs == 1);
+}
+
+/* How many have it, of those that are shared. */
 static u64 share_count(word_t word)
 {
-	return word & PTE_SECTION ? MIN(frames[word_pfn(word)].shares, 7u) : 0;
+	return is_shared(word) ? MIN(frames[word_pfn(word)].shares, 7u) : 0;
 }
 
 /* Protection in the five bits of PSAPI_WORKING_SET_BLOCK. */
@@ -145,8 +151,8 @@ static u32 protection_code(u32 prot)
 
 static u64 entry(u64 va, word_t word)
 {
-	return va | protection_code(word_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
-	       (word & PTE_SECTION ? WORKING_SET_SHARED : 0);
+	return va | protection_code(word_own_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
+	       (is_shared(word) ? WORKING_SET_SHARED : 0);
 }
 
 u32 vspace_working_set(struct vspace *v, u64 *va, u64 *out, u32 max)
@@ -193,8 +199,8 @@ static u64 attributes(struct vspace *v, u64 va)
 		return w->section && !state.private_copy ? WORKING_SET_EX_SHARED : 0;
 	}
 	return WORKING_SET_EX_VALID | share_count(word) << WORKING_SET_EX_SHARE_COUNT_SHIFT |
-	       (u64)prot_to_page(word_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
-	       (word & PTE_SECTION ? WORKING_SET_EX_SHARED : 0) |
+	       (u64)prot_to_page(word_own_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
+	       (is_shared(word) ? WORKING_SET_EX_SHARED : 0) |
 	       (word_prot(word) & MARK_LOCKED || w->flags & VIEW_AWE ? WORKING_SET_EX_LOCKED : 0);
 }
 

@@ -65,7 +65,8 @@ static void test_window(void)
 	violation(can_read(w), KIND_READ, w, "it can't be read");
 	violation(can_write(w + 5), KIND_WRITE, w + 5, "nor written");
 
-	refused(VirtualAlloc(NULL, 65536, MEM_RESERVE | MEM_COMMIT | MEM_PHYSICAL, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
+
+		refused(VirtualAlloc(NULL, 65536, MEM_RESERVE | MEM_COMMIT | MEM_PHYSICAL, PAGE_READWRITE), ERROR_INVALID_PARAMETER,
 		"MEM_PHYSICAL with MEM_COMMIT");
 	refused(VirtualAlloc(NULL, 65536, MEM_PHYSICAL, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "MEM_PHYSICAL alone");
 	refused(VirtualAlloc(NULL, 65536, MEM_RESERVE | MEM_PHYSICAL | MEM_WRITE_WATCH, PAGE_READWRITE),
@@ -79,7 +80,8 @@ static void test_window(void)
 	refused(VirtualProtect(w, 4096, PAGE_READONLY, &old), ERROR_INVALID_PARAMETER, "VirtualProtect of a window");
 	void *part = w + 65536;
 	SIZE_T size = 65536;
-	ok(NtFreeVirtualMemory(GetCurrentProcess(), &part, &size, MEM_RELEASE) < 0, "a part of a window can't be released");
+	ok(NtFreeVirtualMemory(GetCurrentProcess(), &part, &size, MEM_RELEASE) < 0,
+	   "a part of a window can't be released");
 	ok(query(w).RegionSize == WINDOW * PAGE_BYTES, "after all that the window is as it was");
 	release(w);
 	is(query(w).State, MEM_FREE, "released it is free");
@@ -143,10 +145,12 @@ static void test_pages(void)
 		good &= pattern_holds(w, i, 7);
 	ok(good, "and all have their contents");
 	ULONG_PTR half = WINDOW / 2;
-	is((uint32_t)NtFreeUserPhysicalPages(GetCurrentProcess(), &half, pages), 0, "half of them are freed while mapped");
+	is((uint32_t)NtFreeUserPhysicalPages(GetCurrentProcess(), &half, pages), 0,
+	   "half of them are freed while mapped");
 	violation(can_read(w), KIND_READ, w, "they are unmapped");
 	ok(can_read(w + WINDOW / 2 * PAGE_BYTES), "the others are not");
-	is((uint32_t)NtMapUserPhysicalPages(w, 1, pages), (uint32_t)STATUS_CONFLICTING_ADDRESSES, "what was freed can't be mapped");
+	is((uint32_t)NtMapUserPhysicalPages(w, 1, pages), (uint32_t)STATUS_CONFLICTING_ADDRESSES,
+	   "what was freed can't be mapped");
 	release(w);
 	is((uint32_t)take_back(WINDOW / 2, pages + WINDOW / 2), 0, "the rest is freed after the window");
 	during = memory_now();
@@ -162,22 +166,30 @@ static void test_refusals(void)
 	is((uint32_t)take_back(0, NULL), 0, "and freed");
 	is((uint32_t)NtMapUserPhysicalPages(NULL, 0, NULL), 0, "and mapped");
 	count = ~0ull;
-	is((uint32_t)give(&count, frames), (uint32_t)STATUS_INVALID_PARAMETER_2, "more than an array can hold is refused");
+	is((uint32_t)give(&count, frames), (uint32_t)STATUS_INVALID_PARAMETER_2,
+	   "more than an array can hold is refused");
 	is((uint32_t)give(NULL, frames), (uint32_t)STATUS_ACCESS_VIOLATION, "a count that is not there");
 	count = 4;
-	is((uint32_t)NtAllocateUserPhysicalPages(NULL, &count, frames), (uint32_t)STATUS_INVALID_HANDLE, "a process that is not there");
+	is((uint32_t)NtAllocateUserPhysicalPages(NULL, &count, frames), (uint32_t)STATUS_INVALID_HANDLE,
+	   "a process that is not there");
 	uint64_t physical = memory_now().frames_physical;
 	is((uint32_t)give(&count, NULL), (uint32_t)STATUS_ACCESS_VIOLATION, "an array that is not there");
-	is((uint32_t)give(&count, (ULONG_PTR *)0xffff800000000000), (uint32_t)STATUS_ACCESS_VIOLATION, "an array in the kernel");
+	is((uint32_t)give(&count, (ULONG_PTR *)0xffff800000000000), (uint32_t)STATUS_ACCESS_VIOLATION,
+	   "an array in the kernel");
 	is(memory_now().frames_physical, physical, "and nothing is given");
 	ok(pages_marked(w, frames, 8), "eight pages");
 
-	is((uint32_t)NtMapUserPhysicalPages(plain, 1, frames), (uint32_t)STATUS_INVALID_PARAMETER_1, "mapping them in plain memory");
+	is((uint32_t)NtMapUserPhysicalPages(plain, 1, frames), (uint32_t)STATUS_INVALID_PARAMETER_1,
+	   "mapping them in plain memory");
 	is((uint32_t)NtMapUserPhysicalPages(NULL, 1, frames), (uint32_t)STATUS_INVALID_PARAMETER_1, "where nothing is");
-	is((uint32_t)NtMapUserPhysicalPages((void *)0xffff800000000000, 1, frames), (uint32_t)STATUS_INVALID_PARAMETER_1, "in the kernel");
-	is((uint32_t)NtMapUserPhysicalPages(w + 65536 - 4096, 2, frames), (uint32_t)STATUS_INVALID_PARAMETER_2, "behind the window's end");
-	is((uint32_t)NtMapUserPhysicalPages(w, ~0ull, frames), (uint32_t)STATUS_INVALID_PARAMETER_2, "more than there are addresses");
-	is((uint32_t)NtMapUserPhysicalPages(w, 4, (ULONG_PTR *)8), (uint32_t)STATUS_ACCESS_VIOLATION, "numbers that can't be read");
+	is((uint32_t)NtMapUserPhysicalPages((void *)0xffff800000000000, 1, frames), (uint32_t)STATUS_INVALID_PARAMETER_1,
+	   "in the kernel");
+	is((uint32_t)NtMapUserPhysicalPages(w + 65536 - 4096, 2, frames), (uint32_t)STATUS_INVALID_PARAMETER_2,
+	   "behind the window's end");
+	is((uint32_t)NtMapUserPhysicalPages(w, ~0ull, frames), (uint32_t)STATUS_INVALID_PARAMETER_2,
+	   "more than there are addresses");
+	is((uint32_t)NtMapUserPhysicalPages(w, 4, (ULONG_PTR *)8), (uint32_t)STATUS_ACCESS_VIOLATION,
+	   "numbers that can't be read");
 	bad[0] = frames[0];
 	bad[1] = frames[0];
 	is((uint32_t)NtMapUserPhysicalPages(w, 2, bad), (uint32_t)STATUS_INVALID_PARAMETER_3, "a page named twice");
@@ -189,7 +201,8 @@ static void test_refusals(void)
 	}
 	plain[0] = 'x';
 	bad[1] = page_at(plain).frame;
-	is((uint32_t)NtMapUserPhysicalPages(w, 2, bad), (uint32_t)STATUS_CONFLICTING_ADDRESSES, "the frame of plain memory");
+	is((uint32_t)NtMapUserPhysicalPages(w, 2, bad), (uint32_t)STATUS_CONFLICTING_ADDRESSES,
+	   "the frame of plain memory");
 	is((uint32_t)take_back(1, bad + 1), (uint32_t)STATUS_CONFLICTING_ADDRESSES, "which can't be freed either");
 	is(plain[0], 'x', "and keeps its contents");
 	ok(!can_read(w) && !can_read(w + PAGE_BYTES), "nothing was mapped by all that");
@@ -224,7 +237,8 @@ static void test_scatter(void)
 	at[2] = b;
 	at[3] = a;
 	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 4, frames), 0, "four pages are mapped in two windows");
-	ok(mark_at(a, 3) == 1 && mark_at(b, 1000) == 2 && mark_at(b, 0) == 3 && mark_at(a, 0) == 4, "each where it shall be");
+	ok(mark_at(a, 3) == 1 && mark_at(b, 1000) == 2 && mark_at(b, 0) == 3 && mark_at(a, 0) == 4,
+	   "each where it shall be");
 	some[0] = frames[1]; /* changes places with the second */
 	some[1] = frames[0];
 	some[2] = 0;
@@ -233,13 +247,17 @@ static void test_scatter(void)
 	ok(mark_at(a, 3) == 2 && mark_at(b, 1000) == 1 && !can_read(b) && mark_at(a, 0) == 4, "as asked");
 	some[0] = frames[4];
 	some[1] = frames[4];
-	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, some), (uint32_t)STATUS_INVALID_PARAMETER_3, "one page at two addresses");
+	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, some), (uint32_t)STATUS_INVALID_PARAMETER_3,
+	   "one page at two addresses");
 	some[1] = frames[3];
-	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, some), (uint32_t)STATUS_INVALID_PARAMETER_3, "a page that is elsewhere");
+	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, some), (uint32_t)STATUS_INVALID_PARAMETER_3,
+	   "a page that is elsewhere");
 	some[1] = 5;
-	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, some), (uint32_t)STATUS_CONFLICTING_ADDRESSES, "somebody else's");
+	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, some), (uint32_t)STATUS_CONFLICTING_ADDRESSES,
+	   "somebody else's");
 	at[1] = plain;
-	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, frames + 4), (uint32_t)STATUS_INVALID_PARAMETER_1, "an address in no window");
+	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, frames + 4), (uint32_t)STATUS_INVALID_PARAMETER_1,
+	   "an address in no window");
 	at[1] = (void *)0xffffffffffff0000;
 	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, NULL), (uint32_t)STATUS_INVALID_PARAMETER_1, "in the kernel");
 	is((uint32_t)NtMapUserPhysicalPagesScatter(NULL, 2, NULL), (uint32_t)STATUS_ACCESS_VIOLATION, "no addresses");
@@ -308,7 +326,8 @@ static void test_processes(void)
 	ok(WriteProcessMemory(GetCurrentProcess(), w + 16, "abc", 4, &done) && !strcmp(w + 16, "abc"),
 	   "WriteProcessMemory writes it");
 	NtMapUserPhysicalPages(w + PAGE_BYTES, 1, NULL);
-	ok(!ReadProcessMemory(GetCurrentProcess(), w + PAGE_BYTES - 8, copy, 21, &done), "but not where nothing is mapped");
+	ok(!ReadProcessMemory(GetCurrentProcess(), w + PAGE_BYTES - 8, copy, 21, &done),
+	   "but not where nothing is mapped");
 	release(w);
 	take_back(8, frames);
 }
@@ -367,7 +386,7 @@ static void body(void)
 static void test_pressure(void)
 {
 	struct bs_memory m = memory_now();
-	uint64_t much = memory_available(&m) / 4, room = m.commit_limit - m.commit_charge;
+	uint64_t much = memory_available(&m) / 4;
 	ULONG_PTR count = much, *frames = malloc(much * sizeof(*frames));
 	char *w = window_make(much * PAGE_BYTES);
 	is((uint32_t)give(&count, frames), 0, "a quarter of memory is given");
@@ -375,9 +394,11 @@ static void test_pressure(void)
 	is((uint32_t)NtMapUserPhysicalPages(w, count, frames), 0, "and mapped");
 	for (uint64_t i = 0; i < count; i++)
 		pattern_fill(w, i, 3);
-	/* More than the rest of memory, if it may be promised. */
-	uint64_t fill = memory_available(&m) * 9 / 10;
-	fill = fill < room - much - 512 ? fill : room - much - 512;
+	/* More than the rest of memory, if it may be promised, with its page tables. */
+	uint64_t fill = memory_available(&m) * 9 / 10, room;
+	m = memory_now();
+	room = (m.commit_limit - m.commit_charge) * 63 / 64 - 256;
+	fill = fill < room ? fill : room;
 	char *p = VirtualAlloc(NULL, fill * PAGE_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(p != NULL, "%llu pages of other memory", (unsigned long long)fill);
 	for (uint64_t i = 0; p && i < fill; i++) {

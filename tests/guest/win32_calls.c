@@ -37,8 +37,8 @@ static char *commit(SIZE_T size, DWORD protect)
 
 static void test_allocate(void)
 {
-	refused(NOT(VirtualAlloc((void *)0x1000, PAGE_BYTES, MEM_RESERVE, PAGE_READWRITE)) != NULL, ERROR_INVALID_PARAMETER,
-		"VirtualAlloc in the lowest 64 KiB");
+	refused(NOT(VirtualAlloc((void *)0x1000, PAGE_BYTES, MEM_RESERVE, PAGE_READWRITE)) != NULL,
+		ERROR_INVALID_PARAMETER, "VirtualAlloc in the lowest 64 KiB");
 	refused(NOT(p_VirtualAlloc2(NULL, (void *)0x1000, PAGE_BYTES, MEM_RESERVE, PAGE_READWRITE, NULL, 0)) != NULL,
 		ERROR_INVALID_PARAMETER, "VirtualAlloc2 there");
 	char *p = p_VirtualAlloc2(NULL, NULL, SIZE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, NULL, 0);
@@ -61,8 +61,8 @@ static void test_allocate(void)
 	p = VirtualAllocExNuma(OWN, NULL, SIZE, MEM_RESERVE, PAGE_READWRITE, 0);
 	ok(p != NULL, "memory of node 0");
 	VirtualFree(p, 0, MEM_RELEASE);
-	refused(NOT(VirtualAllocExNuma(OWN, NULL, SIZE, MEM_RESERVE, PAGE_READWRITE, 1)) != NULL, ERROR_INVALID_PARAMETER,
-		"there is no node 1");
+	refused(NOT(VirtualAllocExNuma(OWN, NULL, SIZE, MEM_RESERVE, PAGE_READWRITE, 1)) != NULL,
+		ERROR_INVALID_PARAMETER, "there is no node 1");
 	MEMORY_BASIC_INFORMATION info;
 	refused(NOT(VirtualQuery(commit, &info, sizeof(info) - 1)) != 0, ERROR_BAD_LENGTH, "VirtualQuery wants room");
 	is(GetLargePageMinimum(), 2 << 20, "a large page is 2 MiB");
@@ -81,7 +81,8 @@ static void test_advice(void)
 	VirtualProtect(p + PAGE_BYTES, PAGE_BYTES, PAGE_READWRITE, &old);
 
 	p[0] = 2;
-	is(p_OfferVirtualMemory(p, 5, VmOfferPriorityLow), ERROR_INVALID_PARAMETER, "OfferVirtualMemory of a part of a page");
+	is(p_OfferVirtualMemory(p, 5, VmOfferPriorityLow), ERROR_INVALID_PARAMETER,
+	   "OfferVirtualMemory of a part of a page");
 	is(p_OfferVirtualMemory(p, SIZE, 9), ERROR_INVALID_PARAMETER, "of an unknown priority");
 	is(p_OfferVirtualMemory(p, SIZE, VmOfferPriorityNormal), ERROR_SUCCESS, "OfferVirtualMemory");
 	violation(can_read(p), KIND_READ, p, "what is on offer can't be read");
@@ -159,7 +160,8 @@ static void test_sections(void)
 
 	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_WRITECOPY, 0, SIZE, NULL);
 	ok(section != NULL, "a section of PAGE_WRITECOPY");
-	refused(NOT(MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0)) != NULL, ERROR_ACCESS_DENIED, "has no view for writing");
+	refused(NOT(MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0)) != NULL, ERROR_ACCESS_DENIED,
+		"has no view for writing");
 	char *view = MapViewOfFile(section, FILE_MAP_COPY, 0, 0, 0);
 	ok(view && can_write(view), "but one to copy");
 	UnmapViewOfFile(view);
@@ -180,14 +182,15 @@ static void test_sections(void)
 	ok(view && query(view).Protect == PAGE_READONLY, "MapViewOfFile2");
 	ok(p_UnmapViewOfFile2(OWN, view, 0), "UnmapViewOfFile2");
 	refused(NOT(p_UnmapViewOfFileEx(view, 0)), ERROR_INVALID_ADDRESS, "only once");
-	refused(NOT(p_MapViewOfFileNuma2(writer, OWN, 0, NULL, 0, 0, PAGE_READONLY, 7)) != NULL, ERROR_INVALID_PARAMETER,
-		"MapViewOfFileNuma2 of a node that is not there");
+	refused(NOT(p_MapViewOfFileNuma2(writer, OWN, 0, NULL, 0, 0, PAGE_READONLY, 7)) != NULL,
+		ERROR_INVALID_PARAMETER, "MapViewOfFileNuma2 of a node that is not there");
 	view = p_MapViewOfFile3(writer, NULL, NULL, 0, 0, 0, PAGE_READWRITE, NULL, 0);
 	ok(view && can_write(view), "MapViewOfFile3 of no process means the caller");
 	ok(FlushViewOfFile(view, 0), "FlushViewOfFile of memory");
 	ok(p_UnmapViewOfFileEx(view, MEM_UNMAP_WITH_TRANSIENT_BOOST), "UnmapViewOfFileEx");
 	CloseHandle(writer);
-	section = p_CreateFileMappingFromApp(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, 1ull << 33, NULL);
+	section = p_CreateFileMappingFromApp(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, 1ull << 33,
+					     NULL);
 	ok(section != NULL, "CreateFileMappingFromApp of 8 GiB, reserved");
 	view = MapViewOfFile(section, FILE_MAP_WRITE, 1, 0, SIZE);
 	ok(view && query(view).State == MEM_RESERVE, "and a view at 4 GiB");

@@ -7,7 +7,8 @@
 static int child(void)
 {
 	DWORD done;
-	bool none = !GetStdHandle(STD_INPUT_HANDLE) && !GetStdHandle(STD_OUTPUT_HANDLE) && !GetStdHandle(STD_ERROR_HANDLE);
+	bool none = !GetStdHandle(STD_INPUT_HANDLE) && !GetStdHandle(STD_OUTPUT_HANDLE) &&
+		    !GetStdHandle(STD_ERROR_HANDLE);
 	printf("not ok - this must not be on the console\n");
 	fflush(stdout);
 	return none && !WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), "x", 1, &done, NULL) ? 0 : 1;
@@ -30,9 +31,11 @@ static void test_names(void)
 	FARPROC plain = GetProcAddress(LoadLibraryA("psapi.dll"), "QueryWorkingSet");
 	ok(plain && plain == GetProcAddress(kernel32, "K32QueryWorkingSet"), "psapi.dll's names are those with K32");
 	SetLastError(0);
-	refused(LoadLibraryA("api-ms-win-crt-heap-l1-1-0.dll") != NULL, ERROR_MOD_NOT_FOUND, "an API set that is not there");
+	refused(LoadLibraryA("api-ms-win-crt-heap-l1-1-0.dll") != NULL, ERROR_MOD_NOT_FOUND,
+		"an API set that is not there");
 	SetLastError(0);
-	refused(LoadLibraryA("C:\\bin\\psapi.dll") != NULL, ERROR_MOD_NOT_FOUND, "nor is one elsewhere than in C:\\system");
+	refused(LoadLibraryA("C:\\bin\\psapi.dll") != NULL, ERROR_MOD_NOT_FOUND,
+		"nor is one elsewhere than in C:\\system");
 }
 
 #define ADVAPI(result, name, arguments)                                                                                \

@@ -80,6 +80,42 @@ SAMPLES = {
                'WaitForSingleObject(p.hProcess, INFINITE); GetExitCodeProcess(p.hProcess, &code); ExitProcess(code);',
 }
 
+# The same for programs that are linked with more libraries: (flags, libraries, body).
+LIBRARY_SAMPLES = {
+    "psapi": (["-DPSAPI_VERSION=1"], ["-lpsapi"],
+              'DWORD n; char b[99]; PROCESS_MEMORY_COUNTERS c; HMODULE m; MODULEINFO i; PERFORMANCE_INFORMATION f;'
+              'HANDLE p = GetCurrentProcess(); EnumProcesses(&n, 4, &n); EnumProcessModules(p, &m, 8, &n);'
+              'EnumProcessModulesEx(p, &m, 8, &n, 3); GetModuleBaseNameA(p, m, b, 9); GetModuleFileNameExA(p, m, b, 9);'
+              'GetModuleInformation(p, m, &i, 24); EmptyWorkingSet(p); QueryWorkingSet(p, b, 99);'
+              'QueryWorkingSetEx(p, b, 99); GetMappedFileNameA(p, b, b, 99); GetProcessImageFileNameA(p, b, 99);'
+              'GetProcessMemoryInfo(p, &c, 72); GetPerformanceInfo(&f, 104); EnumPageFilesA(NULL, NULL);'),
+    "mincore": (["-DNTDDI_VERSION=0x0A000006"], ["-lmincore"],
+                'HANDLE p = GetCurrentProcess(); char *v = VirtualAlloc2FromApp(p, NULL, 1, 0, 1, NULL, 0); ULONG old;'
+                'VirtualAllocFromApp(v, 1, 0, 1); VirtualProtectFromApp(v, 1, 1, &old); VirtualUnlockEx(p, v, 1);'
+                'MapViewOfFile3FromApp(p, p, v, 0, 1, 0, 1, NULL, 0);'
+                'UnmapViewOfFile2(p, v, 0); UnmapViewOfFileEx(v, 0); VirtualLock(v, 1); VirtualUnlock(v, 1);'
+                'DiscardVirtualMemory(v, 1); OfferVirtualMemory(v, 1, 1); ReclaimVirtualMemory(v, 1);'
+                'PrefetchVirtualMemory(p, 0, NULL, 0); GetLargePageMinimum(); ResetWriteWatch(v, 1);'
+                'CreateFileMappingFromApp(p, NULL, 1, 1, NULL); OpenFileMappingFromApp(1, 0, NULL);'
+                'MapViewOfFileFromApp(p, 1, 0, 1); FlushViewOfFile(v, 1); WriteProcessMemory(p, v, v, 1, NULL);'),
+    "advapi32": ([], ["-ladvapi32"],
+                 'HANDLE t; OpenProcessToken(GetCurrentProcess(), 1, &t); OpenThreadToken(t, 1, 1, &t); LUID l; BOOL b;'
+                 'LookupPrivilegeValueA(NULL, "x", &l); LookupPrivilegeValueW(NULL, L"x", &l);'
+                 'AdjustTokenPrivileges(t, 0, NULL, 0, NULL, NULL); PrivilegeCheck(t, NULL, &b);'),
+    "kernel32": (["-DNTDDI_VERSION=0x0A000006"], [],
+                 'HANDLE p = GetCurrentProcess(); SIZE_T a, b; DWORD f; ULONG_PTR n = 1; PVOID w; ULONGLONG q; UCHAR c;'
+                 'VirtualAllocExNuma(p, 0, 1, 0, 0, 0); GetWriteWatch(0, 0, 1, &w, &n, &f);'
+                 'SetThreadStackGuarantee(&f);'
+                 'SetProcessWorkingSetSizeEx(p, 1, 1, 0); GetProcessWorkingSetSizeEx(p, &a, &b, &f);'
+                 'AllocateUserPhysicalPages(p, &n, &n); AllocateUserPhysicalPagesNuma(p, &n, &n, 0);'
+                 'MapUserPhysicalPages(w, n, &n); MapUserPhysicalPagesScatter(&w, n, &n);'
+                 'FreeUserPhysicalPages(p, &n, &n);'
+                 'CreateFileMappingNumaA(p, NULL, 1, 0, 1, NULL, 0); MapViewOfFileExNuma(p, 1, 0, 0, 1, NULL, 0);'
+                 'MEMORYSTATUS s; GlobalMemoryStatus(&s); GetPhysicallyInstalledSystemMemory(&q);'
+                 'GetNumaHighestNodeNumber(&f); GetNumaAvailableMemoryNode(0, &q); GetNumaProcessorNode(0, &c);'
+                 'GetNumaNodeProcessorMask(0, &q);'),
+}
+
 C99_PRINTF = "-D__USE_MINGW_ANSI_STDIO=1"
 
 
@@ -121,8 +157,24 @@ def exports(directory):
     return {path.name: exports_of(path)[0] for path in (directory / "dll").glob("*.dll")}
 
 
+def aliases():
+    """The loader's table of names that stand for a DLL of ours: (name, or its beginning up to a hyphen; the DLL)."""
+    table = (ROOT / "userland/ntdll/module_alias.c").read_text()
+    found = re.findall(r'\{ NAME\(L"([^"]+)"\), &(\w+) \}', table)
+    assert found
+    return [(name, f"{target}.dll") for name, target in found]
+
+
+def resolve(dll):
+    for name, target in aliases():
+        if dll == name or (name.endswith("-") and dll.startswith(name)):
+            return target
+    return dll
+
+
 def assert_resolved(path, exports):
     for dll, names in imports_of(path).items():
+        dll = resolve(dll)
         assert dll in exports, f"{path.name} imports {dll}, which is not there"
         missing = sorted(names - exports[dll])
         assert not missing, f"{path.name}: {dll} has no {', '.join(missing)}"
@@ -164,3 +216,13 @@ def test_samples(exports, tmp_path, flags):
                           f"{{\n(void)argc, (void)argv;\n{body}\nreturn 0;\n}}\n")
         subprocess.run([TOOLS + "gcc", "-w", *flags, source, "-o", program], check=True, capture_output=True)
         assert_resolved(program, exports)
+
+
+@pytest.mark.parametrize("name", LIBRARY_SAMPLES)
+def test_libraries(exports, tmp_path, name):
+    flags, libraries, body = LIBRARY_SAMPLES[name]
+    source = tmp_path / f"{name}.c"
+    program = tmp_path / f"{name}.exe"
+    source.write_text(f"{INCLUDES}#include <psapi.h>\nint main(void)\n{{\n{body}\nreturn 0;\n}}\n")
+    subprocess.run([TOOLS + "gcc", "-w", *flags, source, *libraries, "-o", program], check=True, capture_output=True)
+    assert_resolved(program, exports)

@@ -25,7 +25,7 @@ struct process_parameters {
 	UNICODE_STRING command_line;
 	WCHAR *environment; /* NAME=value, each with a 0, one more 0 at the end */
 	BYTE reserved[0xA4 - 0x88];
-	ULONG window_flags; /* STARTF_USESTDHANDLES: the standard handles are as they were given, also those that are 0 */
+	ULONG window_flags; /* STARTF_USESTDHANDLES: the standard handles are as they were given, also if 0 */
 };
 PEB_FIELD_AT(process_parameters, standard_input, 0x20);
 PEB_FIELD_AT(process_parameters, current_directory, 0x38);

@@ -130,11 +130,11 @@ UINT WINAPI ResetWriteWatch(LPVOID base, SIZE_T size)
 
 /* ---- advice ---- */
 
-/* Reads what is not in memory, in large requests; the pages are not put into the working set. flags: 0. */
+/* What of the ranges is not in memory is read, so that touching it needs no I/O. Advice alone. flags: 0. */
 WINBOOL WINAPI PrefetchVirtualMemory(HANDLE process, ULONG_PTR count, PWIN32_MEMORY_RANGE_ENTRY ranges, ULONG flags)
 {
-	return status_result(NtSetInformationVirtualMemory(process, 0 /* VmPrefetchInformation */, count, ranges, &flags,
-							   sizeof(flags)));
+	return status_result(NtSetInformationVirtualMemory(process, 0 /* VmPrefetchInformation */, count, ranges,
+							   &flags, sizeof(flags)));
 }
 
 /* The next three return an error code. Address and size are multiples of a page. */
@@ -188,5 +188,6 @@ WINBOOL WINAPI QueryVirtualMemoryInformation(HANDLE process, const VOID *address
 {
 	if (class != MemoryRegionInfo)
 		return parameter_refused();
-	return status_result(NtQueryVirtualMemory(process, address, 3 /* MemoryRegionInformation */, out, size, returned));
+	return status_result(NtQueryVirtualMemory(process, address, 3 /* MemoryRegionInformation */, out, size,
+						  returned));
 }

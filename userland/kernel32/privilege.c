@@ -1,7 +1,7 @@
 /*
- * Privileges, from advapi32.dll. Programs enable SeLockMemoryPrivilege before they use physical or large pages. There are
- * no users here, and every process holds every privilege, always enabled: what programs ask for succeeds. A token is a
- * handle to its process.
+ * Privileges, from advapi32.dll. Programs enable SeLockMemoryPrivilege before they use physical or large pages. There
+ * are no users here, and every process holds every privilege, always enabled: what programs ask for succeeds. A token is
+ * a handle to its process.
  */
 #include "kernel32.h"
 
@@ -81,7 +81,8 @@ WINBOOL WINAPI LookupPrivilegeValueA(LPCSTR system, LPCSTR name, PLUID value)
 }
 
 /*
- * ERROR_NOT_ALL_ASSIGNED, with TRUE: one of them does not exist. Nothing changes, so *previous has none; size: its bytes.
+ * ERROR_NOT_ALL_ASSIGNED, with TRUE: one of them does not exist. Nothing changes, so *previous (size: its bytes) has
+ * none.
  */
 WINBOOL WINAPI AdjustTokenPrivileges(HANDLE token, WINBOOL disable_all, PTOKEN_PRIVILEGES wanted, DWORD size,
 				     PTOKEN_PRIVILEGES previous, PDWORD returned)

@@ -3,7 +3,8 @@
 
 /* What CreateFileMapping's protection may have in it beside PAGE_*. */
 #define SECTION_ATTRIBUTES \
-	(SEC_NO_CHANGE | SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES)
+	(SEC_NO_CHANGE | SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE | SEC_WRITECOMBINE | \
+	 SEC_LARGE_PAGES)
 
 static HANDLE section_create(HANDLE file, const SECURITY_ATTRIBUTES *security, ACCESS_MASK access, ULONG protect,
 			     ULONG attributes, ULONG64 bytes, const WCHAR *name)
@@ -26,8 +27,8 @@ static HANDLE section_create(HANDLE file, const SECURITY_ATTRIBUTES *security, A
 	status = object_name_set(&object, name, security);
 	if (NT_SUCCESS(status)) {
 		object.attributes.Attributes |= OBJ_OPENIF;
-		status = NtCreateSection(&section, access, &object.attributes, bytes ? &size : NULL, protect, attributes,
-					 file);
+		status = NtCreateSection(&section, access, &object.attributes, bytes ? &size : NULL, protect,
+					 attributes, file);
 	}
 	if (!status_result(status)) {
 		/* The name is taken by another kind of object. */

@@ -32,10 +32,14 @@ static void *view_map(HANDLE section, HANDLE process, ULONG64 from, void *base, 
 LPVOID WINAPI MapViewOfFileEx(HANDLE section, DWORD access, DWORD offset_high, DWORD offset_low, SIZE_T size,
 			      LPVOID address)
 {
-	ULONG type = (access & FILE_MAP_LARGE_PAGES ? MEM_LARGE_PAGES : 0) | (access & FILE_MAP_RESERVE ? MEM_RESERVE : 0);
+	ULONG64 offset = (ULONG64)offset_high << 32 | offset_low;
+	ULONG type = 0;
 
-	return view_map(section, BACKSTORE_CURRENT_PROCESS, (ULONG64)offset_high << 32 | offset_low, address, size, type,
-			protection_of(access));
+	if (access & FILE_MAP_LARGE_PAGES)
+		type |= MEM_LARGE_PAGES;
+	if (access & FILE_MAP_RESERVE)
+		type |= MEM_RESERVE;
+	return view_map(section, BACKSTORE_CURRENT_PROCESS, offset, address, size, type, protection_of(access));
 }
 
 LPVOID WINAPI MapViewOfFile(HANDLE section, DWORD access, DWORD offset_high, DWORD offset_low, SIZE_T size)

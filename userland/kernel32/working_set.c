@@ -1,6 +1,6 @@
 /*
- * Working sets: their limits, emptying them, which pages are in one; and a process's counters. Sizes in bytes. The names
- * with K32 are those of today, the ones without (kernel32.def) those of the time when psapi.dll had them.
+ * Working sets: their limits, emptying them, which pages are in one; and a process's counters. Sizes in bytes. The
+ * names with K32 are those of today, the ones without (kernel32.def) those of the time when psapi.dll had them.
  */
 #include "kernel32.h"
 #include <psapi.h>

@@ -1,7 +1,7 @@
 /*
  * Names that stand for a DLL of ours. On Windows the functions of kernel32.dll are spread over more files, and programs
- * import them by many names: those of API sets, which are no files at all, and those of DLLs that became part of another
- * one. Here kernel32.dll has them all. Source: Windows documentation, "Windows API sets" and "PSAPI functions".
+ * import them by many names: those of API sets, which are no files at all, and those of DLLs that became part of
+ * another one. Here kernel32.dll has them all. Source: Windows documentation, "Windows API sets" and "PSAPI functions".
  */
 #include "ntdll.h"
 
