@@ -116,7 +116,7 @@ def test_vmmap(boot, name):
         for row in sets.values():
             assert row[1] == row[2] + row[3] and row[4] <= row[3]
         text = text.replace("\n", " ")
-        charged, working_set = re.search(r"(\d+) KiB charged, (\d+) KiB in the working set", text).groups()
+        charged, working_set = re.search(r"(\d+) KiB charged, \d+ KiB of it for AWE; (\d+) KiB in the working set", text).groups()
         if command == "vmmap sh":
             # The others' pages can be trimmed in between when memory is short; nobody else changes the charge.
             assert rows(part(run, command), "TYPE       CHARGED")["all"][0] == int(charged)
