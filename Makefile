@@ -176,7 +176,7 @@ $(B)/boot/loader.so: $(EFI_OBJECTS)
 # --- user space ---
 
 USER_FLAGS := $(COMMON_FLAGS) -I userland/include -I kernel
-PROGRAM_FLAGS := $(USER_FLAGS) -I userland/programs
+PROGRAM_FLAGS := $(USER_FLAGS) -I userland/programs -I tests/guest
 DLL_FLAGS := $(USER_FLAGS) -ffreestanding -fno-builtin -mno-stack-arg-probe
 DLL_LINK := -nostdlib -shared -Wl,--dynamicbase,--high-entropy-va,--nxcompat
 
@@ -217,19 +217,22 @@ endef
 PROGRAM_FILES := $(sort $(wildcard userland/programs/*.c))
 PROGRAM_DIRECTORIES := $(patsubst %/,%,$(sort $(dir $(wildcard userland/programs/*/*.c))))
 TEST_FILES := $(sort $(wildcard tests/guest/*.c))
+TEST_DIRECTORIES := $(filter-out tests/guest/dll,$(patsubst %/,%,$(sort $(dir $(wildcard tests/guest/*/*.c)))))
 TEST_DLLS := $(sort $(wildcard tests/guest/dll/*.c))
 PROGRAMS := $(PROGRAM_FILES:userland/programs/%.c=bin/%.exe) $(PROGRAM_DIRECTORIES:userland/programs/%=bin/%.exe) \
-	    $(TEST_FILES:tests/guest/%.c=tests/%.exe) $(TEST_DLLS:tests/guest/dll/%.c=tests/%.dll)
+	    $(TEST_FILES:tests/guest/%.c=tests/%.exe) $(TEST_DIRECTORIES:tests/guest/%=tests/%.exe) $(TEST_DLLS:tests/guest/dll/%.c=tests/%.dll)
 $(foreach file,$(PROGRAM_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),bin,$(file))))
 $(foreach directory,$(PROGRAM_DIRECTORIES),\
 	$(eval $(call program_rule,$(notdir $(directory)),bin,$(sort $(wildcard $(directory)/*.c)))))
 $(foreach file,$(TEST_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),tests,$(file))))
+$(foreach directory,$(TEST_DIRECTORIES),\
+	$(eval $(call program_rule,$(notdir $(directory)),tests,$(sort $(wildcard $(directory)/*.c)))))
 
 $(TEST_DLLS:tests/guest/dll/%.c=$(B)/tests/%.dll): $(B)/tests/%.dll: $(B)/tests/guest/dll/%.c.o
 	@mkdir -p $(@D); echo "  LD    $@"; $(MINGW)gcc -shared -o $@ $<
 
 $(B)/user.list: fresh
-	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(wildcard userland/programs/*/*.c))
+	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(wildcard userland/programs/*/*.c tests/guest/*/*.c))
 
 # --- the system volume: a directory that mirrors it, then the image ---
 
@@ -268,4 +271,4 @@ $(B)/files.img: $(IMAGE) fresh
 
 -include tests/host/host.mk
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(EFI_OBJECTS) $(foreach dll,$(DLLS),$($(dll)_OBJECTS)))
--include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(TEST_DLLS) $(wildcard userland/programs/*/*.c))
+-include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(TEST_DLLS) $(wildcard userland/programs/*/*.c tests/guest/*/*.c))
