@@ -88,8 +88,11 @@ void frame_deactivate(u32 pfn)
 
 	assert(spin_held(&frames_lock) && f->state == FRAME_ACTIVE && !f->shares);
 	*f->word = word_transition(pfn, word_prot(*f->word));
-	if (f->flags & FRAME_DIRTY)
+	if (f->flags & FRAME_DIRTY) {
 		swap_slot_drop(f);
+		/* Written to after MEM_RESET: its contents are wanted again. */
+		*f->word = word_with_prot(*f->word, word_prot(*f->word) & ~MARK_RESET);
+	}
 	if (f->flags & FRAME_WRITING)
 		frame_state_set(pfn, FRAME_TRANSITION); /* the writer still has it, and puts it on a list */
 	else
@@ -169,9 +172,12 @@ bool frames_wait(void)
 static void standby_take(u32 pfn)
 {
 	struct frame *f = &frames[pfn];
+	u32 prot = word_prot(*f->word);
 
 	frame_list_remove(pfn);
-	*f->word = word_with_prot(f->backing, word_prot(*f->word));
+	if (prot & (MARK_RESET | MARK_OFFERED) && word_kind(f->backing) == WORD_ZERO)
+		prot = (prot & ~MARK_RESET) | MARK_LOST;
+	*f->word = word_with_prot(f->backing, prot);
 	f->word = NULL;
 	f->backing = 0;
 	f->flags = 0;

@@ -20,12 +20,25 @@ void gather_flush_only(struct gather *g, u64 va)
 void gather_page(struct gather *g, u64 va, word_t old, enum gather_what what)
 {
 	gather_flush_only(g, va);
+	if (word_prot(old) & MARK_LOCKED)
+		g->v->locked--;
 	g->pages[g->count].pfn = word_pfn(old);
 	g->pages[g->count].what = what;
 	g->pages[g->count].dirty = !!(old & PTE_DIRTY);
 	g->v->resident--;
 	if (++g->count == GATHER_MAX)
 		gather_finish(g);
+}
+
+void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot)
+{
+	word_t absent = *word & PTE_SECTION ? word_make(WORD_PROTOTYPE, prot) : word_transition(word_pfn(*word), prot), old;
+
+	old = __atomic_exchange_n(word, absent, __ATOMIC_RELAXED);
+	/* Until gather_finish the frame is on no list: nobody else looks at the word. */
+	if (old & PTE_DIRTY && !(old & PTE_SECTION))
+		*word = word_with_prot(absent, prot | MARK_WRITTEN);
+	gather_page(g, va, old, GATHER_DEACTIVATE);
 }
 
 void gather_finish(struct gather *g)

@@ -72,6 +72,10 @@ struct vspace {
 	struct list all_link;    /* all address spaces, under vspaces_lock */
 };
 
+/* Pages, as Windows sets them for a new process. */
+#define WORKING_SET_MIN 50
+#define WORKING_SET_MAX 345
+
 /* NULL: no memory or commit. An empty address space; the caller owns the reference. */
 struct vspace *vspace_create(u32 process_id);
 /* Removes all views, pages, charges. The address space is not loaded by the caller; no thread of it runs in user mode any more. */

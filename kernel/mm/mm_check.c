@@ -12,6 +12,7 @@ static struct tally {
 	u64 owners;                  /* words that say "in this frame" and own it */
 	u64 slots;                   /* words and frames that own a slot */
 	u64 tables;
+	u64 locked;                  /* valid entries with the mark */
 } tally;
 
 static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
@@ -88,6 +89,7 @@ static void check_view(struct vspace *v, struct view *w)
 				continue;
 			}
 			tally.entries++;
+			tally.locked += word_prot(at) & MARK_LOCKED && !(w->flags & VIEW_AWE);
 			tally.entries_hash += hash(word_pfn(at));
 			if (!(at & PTE_SECTION))
 				check_owner(&word[i], false);
@@ -102,7 +104,7 @@ static void check_view(struct vspace *v, struct view *w)
 
 static void check_vspace(struct vspace *v)
 {
-	u64 charge = 0, before = tally.entries, tables;
+	u64 charge = 0, before = tally.entries, locked = tally.locked, tables;
 
 	if (!v->pml4_phys)
 		return;
@@ -120,6 +122,9 @@ static void check_vspace(struct vspace *v)
 	if (tables != v->table_charge)
 		WRONG("process %u: %llu page tables, %llu charged", v->process_id, (unsigned long long)tables,
 		      (unsigned long long)v->table_charge);
+	if (tally.locked - locked != v->locked)
+		WRONG("process %u: %llu locked entries, %llu counted", v->process_id,
+		      (unsigned long long)(tally.locked - locked), (unsigned long long)v->locked);
 	if (tally.entries - before != v->resident)
 		WRONG("process %u: %llu valid entries, %llu counted", v->process_id,
 		      (unsigned long long)(tally.entries - before), (unsigned long long)v->resident);

@@ -73,13 +73,11 @@ u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy)
 		for (u64 i = 0; i < count && taken < want; i++, va += PAGE_SIZE) {
 			word_t old = word[i];
 
-			if (!word_valid(old) || (policy && !slots && !can_leave(old)) || (policy && !policy->take(&word[i])))
+			if (!word_valid(old) || word_prot(old) & MARK_LOCKED)
 				continue;
-			old = __atomic_exchange_n(&word[i],
-						  old & PTE_SECTION ? word_make(WORD_PROTOTYPE, word_prot(old))
-								    : word_transition(word_pfn(old), word_prot(old)),
-						  __ATOMIC_RELAXED);
-			gather_page(&g, va, old, GATHER_DEACTIVATE);
+			if (policy && ((!slots && !can_leave(old)) || !policy->take(&word[i])))
+				continue;
+			gather_deactivate(&g, va, &word[i], word_prot(old));
 			taken++;
 		}
 		if (taken >= want)

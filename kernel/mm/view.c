@@ -32,9 +32,8 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 	return STATUS_SUCCESS;
 }
 
-struct section *view_remove(struct vspace *v, struct view *w)
+void view_clear(struct vspace *v, struct view *w)
 {
-	struct section *s = w->section;
 	u64 start = w->node.start, end = w->node.end;
 
 	pages_remove(v, start, end);
@@ -42,8 +41,59 @@ struct section *view_remove(struct vspace *v, struct view *w)
 	pt_prune(v, start, end);
 	commit_release(COMMIT_PRIVATE, w->charge);
 	v->private_charge -= w->charge;
+	w->charge = 0;
+}
+
+struct section *view_remove(struct vspace *v, struct view *w)
+{
+	struct section *s = w->section;
+
+	view_clear(v, w);
 	kfree(w);
 	return s;
+}
+
+u64 view_words(struct vspace *v, u64 start, u64 end)
+{
+	u64 n = 0, count;
+	word_t *word;
+
+	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++)
+			n += word[i] != 0;
+	return n;
+}
+
+void view_split(struct vspace *v, struct view *w, u64 at, struct view *upper)
+{
+	assert(mutex_held(&v->lock) && !w->section && at > w->node.start && at < w->node.end);
+	*upper = *w;
+	upper->charge = view_words(v, at, w->node.end);
+	w->charge -= upper->charge;
+	w->node.end = at;
+	upper->node.start = at;
+	check(tree_insert(&v->views, &upper->node));
+}
+
+u32 view_isolate(struct vspace *v, struct view *w, u64 start, u64 end, struct view **out)
+{
+	u32 need = (start > w->node.start) + (end < w->node.end), n = 0;
+	struct view *parts[2] = { NULL, NULL };
+
+	while (n < need && (parts[n] = kmalloc(sizeof(struct view))))
+		n++;
+	if (n < need) {
+		kfree(parts[0]);
+		return STATUS_INSUFFICIENT_RESOURCES;
+	}
+	if (start > w->node.start) {
+		view_split(v, w, start, parts[--n]);
+		w = parts[n];
+	}
+	if (end < w->node.end)
+		view_split(v, w, end, parts[--n]);
+	*out = w;
+	return STATUS_SUCCESS;
 }
 
 void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out)
@@ -103,7 +153,7 @@ static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
 }
 
 static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first, u64 size,
-		      const struct address_limits *where, bool top_down, u32 protect, u32 prot, bool inherit)
+		      const struct address_limits *where, u32 type, u32 protect, u32 prot, bool inherit)
 {
 	bool image = s->attributes & SEC_IMAGE;
 	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
@@ -114,7 +164,10 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	struct view *w;
 	u32 status;
 
-	if (image && !*base) {
+	if (type & MEM_REPLACE_PLACEHOLDER) {
+		status = placeholder_replace(v, *base, size, &like, &w);
+		elsewhere = image && *base != section_image_base(s);
+	} else if (image && !*base) {
 		u64 at = section_image_base(s);
 
 		status = view_create(v, &at, size, where, false, &like, &w);
@@ -125,7 +178,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 		}
 		*base = at;
 	} else {
-		status = view_create(v, base, size, where, top_down, &like, &w);
+		status = view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
 		elsewhere = image && *base != section_image_base(s);
 	}
 	if (status)
@@ -142,7 +195,10 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 		status = s->attributes & SEC_RESERVE ? STATUS_SUCCESS : pt_make_range(v, w->node.start, w->node.end);
 	}
 	if (status) {
-		view_remove(v, w);
+		if (type & MEM_REPLACE_PLACEHOLDER)
+			placeholder_restore(v, w);
+		else
+			view_remove(v, w);
 		section_unref(s); /* not the last: the caller has one */
 		return status;
 	}
@@ -157,7 +213,8 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 
 	if (!prot_from_page(protect, &prot) || prot & PROT_GUARD)
 		return STATUS_INVALID_PAGE_PROTECTION;
-	if (!IS_ALIGNED(offset, GRANULARITY) || !IS_ALIGNED(at, GRANULARITY))
+	/* A placeholder may begin at any page. */
+	if (!IS_ALIGNED(offset | at, type & MEM_REPLACE_PLACEHOLDER ? PAGE_SIZE : GRANULARITY))
 		return STATUS_MAPPED_ALIGNMENT;
 	if (offset >= total || want > total - offset)
 		return STATUS_INVALID_VIEW_SIZE;
@@ -169,8 +226,8 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	do {
 		*base = at;
 		mutex_lock(&v->lock);
-		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, where ? where : &ANYWHERE, type & MEM_TOP_DOWN,
-				    protect, prot, inherit);
+		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, where ? where : &ANYWHERE, type, protect, prot,
+				    inherit);
 		mutex_unlock(&v->lock);
 	} while (status == MM_WAIT_MEMORY && frames_wait() && !v->dying);
 	if (status == MM_WAIT_MEMORY)
@@ -187,14 +244,13 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder)
 	struct section *s;
 	struct view *w;
 
-	(void)preserve_placeholder;
 	mutex_lock(&v->lock);
 	w = address < USER_HIGH ? view_find(v, address) : NULL;
-	if (!w || !w->section) {
+	if (!w || !w->section || (preserve_placeholder && !(w->flags & VIEW_REPLACED))) {
 		mutex_unlock(&v->lock);
-		return STATUS_NOT_MAPPED_VIEW;
+		return w && w->section ? STATUS_CONFLICTING_ADDRESSES : STATUS_NOT_MAPPED_VIEW;
 	}
-	s = view_remove(v, w);
+	s = preserve_placeholder ? placeholder_restore(v, w) : view_remove(v, w);
 	mutex_unlock(&v->lock);
 	section_unref(s);
 	return STATUS_SUCCESS;

@@ -38,28 +38,29 @@ static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_co
 	return prot & PROT_WRITE && writes_copy(w, va) ? prot | PROT_COPY : prot;
 }
 
-/* Gives the page at va another protection. Its table exists. */
-static void page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
+/* Gives the page at va another protection; its marks stay. Its table exists. True: the page was locked, and can't be now. */
+static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 {
 	bool reachable = prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
+	u32 marks = word_prot(*word) & ~PROT_PAGE_MASK;
 	word_t old;
 
 	if (!word_valid(*word)) {
 		/* In transition, its frame may be taken meanwhile: the word is changed under the lock that this takes. */
 		spin_lock(&frames_lock);
-		*word = *word ? word_with_prot(*word, prot) : word_make(WORD_PROTOTYPE, prot);
+		*word = *word ? word_with_prot(*word, prot | marks) : word_make(WORD_PROTOTYPE, prot);
 		spin_unlock(&frames_lock);
-		return;
+		return false;
 	}
-	old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
 	if (reachable) {
-		*word = word_valid_make(word_pfn(old), prot, old & PTE_SECTION, false) | (old & PTE_DIRTY);
+		old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
+		*word = word_valid_make(word_pfn(old), prot | marks, false, false) | (old & (PTE_DIRTY | PTE_SECTION | PTE_CLONE));
 		gather_flush_only(g, va);
-		return;
+		return false;
 	}
 	/* No access: the page leaves the page table, and stays in memory until that is short. */
-	*word = old & PTE_SECTION ? word_make(WORD_PROTOTYPE, prot) : word_transition(word_pfn(old), prot);
-	gather_page(g, va, old, GATHER_DEACTIVATE);
+	gather_deactivate(g, va, word, prot | (marks & ~MARK_LOCKED));
+	return marks & MARK_LOCKED;
 }
 
 static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
@@ -67,11 +68,12 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 	struct view *w = view_find(v, start);
 	u64 copies = 0, freed = 0;
 	struct page_state state;
+	bool unlocked = false;
 	struct gather g;
 	word_t *word;
 	u32 status;
 
-	if (!w || end > w->node.end)
+	if (!w || end > w->node.end || w->flags & VIEW_PLACEHOLDER)
 		return STATUS_CONFLICTING_ADDRESSES;
 	if (w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
 		return STATUS_SECTION_PROTECTION;
@@ -105,10 +107,10 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		word = pt_word(v, va);
 		view_page_state(v, w, va, *word, &state);
-		page_protect(&g, va, word, prot_for_page(w, va, prot, state.private_copy));
+		unlocked |= page_protect(&g, va, word, prot_for_page(w, va, prot, state.private_copy));
 	}
 	gather_finish(&g);
-	return STATUS_SUCCESS;
+	return unlocked ? STATUS_WAS_UNLOCKED : STATUS_SUCCESS;
 }
 
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old)
@@ -122,7 +124,7 @@ u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old
 		return STATUS_INVALID_PARAMETER;
 	end = ALIGN_UP(*base + *size, PAGE_SIZE);
 	WITH_MEMORY(v, status, protect_locked(v, start, end, prot, old));
-	if (status == STATUS_SUCCESS) {
+	if (NT_SUCCESS(status)) {
 		*base = start;
 		*size = end - start;
 	}
@@ -142,7 +144,7 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 		for (u64 i = 0; i < count; i++)
 			if (word[i]) {
 				present++;
-				reprotect |= word_prot(word[i]) != prot;
+				reprotect |= (word_prot(word[i]) & PROT_PAGE_MASK) != prot;
 			}
 	/* Charged first: what is refused must not leave tables behind. */
 	if (!commit_possible(pages - present) || !commit_charge(COMMIT_PRIVATE, pages - present))
@@ -158,7 +160,9 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 		for (u64 i = 0; i < count; i++)
 			if (!word[i])
 				word[i] = word_zero(prot);
-	return reprotect ? protect_locked(v, start, end, prot, &old) : STATUS_SUCCESS;
+	if (reprotect)
+		status = protect_locked(v, start, end, prot, &old);
+	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
 }
 
 static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
@@ -166,7 +170,7 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 	struct view *w = view_find(v, start);
 	u32 status, old;
 
-	if (!w || end > w->node.end)
+	if (!w || end > w->node.end || w->flags & (VIEW_PLACEHOLDER | VIEW_AWE | VIEW_LARGE))
 		return STATUS_CONFLICTING_ADDRESSES;
 	if (!w->section)
 		return commit_private(v, w, start, end, prot);
@@ -189,15 +193,36 @@ static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct ad
 			  u32 prot)
 {
 	struct view like = { .kind = VIEW_PRIVATE, .prot = prot, .protect = protect };
+	bool replace = type & MEM_REPLACE_PLACEHOLDER;
 	struct view *w;
-	u32 status = view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
+	u32 status;
 
+	like.flags = (type & MEM_RESERVE_PLACEHOLDER ? VIEW_PLACEHOLDER : 0) | (type & MEM_WRITE_WATCH ? VIEW_WRITE_WATCH : 0);
+	status = replace ? placeholder_replace(v, *base, size, &like, &w)
+			 : view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
 	if (!status && type & MEM_COMMIT) {
 		status = commit_private(v, w, *base, *base + size, prot);
-		if (status)
+		if (status && replace)
+			placeholder_restore(v, w);
+		else if (status)
 			view_remove(v, w);
 	}
 	return status;
+}
+
+/* Which allocation types go together. Source: Windows documentation of VirtualAlloc and VirtualAlloc2. */
+static bool type_valid(u32 type, bool extended)
+{
+	const u32 placeholder = MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER;
+	u32 known = MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN | MEM_WRITE_WATCH | (extended ? placeholder : 0);
+
+	if (!(type & (MEM_RESERVE | MEM_COMMIT)) || type & ~known)
+		return false;
+	if (type & (MEM_WRITE_WATCH | placeholder) && !(type & MEM_RESERVE))
+		return false;
+	if (type & MEM_RESERVE_PLACEHOLDER)
+		return !(type & ~(MEM_RESERVE | MEM_RESERVE_PLACEHOLDER | MEM_TOP_DOWN));
+	return !(type & MEM_REPLACE_PLACEHOLDER && type & MEM_TOP_DOWN);
 }
 
 u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect,
@@ -206,9 +231,21 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address
 	u64 start = ALIGN_DOWN(*base, type & MEM_RESERVE ? GRANULARITY : PAGE_SIZE), end, length, at;
 	u32 prot, status;
 
-	(void)extended;
-	if (!(type & (MEM_RESERVE | MEM_COMMIT)) || type & ~(MEM_RESERVE | MEM_COMMIT | MEM_TOP_DOWN))
+	if (type == MEM_RESET || type == MEM_RESET_UNDO)
+		return vspace_reset(v, base, size, type == MEM_RESET_UNDO, protect);
+	if (!type_valid(type, extended))
 		return STATUS_INVALID_PARAMETER_5;
+	if (type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER)) {
+		start = *base;
+		if (type & MEM_RESERVE_PLACEHOLDER && protect != PAGE_NOACCESS)
+			return STATUS_INVALID_PARAMETER_6;
+		if (!IS_ALIGNED(*base, type & MEM_REPLACE_PLACEHOLDER ? PAGE_SIZE : GRANULARITY))
+			return STATUS_INVALID_PARAMETER_2;
+		if (!IS_ALIGNED(*size, PAGE_SIZE))
+			return STATUS_INVALID_PARAMETER_4;
+		if (type & MEM_REPLACE_PLACEHOLDER && !*base)
+			return STATUS_INVALID_PARAMETER_2;
+	}
 	if (!*base)
 		type |= MEM_RESERVE; /* MEM_COMMIT alone reserves as well, when it is told no place */
 	if (!prot_from_page(protect, &prot) || prot & PROT_COPY)
@@ -240,6 +277,7 @@ static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
 {
 	u64 start = ALIGN_DOWN(*base, PAGE_SIZE), end = ALIGN_UP(*base + *size, PAGE_SIZE), removed;
 	struct view *w = view_find(v, start);
+	u32 status;
 
 	if (!w)
 		return STATUS_MEMORY_NOT_ALLOCATED;
@@ -255,13 +293,18 @@ static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
 	*base = start;
 	*size = end - start;
 	if (type == MEM_RELEASE) {
-		if (start != w->node.start)
+		/* A part of an allocation may go; the parts that stay are allocations of their own then. */
+		if (w->flags & (VIEW_AWE | VIEW_LARGE | VIEW_WRITE_WATCH) && (start != w->node.start || end != w->node.end))
 			return STATUS_FREE_VM_NOT_AT_BASE;
-		if (end != w->node.end)
-			return STATUS_UNABLE_TO_FREE_VM;
-		view_remove(v, w);
-		return STATUS_SUCCESS;
+		status = view_isolate(v, w, start, end, &w);
+		if (!status)
+			view_remove(v, w);
+		return status;
 	}
+	if (w->flags & (VIEW_AWE | VIEW_LARGE))
+		return STATUS_MEMORY_NOT_ALLOCATED;
+	if (w->flags & VIEW_PLACEHOLDER)
+		return STATUS_CONFLICTING_ADDRESSES;
 	removed = pages_remove(v, start, end);
 	w->charge -= removed;
 	v->private_charge -= removed;
@@ -271,17 +314,19 @@ static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
 
 u32 vspace_free(struct vspace *v, u64 *base, u64 *size, u32 type)
 {
+	u32 placeholder = type & (MEM_PRESERVE_PLACEHOLDER | MEM_COALESCE_PLACEHOLDERS), status;
 	u64 at = *base, length = *size;
-	u32 status;
 
-	if (type != MEM_DECOMMIT && type != MEM_RELEASE)
+	if ((type != MEM_DECOMMIT && (type & ~placeholder) != MEM_RELEASE) || placeholder & (placeholder - 1))
 		return STATUS_INVALID_PARAMETER_4;
 	if (at >= USER_HIGH)
 		return STATUS_INVALID_PARAMETER_2;
-	if (length > USER_HIGH - at)
+	if (length > USER_HIGH - at || (placeholder && (!length || !IS_ALIGNED(at | length, PAGE_SIZE))))
 		return STATUS_INVALID_PARAMETER_3;
 	mutex_lock(&v->lock);
-	status = free_locked(v, &at, &length, type);
+	status = placeholder == MEM_PRESERVE_PLACEHOLDER    ? placeholder_split(v, at, at + length)
+		 : placeholder == MEM_COALESCE_PLACEHOLDERS ? placeholders_coalesce(v, at, at + length)
+							     : free_locked(v, &at, &length, type);
 	mutex_unlock(&v->lock);
 	if (status == STATUS_SUCCESS) {
 		*base = at;

@@ -30,6 +30,9 @@ struct vspace *vspace_create(u32 process_id)
 		return NULL;
 	mutex_init(&v->lock, "address space", RANK_VSPACE);
 	v->process_id = process_id;
+	v->working_set_min = WORKING_SET_MIN;
+	v->working_set_max = WORKING_SET_MAX;
+	list_init(&v->awe);
 	mutex_lock(&vspaces_lock);
 	list_push_back(&all_vspaces, &v->all_link);
 	mutex_unlock(&vspaces_lock);
@@ -122,4 +125,49 @@ void vspace_empty(struct vspace *v)
 	mutex_lock(&v->lock);
 	trim_vspace(v, ~0ull, NULL);
 	mutex_unlock(&v->lock);
+}
+
+/* Whether a read of the page would bring it in, and nothing else happen. */
+static bool can_prefetch(struct vspace *v, u64 va)
+{
+	struct view *w;
+	word_t *word;
+	struct page_state state;
+	bool can;
+
+	mutex_lock(&v->lock);
+	w = view_find(v, va);
+	word = pt_word(v, va);
+	can = w && !(w->flags & (VIEW_PLACEHOLDER | VIEW_AWE | VIEW_LARGE)) && !(word && word_valid(*word));
+	if (can) {
+		view_page_state(v, w, va, word ? *word : 0, &state);
+		can = state.committed && prot_allows(state.prot, FAULT_READ);
+	}
+	mutex_unlock(&v->lock);
+	return can;
+}
+
+/* Where the next allocation begins at or after va; USER_HIGH: there is none. */
+static u64 next_view(struct vspace *v, u64 va)
+{
+	struct tree_node *n;
+	u64 at;
+
+	mutex_lock(&v->lock);
+	n = tree_find_from(&v->views, va);
+	at = n ? MAX(n->start, va) : USER_HIGH;
+	mutex_unlock(&v->lock);
+	return at;
+}
+
+void vspace_prefetch(struct vspace *v, u64 base, u64 size)
+{
+	u64 end = base + size;
+
+	/* Advice: what was promised for later must not push out what is in use now. */
+	for (u64 va = ALIGN_DOWN(base, PAGE_SIZE); va < end && frames_available() > frame_counts.high; va += PAGE_SIZE) {
+		va = next_view(v, va);
+		if (va < end && can_prefetch(v, va))
+			mm_fault(v, va, FAULT_READ);
+	}
 }

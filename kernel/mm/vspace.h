@@ -71,9 +71,32 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 		const struct view *like, struct view **out);
 /* Gives up every page, the tables, the charge, the view itself; v->lock held. The section's reference goes to the caller, who drops it after v->lock. */
 struct section *view_remove(struct vspace *v, struct view *w);
+/* The same, but for the end of w itself, which is out of the tree then. */
+void view_clear(struct vspace *v, struct view *w);
+/* How many words in [start, end) are not 0. */
+u64 view_words(struct vspace *v, u64 start, u64 end);
+/* The part of w, private memory, from at on becomes a view of its own, upper, which the caller has allocated. */
+void view_split(struct vspace *v, struct view *w, u64 at, struct view *upper);
+/* Splits w, private memory, so that [start, end) is one view, *out. STATUS_INSUFFICIENT_RESOURCES: nothing changed. */
+u32 view_isolate(struct vspace *v, struct view *w, u64 start, u64 end, struct view **out);
+
+/* ---- placeholders (placeholder.c); v->lock held ---- */
+
+/* The placeholder that is exactly [at, at + size) becomes a view like this one. STATUS_CONFLICTING_ADDRESSES: there is none. */
+u32 placeholder_replace(struct vspace *v, u64 at, u64 size, const struct view *like, struct view **out);
+/* Gives up all that w has; its addresses are a placeholder again. The section's reference goes to the caller, as with view_remove. */
+struct section *placeholder_restore(struct vspace *v, struct view *w);
+/* MEM_RELEASE with MEM_PRESERVE_PLACEHOLDER: splits a placeholder, or frees an allocation that replaced one. */
+u32 placeholder_split(struct vspace *v, u64 start, u64 end);
+/* MEM_RELEASE with MEM_COALESCE_PLACEHOLDERS: [start, end) is exactly two or more placeholders. */
+u32 placeholders_coalesce(struct vspace *v, u64 start, u64 end);
+
 /* What page va of w is: its protection, if it is committed, from its word or from what the view and the section say. */
 struct page_state { bool committed; u32 prot; bool private_copy; };
 void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out);
+
+/* MEM_RESET and, if undo, MEM_RESET_UNDO (discard.c). */
+u32 vspace_reset(struct vspace *v, u64 *base, u64 *size, bool undo, u32 protect);
 
 /* ---- taking pages out of page tables; v->lock held ---- */
 
@@ -93,6 +116,11 @@ void gather_init(struct gather *g, struct vspace *v);
 /* old: the valid word that was at va; it has been replaced already. */
 void gather_page(struct gather *g, u64 va, word_t old, enum gather_what what);
 void gather_flush_only(struct gather *g, u64 va); /* va's entry changed, its frame stays */
+/*
+ * Takes the page out of the page table: *word becomes the word of the same page out of the table, with this protection and
+ * these marks. v->lock held.
+ */
+void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot);
 void gather_finish(struct gather *g);
 /* Gives up every page in [start, end) of a view: words become 0. Returns how many words were not 0. */
 u64 pages_remove(struct vspace *v, u64 start, u64 end);
