@@ -70,7 +70,7 @@ uint64_t *page_stamp(struct worker *w, struct arena *a, unsigned int page)
 
 void page_clear(struct page *p)
 {
-	p->committed = p->own = p->locked = p->written = p->reset = p->offered = false;
+	p->committed = p->own = p->locked = p->written = p->reset = p->lost = p->offered = false;
 	p->stamp = 0;
 }
 

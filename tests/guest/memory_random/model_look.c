@@ -106,13 +106,15 @@ static void compare(struct worker *w, struct arena *a, unsigned int page, const 
 	}
 	if (same)
 		return;
-	if (zeros && (p->reset || p->offered))
+	if (zeros && (p->reset || p->offered)) {
+		p->lost = *stamp;
 		*stamp = 0;
-	else
+	} else {
 		failure(w, "page %u at 0x%llx: word %u is 0x%llx, expected 0x%llx (stamp %llu)%s", page,
 			(unsigned long long)page_address(a, page), wrong * PATTERN_STEP, (unsigned long long)words[wrong],
 			(unsigned long long)stamp_word(*stamp, wrong), (unsigned long long)*stamp,
 			zeros ? "; all are zeros" : "");
+	}
 }
 
 static void read_page(struct worker *w, struct arena *a, unsigned int page)

@@ -43,14 +43,19 @@ static uint32_t protect_of_page(const struct view *v, const struct page *p, uint
 	return base | more;
 }
 
-static void protect_apply(struct arena *a, const struct range *r, uint32_t protect)
+/* True if locked pages are not locked any more: they can't be reached now. */
+static bool protect_apply(struct arena *a, const struct range *r, uint32_t protect)
 {
 	struct view *v = page_view(a, r->start);
+	bool unlocked = false;
 	for (unsigned int p = r->start; p < r->start + r->count; p++) {
 		a->pages[p].protect = protect_of_page(v, &a->pages[p], protect);
-		if (protect_base(protect) == PAGE_NOACCESS || protect & PAGE_GUARD)
+		if (protect_base(protect) == PAGE_NOACCESS || protect & PAGE_GUARD) {
+			unlocked |= a->pages[p].locked;
 			a->pages[p].locked = false;
+		}
 	}
+	return unlocked;
 }
 
 /* ---- calls ---- */
@@ -204,6 +209,8 @@ static void release(struct worker *w, struct arena *a)
 		expect(&e, STATUS_FREE_VM_NOT_AT_BASE);
 	if (v && size && given > page_address(a, v->start + v->count))
 		expect(&e, STATUS_UNABLE_TO_FREE_VM);
+	if (v && v->watch && size && (r.start != v->start || r.count != v->count))
+		expect(&e, STATUS_FREE_VM_NOT_AT_BASE);
 	if (v && r.start > v->start && r.start + r.count < v->start + v->count && !view_room(a, 1))
 		return;
 	about(w, "base 0x%llx, size 0x%llx", (unsigned long long)base, (unsigned long long)size);
@@ -237,8 +244,8 @@ static void protect(struct worker *w, struct arena *a)
 	old_expected = a->pages[r.start].protect;
 	about(w, "base 0x%llx, size 0x%llx", (unsigned long long)base, (unsigned long long)size);
 	status = CALL(w, NtProtectVirtualMemory, U(a->process), U(&base), U(&size), to, U(&old));
-	if (as_expected(w, &e, status))
-		protect_apply(a, &r, to);
+	if (as_expected(w, &e, status) && protect_apply(a, &r, to) != (status == (uint32_t)STATUS_WAS_UNLOCKED))
+		failure(w, "gave 0x%08x, but STATUS_WAS_UNLOCKED is for pages that were locked and can't be now", status);
 	if (succeeded(status) && !w->failed && old != old_expected)
 		failure(w, "old protection 0x%x, expected 0x%x", old, old_expected);
 	expect_range(w, succeeded(status), &r, base, size, page_address(a, r.start), r.count * PAGE_SIZE);

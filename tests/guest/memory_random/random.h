@@ -66,7 +66,7 @@ struct page {
 	bool committed;     /* private memory; of a section's pages the section knows */
 	bool own;           /* a private copy of a section's page */
 	bool locked, written;
-	bool reset, offered;/* the contents may be zeros by now; no access */
+	bool reset, lost, offered; /* the contents may be zeros by now; they are; no access */
 	uint32_t protect;
 	uint64_t stamp;     /* what it holds; 0: zeros */
 };
@@ -184,6 +184,7 @@ uint32_t protect_any(struct worker *w);
 
 void private_operation(struct worker *w, struct arena *a);
 void section_operation(struct worker *w, struct arena *a);
+void extra_operation(struct worker *w, struct arena *a);
 void look_operation(struct worker *w, struct arena *a);
 void contents_operation(struct worker *w, struct arena *a);
 void bad_operation(struct worker *w, struct arena *a);

@@ -57,6 +57,7 @@ DWORD WINAPI model_thread(void *worker)
 {
 	static void (*const operations[])(struct worker *, struct arena *) = {
 		private_operation, private_operation, private_operation, section_operation, section_operation,
+		extra_operation, extra_operation, extra_operation,
 		contents_operation, contents_operation, contents_operation, look_operation, look_operation, bad_operation,
 	};
 	struct worker *w = worker;
