@@ -63,6 +63,14 @@ static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 	return marks & MARK_LOCKED;
 }
 
+/* A view gives no more access than it was mapped with. */
+static bool prot_fits_view(const struct view *w, u32 prot)
+{
+	if (w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
+		return false;
+	return w->kind != VIEW_SECTION || !(prot & PROT_EXECUTE) || w->prot & PROT_EXECUTE;
+}
+
 static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
 {
 	struct view *w = view_find(v, start);
@@ -75,9 +83,7 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 
 	if (!w || end > w->node.end || w->flags & VIEW_PLACEHOLDER)
 		return STATUS_CONFLICTING_ADDRESSES;
-	if (w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
-		return STATUS_SECTION_PROTECTION;
-	if (w->kind == VIEW_SECTION && prot & PROT_EXECUTE && !(w->prot & PROT_EXECUTE))
+	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
 	if (prot & PROT_COPY && !w->section)
 		return STATUS_INVALID_PAGE_PROTECTION;
@@ -176,7 +182,7 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		return commit_private(v, w, start, end, prot);
 	if (!(w->section->attributes & SEC_RESERVE))
 		return STATUS_ALREADY_COMMITTED;
-	if (prot & PROT_WRITE && !(w->prot & PROT_WRITE))
+	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
 	if (!commit_possible((end - start) >> PAGE_SHIFT))
 		return STATUS_COMMITMENT_LIMIT;
