@@ -32,8 +32,6 @@ static int child_main(bool model, uint64_t seed, unsigned int process, unsigned 
 	struct worker *workers[THREADS_MAX] = { 0 };
 	PROCESS_INFORMATION puppet;
 	int result = 0;
-	if (!calls_find())
-		return 1;
 	touch_init();
 	if (!process_start("puppet", false, 0, &puppet))
 		return 3;

@@ -41,7 +41,6 @@ enum call_number {
 
 const char *call_name(unsigned int number);       /* NULL: no such call */
 unsigned int call_arguments(unsigned int number);
-bool calls_find(void);                            /* in ntdll; once, at the start. False: one is not exported */
 
 /* ---- the model ---- */
 
@@ -118,7 +117,7 @@ struct worker {
 
 extern volatile LONG stop; /* something has failed: all threads end */
 
-/* Calls through ntdll. CALL(w, name, argument, ...): those that are not given are 0. */
+/* A system call. CALL(w, name, argument, ...): those that are not given are 0. */
 uint32_t call_make(struct worker *w, unsigned int number, const uint64_t *arguments);
 #define CALL(w, name, ...) \
 	call_make(w, CALL_##name, (const uint64_t[SYSCALL_ARGUMENTS_MAX]){ __VA_ARGS__ })

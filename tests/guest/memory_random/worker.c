@@ -1,5 +1,6 @@
 /* Chance, calls, touching, and the report of what went wrong. */
 #include "random.h"
+#include "call_raw.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,9 +26,6 @@ void chance_start(struct chance *c, uint64_t seed, uint64_t stream)
 
 /* ---- calls ---- */
 
-typedef uint32_t NTAPI call_function(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-				     uint64_t, uint64_t, uint64_t);
-
 static const struct {
 	const char *name;
 	unsigned int arguments;
@@ -35,7 +33,6 @@ static const struct {
 #define CALL_ENTRY(number, name, arguments) [number] = { #name, arguments },
 	SYSCALLS(CALL_ENTRY)
 };
-static call_function *functions[SYSCALL_NUMBER_MAX];
 
 const char *call_name(unsigned int number)
 {
@@ -47,27 +44,11 @@ unsigned int call_arguments(unsigned int number)
 	return calls[number].arguments;
 }
 
-bool calls_find(void)
-{
-	HMODULE ntdll = GetModuleHandleA("ntdll.dll");
-	for (unsigned int i = 0; i < SYSCALL_NUMBER_MAX; i++) {
-		if (!calls[i].name)
-			continue;
-		functions[i] = (call_function *)(void *)GetProcAddress(ntdll, calls[i].name);
-		if (!functions[i]) {
-			line("# ntdll does not export %s", calls[i].name);
-			return false;
-		}
-	}
-	return true;
-}
-
-/* More arguments than a function takes do it no harm: the caller removes them. */
 uint32_t call_make(struct worker *w, unsigned int number, const uint64_t *a)
 {
 	w->number = number;
 	memcpy(w->arguments, a, sizeof(w->arguments));
-	return functions[number](a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8], a[9], a[10], a[11]);
+	return call_raw(number, a);
 }
 
 /* ---- touching ---- */
