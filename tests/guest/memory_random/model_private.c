@@ -162,6 +162,8 @@ static void decommit(struct worker *w, struct arena *a)
 	base = r.base;
 	size = r.size;
 	v = page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE % ARENA_PAGES));
+	if (v && !size)
+		r = (struct range){ v->start, v->count, base, size };
 	if (!v)
 		expect(&e, STATUS_MEMORY_NOT_ALLOCATED);
 	else if (v->kind == KIND_SECTION)
@@ -201,6 +203,8 @@ static void release(struct worker *w, struct arena *a)
 	size = r.size;
 	given = base + size;
 	v = page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE % ARENA_PAGES));
+	if (v && !size)
+		r = (struct range){ v->start, v->count, base, size };
 	if (!v)
 		expect(&e, STATUS_MEMORY_NOT_ALLOCATED);
 	else if (v->kind == KIND_SECTION)
