@@ -192,7 +192,9 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		status = section_commit(w->section, view_index(w, start), (end - start) >> PAGE_SHIFT);
 		mutex_unlock(&w->section->lock);
 	}
-	return status ? status : protect_locked(v, start, end, prot, &old);
+	if (!status)
+		status = protect_locked(v, start, end, prot, &old);
+	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
 }
 
 static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, u32 type, u32 protect,
