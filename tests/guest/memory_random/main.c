@@ -1,7 +1,8 @@
 /*
  * Every memory call with random arguments, valid ones and bad ones, from several threads and processes at once.
- * memory_random [SEED [SECONDS [THREADS [PROCESSES]]]]: without a seed (or with 0) a random one is taken; it is printed,
- * and with it every thread's sequence of operations is the same again; with one thread and one process so is everything.
+ * memory_random [SEED [SECONDS [THREADS [PROCESSES [trace]]]]]: without a seed (or with 0) a random one is taken; it is printed,
+ * and with it every thread's sequence of operations is the same again; with one thread and one process so is everything. trace: each
+ * call is printed.
  *
  * Rounds follow each other until the time is over; round r has seed SEED + r, so that a failure's seed replays the round in
  * which it was. In a round each process is one of two kinds: with a model (its threads own memory of their own and know
@@ -64,8 +65,8 @@ static bool round_run(uint64_t round_seed)
 	ULONGLONG begin = GetTickCount64();
 	for (unsigned int i = 0; i < processes; i++) {
 		bool model = (round_seed + i) % 2 == 0;
-		sprintf(arguments, "child %s %llu %u %u", model ? "model" : "chaos", (unsigned long long)round_seed, i,
-			(unsigned int)threads);
+		sprintf(arguments, "child %s %llu %u %u%s", model ? "model" : "chaos", (unsigned long long)round_seed, i,
+			(unsigned int)threads, trace ? " trace" : "");
 		if (process_start(arguments, false, 0, &p[started]))
 			started++;
 	}
@@ -145,7 +146,8 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "puppet"))
 		return puppet_main();
-	if (argc == 6 && !strcmp(argv[1], "child"))
+	trace = argc > 5 && !strcmp(argv[argc - 1], "trace");
+	if (argc >= 6 && !strcmp(argv[1], "child"))
 		return child_main(!strcmp(argv[2], "model"), strtoull(argv[3], NULL, 0), (unsigned int)strtoul(argv[4], NULL, 0),
 				  (unsigned int)strtoul(argv[5], NULL, 0));
 	seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 0;

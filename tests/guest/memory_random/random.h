@@ -115,6 +115,7 @@ struct worker {
 	HANDLE thread_handle;
 };
 
+extern bool trace;          /* each call is printed */
 extern volatile LONG stop; /* something has failed: all threads end */
 
 /* A system call. CALL(w, name, argument, ...): those that are not given are 0. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 volatile LONG stop;
+bool trace;
 
 /* ---- chance: splitmix64, so that neighbouring seeds give streams that have nothing in common ---- */
 
@@ -46,9 +47,14 @@ unsigned int call_arguments(unsigned int number)
 
 uint32_t call_make(struct worker *w, unsigned int number, const uint64_t *a)
 {
+	uint32_t status;
 	w->number = number;
 	memcpy(w->arguments, a, sizeof(w->arguments));
-	return call_raw(number, a);
+	status = call_raw(number, a);
+	if (trace)
+		line("# thread %u, operation %llu: %s [%s] gave 0x%08x", w->thread, (unsigned long long)w->operation,
+		     call_name(number), w->about, status);
+	return status;
 }
 
 /* ---- touching ---- */
@@ -107,6 +113,8 @@ void about(struct worker *w, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(w->about, sizeof(w->about), format, args);
 	va_end(args);
+	if (trace)
+		line("# thread %u, operation %llu: %s", w->thread, (unsigned long long)w->operation, w->about);
 }
 
 void failure(struct worker *w, const char *format, ...)
