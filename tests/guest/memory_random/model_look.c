@@ -266,7 +266,7 @@ static void backing(struct worker *w, struct arena *a, unsigned int first, unsig
 		else if (!(b->flags & BS_SHARED) != !shared || !(b->flags & BS_WRITE_COPY) != !protect_copies(protect))
 			failure(w, "page %u: flags 0x%x; shared should be %d, write-copy %d", first + i, b->flags, shared,
 				protect_copies(protect));
-		else if (stamp && !p->reset && !p->offered && b->backing != BS_MEMORY && b->backing != BS_PAGING_FILE)
+		else if (stamp && !shared && !p->reset && !p->offered && b->backing != BS_MEMORY && b->backing != BS_PAGING_FILE)
 			failure(w, "page %u was written (stamp %llu), and is backed by %u", first + i, (unsigned long long)stamp,
 				b->backing);
 		else if (b->backing > BS_PAGING_FILE)
