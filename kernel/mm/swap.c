@@ -41,12 +41,15 @@ static u32 page_checksum(const u64 *page)
 	return (u32)(a ^ a >> 32);
 }
 
+/* The account of the first slots takes five pages, tables among them: a smaller paging file would be worse than none. */
+#define SLOTS_LEAST 8
+
 static bool swap_file_add(struct block_device *d)
 {
 	struct swap_file *f = &files[file_count];
 	u64 slots = d->sectors / SECTORS_PER_PAGE, *bits;
 
-	if (file_count == SWAP_FILES_MAX || !slots || d->read_only)
+	if (file_count == SWAP_FILES_MAX || slots < SLOTS_LEAST || d->read_only)
 		return false;
 	/* Four bytes of checksum a slot: what memory can't keep account of is not used. */
 	while (slots > 64 && DIV_UP(slots * sizeof(u32) + slots / 8, PAGE_SIZE) > frames_available() / 4)
@@ -79,7 +82,7 @@ void swap_init(void)
 		return;
 	}
 	if (!swap_file_add(d))
-		klog(LOG_WARNING, "swap=%s: the disk is empty, read-only, or too large for this memory; going on without a paging file",
+		klog(LOG_WARNING, "swap=%s: the disk is smaller than 32 KiB, read-only, or too large for this memory; going on without a paging file",
 		     options.swap);
 }
 
