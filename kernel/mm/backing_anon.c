@@ -21,6 +21,9 @@ u32 section_create_anonymous(u64 size, u32 protect, u32 attributes, struct secti
 
 	if (!prot_from_page(protect, &prot) || prot & (PROT_GUARD | PROT_COPY) || protect == PAGE_NOACCESS)
 		return STATUS_INVALID_PAGE_PROTECTION;
+	if (attributes & SEC_LARGE_PAGES)
+		return attributes == (SEC_COMMIT | SEC_LARGE_PAGES) ? section_create_large(size, protect, out)
+								    : STATUS_INVALID_PARAMETER_6;
 	if ((kind != SEC_COMMIT && kind != SEC_RESERVE) || attributes & ~(SEC_COMMIT | SEC_RESERVE))
 		return STATUS_INVALID_PARAMETER_6;
 	if (!size)

@@ -11,13 +11,19 @@ bool commit_possible(u64 pages)
 	return false;
 }
 
-/* Page tables and kernel memory stay in memory, whatever the paging files could hold. */
-static bool over_fixed_limit(enum commit_owner owner, u64 pages)
+/*
+ * How much owner may still have of what stays in memory, whatever the paging files could hold. Physical pages leave an
+ * eighth to page tables and kernel memory: without these nobody could do anything, not even give pages back.
+ */
+static u64 fixed_room(enum commit_owner owner)
 {
 	struct commit_totals *t = &commit_totals;
+	u64 limit = t->fixed_limit - (owner == COMMIT_PHYSICAL ? t->fixed_limit / 8 : 0);
+	u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL];
 
-	return t->fixed_limit && (owner == COMMIT_TABLES || owner == COMMIT_KERNEL) &&
-	       t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + pages > t->fixed_limit;
+	if (!t->fixed_limit || owner == COMMIT_PRIVATE || owner == COMMIT_SECTION)
+		return ~0ull;
+	return used < limit ? limit - used : 0;
 }
 
 /* What goes with a charge that brought the total to sum. */
@@ -37,13 +43,30 @@ bool commit_charge(enum commit_owner owner, u64 pages)
 	u64 old = __atomic_load_n(&t->charge, __ATOMIC_RELAXED);
 
 	do {
-		if ((!t->overcommit && (old > t->limit || pages > t->limit - old)) || over_fixed_limit(owner, pages)) {
+		if ((!t->overcommit && (old > t->limit || pages > t->limit - old)) || pages > fixed_room(owner)) {
 			__atomic_add_fetch(&t->refused, 1, __ATOMIC_RELAXED);
 			return false;
 		}
 	} while (!__atomic_compare_exchange_n(&t->charge, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	charged(owner, pages, old + pages);
 	return true;
+}
+
+u64 commit_charge_some(enum commit_owner owner, u64 pages)
+{
+	struct commit_totals *t = &commit_totals;
+
+	/* Others may be faster: then there is less room the next time. */
+	for (u64 tries = 0;; tries++) {
+		u64 charge = __atomic_load_n(&t->charge, __ATOMIC_RELAXED), some = MIN(pages, fixed_room(owner));
+
+		if (!t->overcommit)
+			some = MIN(some, charge < t->limit ? t->limit - charge : 0);
+		if (!some || tries == 8)
+			return commit_charge(owner, MIN(pages, 1ull)) ? MIN(pages, 1ull) : 0;
+		if (commit_charge(owner, some))
+			return some;
+	}
 }
 
 void commit_charge_always(enum commit_owner owner, u64 pages)

@@ -8,12 +8,12 @@
 
 #include "lib/types.h"
 
-enum commit_owner { COMMIT_PRIVATE, COMMIT_SECTION, COMMIT_TABLES, COMMIT_KERNEL, COMMIT_OWNERS };
+enum commit_owner { COMMIT_PRIVATE, COMMIT_SECTION, COMMIT_TABLES, COMMIT_KERNEL, COMMIT_PHYSICAL, COMMIT_OWNERS };
 
 struct commit_totals {
 	u64 charge, limit, peak, refused; /* pages; refused: requests */
 	u64 by_owner[COMMIT_OWNERS];
-	u64 fixed_limit;                  /* of page tables and kernel memory, which can't leave memory; 0: none */
+	u64 fixed_limit;                  /* of page tables, kernel memory and physical pages, which can't leave memory; 0: none */
 	bool overcommit;                  /* nothing else is refused */
 };
 extern struct commit_totals commit_totals;
@@ -25,6 +25,8 @@ extern struct commit_totals commit_totals;
 bool commit_possible(u64 pages);
 /* False, nothing charged: over the limit. Atomic; any context. */
 bool commit_charge(enum commit_owner owner, u64 pages);
+/* As many of these pages as there is room for, perhaps none: how many. None counts as a refusal. */
+u64 commit_charge_some(enum commit_owner owner, u64 pages);
 /* Can't be refused, and may exceed the limit: for page tables through which a page is seen that was promised already. */
 void commit_charge_always(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);

@@ -65,6 +65,10 @@ static enum fault_result fault_classify(struct fault *f)
 		return fault_guard(f);
 	if (!prot_allows(f->prot, f->access))
 		return FAULT_ACCESS_VIOLATION;
+	if (f->view->flags & VIEW_LARGE) { /* all there: this CPU's TLB is behind */
+		tlb_flush_local(f->va);
+		return FAULT_RESOLVED;
+	}
 	switch (word_kind(word)) {
 	case WORD_VALID:
 		return fault_valid(f);

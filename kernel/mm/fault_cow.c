@@ -56,7 +56,7 @@ enum fault_result fault_cow(struct fault *f, u32 source_pfn)
 		tlb_flush_range(f->v, f->va, 1);
 	if (!stolen) {
 		spin_lock(&frames_lock);
-		if (!--source->shares)
+		if (!--source->shares && source->state == FRAME_ACTIVE)
 			frame_deactivate(source_pfn);
 		spin_unlock(&frames_lock);
 		__atomic_add_fetch(&fault_counters.cow, 1, __ATOMIC_RELAXED);

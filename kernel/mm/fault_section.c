@@ -83,6 +83,16 @@ static enum fault_result in_memory(struct fault *f, word_t *word, u32 *pfn)
 	return FAULT_RETRY;
 }
 
+/* The page of a section of large pages, seen through a view of small ones: always there. */
+static enum fault_result in_large(struct section *s, u64 index, u32 *pfn)
+{
+	*pfn = large_run_frame(s->large, index);
+	spin_lock(&frames_lock);
+	frames[*pfn].shares++;
+	spin_unlock(&frames_lock);
+	return FAULT_RETRY;
+}
+
 /* The section's lock is held. */
 static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 {
@@ -90,11 +100,11 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 	word_t *word;
 	u32 pfn = 0, status = pt_word_make(f->v, f->va, true, &f->word);
 
-	if (!status)
+	if (!status && !s->large)
 		status = section_word_make(s, index, &word);
 	if (status)
 		return status == MM_WAIT_MEMORY ? FAULT_WAIT_MEMORY : FAULT_NO_MEMORY;
-	switch (word_kind(*word)) {
+	switch (s->large ? WORD_VALID : word_kind(*word)) {
 	case WORD_ZERO:
 		r = zero(f, word, &pfn);
 		break;
@@ -105,7 +115,7 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 		r = read_begin(f, s, index, word);
 		break;
 	default:
-		r = in_memory(f, word, &pfn);
+		r = s->large ? in_large(s, index, &pfn) : in_memory(f, word, &pfn);
 		break;
 	}
 	if (!pfn)

@@ -20,7 +20,7 @@ static u32 memory_waiting;
 static struct wait_queue io_queues[IO_QUEUES];
 
 /* Available frames that a caller of each kind leaves for those who free memory. */
-static const u64 floors[] = { [FRAME_FOR_USER] = 40, [FRAME_FOR_KERNEL] = 8 };
+static u64 floors[FRAME_USERS] = { [FRAME_FOR_USER] = 40, [FRAME_FOR_KERNEL] = 8 }; /* FRAME_FOR_GOOD: the low mark */
 
 #define CACHE_MAX ARRAY_SIZE(((struct cpu *)0)->frame_cache_free)
 #define CACHE_BATCH 16
@@ -151,20 +151,25 @@ void frame_wait_io(u32 pfn)
 	spin_unlock(&frames_lock);
 }
 
-bool frames_wait(void)
+static bool memory_wait(enum frame_user user, u64 deadline)
 {
+	bool enough;
+
 	assert(mutex_none_held());
 	trimmer_wake();
 	spin_lock(&frames_lock);
 	memory_waiting++;
-	while (frames_available() <= floors[FRAME_FOR_USER] && !thread_ending()) {
+	while (!(enough = frames_available() > floors[user]) && !thread_ending() && clock_ns() < deadline) {
 		wait_sleep(&memory_waiters, &frames_lock, clock_ns() + 20000000, true);
 		trimmer_wake();
 	}
 	memory_waiting--;
 	spin_unlock(&frames_lock);
-	return !thread_ending();
+	return enough && !thread_ending();
 }
+
+bool frames_wait(void) { return memory_wait(FRAME_FOR_USER, WAIT_FOREVER); }
+bool frames_wait_for_good(u64 deadline) { return memory_wait(FRAME_FOR_GOOD, deadline); }
 
 /* ---- the allocator ---- */
 
@@ -182,6 +187,14 @@ static void standby_take(u32 pfn)
 	f->backing = 0;
 	f->flags = 0;
 	reclaim_counters.discarded++;
+}
+
+void frame_take(u32 pfn)
+{
+	if (frames[pfn].state == FRAME_STANDBY)
+		standby_take(pfn);
+	else
+		frame_list_remove(pfn);
 }
 
 /* Takes a frame off the lists, the cheapest first; frames_lock held. 0: none. */
@@ -209,7 +222,7 @@ static u32 take_locked(bool prefer_zeroed, bool *zeroed)
 static void cpu_cache_refill(struct cpu *c, bool want_zeroed)
 {
 	/* Short of memory, CPUs do not hoard. */
-	u32 batch = frames_available() > 4 * frame_counts.high ? CACHE_BATCH : 1;
+	u32 batch = frames_available() > 4 * frame_counts.high && !frame_counts.compacting ? CACHE_BATCH : 1;
 
 	spin_lock(&frames_lock);
 	while (batch--) {
@@ -276,7 +289,7 @@ void frame_free(u32 pfn)
 	f->flags = 0;
 	interrupts_off();
 	c = this_cpu();
-	if (c->frame_cache_free_count < CACHE_MAX && frames_available() > 4 * frame_counts.high) {
+	if (c->frame_cache_free_count < CACHE_MAX && frames_available() > 4 * frame_counts.high && !frame_counts.compacting) {
 		f->state = FRAME_CACHED;
 		c->frame_cache_free[c->frame_cache_free_count++] = pfn;
 		__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
@@ -312,7 +325,7 @@ static void cpu_cache_drain(void)
 
 void frame_tick(void)
 {
-	if (frames_available() < frame_counts.high)
+	if (frames_available() < frame_counts.high || frame_counts.compacting)
 		cpu_cache_drain();
 }
 
@@ -389,45 +402,6 @@ void frame_free_kernel(u64 phys)
 	frame_free(phys >> PAGE_SHIFT);
 	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
 	commit_release(COMMIT_KERNEL, 1);
-}
-
-static bool frame_can_be_taken(u64 pfn)
-{
-	u8 s = frames[pfn].state;
-
-	return s == FRAME_FREE || s == FRAME_ZEROED || s == FRAME_STANDBY;
-}
-
-u32 frame_alloc_run(u32 count)
-{
-	u32 found = 0;
-
-	if (frames_available() <= floors[FRAME_FOR_KERNEL] + count)
-		return 0;
-	spin_lock(&frames_lock);
-	for (u32 r = 0; r < range_count && !found; r++) {
-		u64 end = ranges[r].first + ranges[r].count;
-
-		for (u64 at = ALIGN_UP(ranges[r].first, count); at + count <= end && !found; at += count) {
-			u32 n = 0;
-
-			while (n < count && frame_can_be_taken(at + n))
-				n++;
-			if (n == count)
-				found = at;
-		}
-	}
-	for (u32 i = 0; found && i < count; i++) {
-		if (frames[found + i].state == FRAME_STANDBY)
-			standby_take(found + i);
-		else
-			frame_list_remove(found + i);
-		frames[found + i].state = FRAME_KERNEL;
-	}
-	spin_unlock(&frames_lock);
-	if (found)
-		__atomic_add_fetch(&frame_counts.kernel, count, __ATOMIC_RELAXED);
-	return found;
 }
 
 /* ---- start ---- */
@@ -521,6 +495,7 @@ void mm_init(const struct bootinfo *b)
 	}
 	frame_counts.low = MAX(96, frame_counts.total / 64);
 	frame_counts.high = frame_counts.low * 2;
+	floors[FRAME_FOR_GOOD] = frame_counts.low;
 	/* What the limit leaves out keeps clean pages (code) in memory when everything promised is touched. */
 	commit_totals.fixed_limit = frame_counts.total / 4 * 3;
 	commit_limit_add(frame_counts.total - MAX(384, frame_counts.total / 32));
@@ -533,4 +508,12 @@ bool frame_range(u32 index, u64 *first, u64 *count)
 	*first = ranges[index].first;
 	*count = ranges[index].count;
 	return true;
+}
+
+bool frame_managed(u64 pfn)
+{
+	for (u32 r = 0; r < range_count; r++)
+		if (pfn - ranges[r].first < ranges[r].count)
+			return true;
+	return false;
 }

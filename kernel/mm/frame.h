@@ -19,6 +19,7 @@ enum frame_state {
 	FRAME_MODIFIED,   /* in no page table; must be written before it can be taken */
 	FRAME_TRANSITION, /* in no page table; being read or written */
 	FRAME_ACTIVE,     /* in page tables */
+	FRAME_PHYSICAL,   /* given for good: AWE pages (physical.c), large pages (large.c). Never leaves memory */
 	FRAME_STATES,
 };
 
@@ -27,15 +28,22 @@ enum frame_state {
 #define FRAME_READING 4
 #define FRAME_WRITING 8
 #define FRAME_ABANDONED 16 /* its page was given up during I/O: whoever ends the I/O frees it */
+#define FRAME_LARGE 256    /* FRAME_PHYSICAL: part of a large page */
+#define FRAME_NAMED 512    /* FRAME_PHYSICAL, during one call: will be mapped by it; its entry will be replaced by it */
+#define FRAME_LEAVING 1024
 
 struct frame {
-	u32 next, prev;  /* frame numbers; on a list, or a chain of tables to free */
+	u32 next, prev;  /* frame numbers; on a list, of an address space's AWE pages, or a chain of frames to free */
 	word_t *word;    /* the word that says "in this frame"; NULL: none (kernel, free, abandoned) */
-	word_t backing;  /* what that word becomes when the frame is taken: zero, slot, or backing file; protection does not count */
+	/*
+	 * What that word becomes when the frame is taken: zero, slot, or backing file; protection does not count.
+	 * FRAME_PHYSICAL, not large: the address space that it was given to.
+	 */
+	word_t backing;
 	u32 shares;      /* valid page-table entries that map it */
 	u8 state;
-	u8 flags;
-	u16 reserved;
+	u8 reserved;
+	u16 flags;
 };
 _Static_assert(sizeof(struct frame) == 32, "the PFN database has 32 bytes a frame");
 
@@ -46,7 +54,8 @@ extern struct spinlock frames_lock;
 struct frame_counts {
 	u64 total;                  /* frames that we manage */
 	u64 state[FRAME_STATES];    /* on the four lists, and in transition: under frames_lock; the others: see mm_query */
-	volatile u64 cached, kernel;/* atomic */
+	volatile u64 cached, kernel, physical; /* atomic */
+	bool compacting;            /* atomic; CPUs keep no frames to themselves meanwhile */
 	u64 low, high;              /* available frames: the trimmer begins under low, ends over high */
 };
 extern struct frame_counts frame_counts;
@@ -60,8 +69,8 @@ static inline u64 frames_available(void)
 	return frame_counts.state[FRAME_FREE] + frame_counts.state[FRAME_ZEROED] + frame_counts.state[FRAME_STANDBY];
 }
 
-/* Who asks: below its floor of available frames a caller gets nothing. */
-enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL };
+/* Who asks: below its floor of available frames a caller gets nothing. For good: leaves what keeps everybody else going. */
+enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL, FRAME_FOR_GOOD, FRAME_USERS };
 
 /*
  * Takes a frame: no word, no shares, state FRAME_KERNEL (the caller changes it). 0: none now. Never waits.
@@ -71,12 +80,28 @@ u32 frame_alloc(enum frame_user user, bool zeroed);
 void frame_free(u32 pfn);
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
+/*
+ * LARGE_FRAMES zeroed frames in a row, at a multiple of that, for a large page: FRAME_PHYSICAL, FRAME_LARGE. Looks from
+ * frame *from on, and moves it behind what it found or looked at, so that many cost one walk. Returns the first; 0: none.
+ */
+#define LARGE_FRAMES 512u
+u32 frame_alloc_large(u64 *from);
+/*
+ * Brings together what is free, for up to count large pages: every page that can be moved out of the way is moved. Takes
+ * address spaces' locks; the thread holds no mutex. Returns how many large pages there are room for now, at most count.
+ */
+u64 frames_compact(u64 count);
+/* Frees frames that were given for good, chained by next; 0 ends. */
+void frames_free_physical(u32 chain);
 
 /* Sleeps until a frame can be had; the thread holds no mutex. Wakes the trimmer. False: the thread was told to end. */
 bool frames_wait(void);
+/* The same for one who asks for good, until deadline (clock_ns). False: that has come, or the thread was told to end. */
+bool frames_wait_for_good(u64 deadline);
 
 /* With frames_lock held: */
 void frame_list_remove(u32 pfn);              /* from the list of its state */
+void frame_take(u32 pfn);                     /* free, zeroed or standby: off its list, standby's word says where the page is now */
 void frame_list_add(u32 pfn, enum frame_state s); /* at the end; wakes who waits for memory */
 u32 frame_list_first(enum frame_state s);     /* 0: empty */
 void frame_state_set(u32 pfn, enum frame_state s); /* between states without a list */
@@ -91,6 +116,7 @@ void frame_reactivate(u32 pfn);
 bool frame_give_up(u32 pfn);
 u64 frame_ramdisk_phys(void); /* where mm_init put the RAM disk of option swap=ramdisk:SIZE; 0: none */
 bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */
+bool frame_managed(u64 pfn);                  /* a frame of ours, so that it has an entry */
 /* Waits until pfn's read ends; called and returns without locks. The caller looks at its word again. */
 void frame_wait_io(u32 pfn);
 void frame_io_done(u32 pfn); /* wakes them; frames_lock held */

@@ -53,10 +53,10 @@ void gather_finish(struct gather *g)
 		u32 pfn = g->pages[i].pfn;
 		struct frame *f = &frames[pfn];
 
-		assert(f->state == FRAME_ACTIVE && f->shares);
+		assert((f->state == FRAME_ACTIVE || f->state == FRAME_PHYSICAL) && f->shares);
 		if (g->pages[i].dirty)
 			f->flags |= FRAME_DIRTY;
-		if (--f->shares)
+		if (--f->shares || f->state == FRAME_PHYSICAL) /* of a section of large pages: stays the section's */
 			continue;
 		/* A section's page that nobody maps any more stays the section's. */
 		if (g->pages[i].what == GATHER_DEACTIVATE || f->flags & FRAME_SECTION)

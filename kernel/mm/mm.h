@@ -62,7 +62,7 @@ struct vspace {
 	u64 resident, resident_peak; /* valid entries */
 	u64 locked;              /* pages locked by VirtualLock */
 	u64 physical;            /* pages that never leave memory: AWE pages (mapped or not), large pages */
-	struct list awe;         /* struct awe_block: physical pages that the process was given (physical.c) */
+	u32 awe_first;           /* frame: the AWE pages that the process was given, chained (physical.c) */
 	u64 working_set_min, working_set_max; /* pages */
 	u32 working_set_flags;   /* QUOTA_LIMITS_HARDWS_* */
 	u64 faults;

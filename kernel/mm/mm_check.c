@@ -13,6 +13,8 @@ static struct tally {
 	u64 slots;                   /* words and frames that own a slot */
 	u64 tables;
 	u64 locked;                  /* valid entries with the mark */
+	u64 windows;                 /* valid entries of windows, which are not part of the working set */
+	u64 physical, physical_hash; /* frames that somebody was given for good, and which */
 } tally;
 
 static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
@@ -69,21 +71,83 @@ static u64 count_tables(u64 *table, u32 level)
 	u64 n = 1;
 
 	for (u32 i = 0; level > 1 && i < (level == 4 ? 256 : 512); i++)
-		if (table[i] & PTE_VALID)
+		if ((table[i] & (PTE_VALID | PTE_LARGE)) == PTE_VALID)
 			n += count_tables(phys_to_virt(table[i] & PTE_ADDRESS), level - 1);
 	return n;
 }
+
+/* ---- what never leaves memory ---- */
+
+static void check_physical(u32 pfn, u32 flags, u64 owner)
+{
+	const struct frame *f = &frames[pfn];
+
+	tally.physical++;
+	tally.physical_hash += hash(pfn);
+	if (f->state != FRAME_PHYSICAL || (f->flags & FRAME_LARGE) != flags || f->backing != owner)
+		WRONG("frame %u: state %u, flags %x, owner %llx: it was given for good", pfn, f->state, f->flags,
+		      (unsigned long long)f->backing);
+}
+
+static void check_run(const struct large_run *run)
+{
+	for (u64 i = 0; i < large_run_pages(run); i++)
+		check_physical(large_run_frame(run, i), FRAME_LARGE, 0);
+}
+
+static void check_large_view(struct vspace *v, struct view *w)
+{
+	const struct large_run *run = w->section ? w->section->large : w->large;
+
+	for (u64 va = w->node.start; va < w->node.end; va += LARGE_PAGE)
+		if (large_pfn(v, va) != large_run_frame(run, view_index(w, va)))
+			WRONG("process %u, %llx: large page of frame %u, not %u", v->process_id, (unsigned long long)va,
+			      large_pfn(v, va), large_run_frame(run, view_index(w, va)));
+}
+
+/* The pages that v was given, by AllocateUserPhysicalPages and in large pages. */
+static void check_given(struct vspace *v)
+{
+	u64 before = tally.physical;
+
+	for (u32 pfn = v->awe_first; pfn && tally.physical <= frame_counts.total; pfn = frames[pfn].next) {
+		check_physical(pfn, 0, (u64)v);
+		if (!frames[pfn].word != !frames[pfn].shares)
+			WRONG("frame %u: word %p, shares %u", pfn, (void *)frames[pfn].word, frames[pfn].shares);
+	}
+	for (struct tree_node *n = tree_first(&v->views); n; n = tree_next(n))
+		if (view_of(n)->large)
+			check_run(view_of(n)->large);
+	if (tally.physical - before != v->physical)
+		WRONG("process %u: %llu physical pages, %llu counted", v->process_id,
+		      (unsigned long long)(tally.physical - before), (unsigned long long)v->physical);
+}
+
+static void check_window_entry(struct vspace *v, const word_t *word)
+{
+	const struct frame *f = &frames[word_pfn(*word)];
+
+	tally.windows++;
+	tally.owners++;
+	if (f->word != word || f->state != FRAME_PHYSICAL || f->backing != (word_t)v || !(word_prot(*word) & MARK_LOCKED))
+		WRONG("process %u: a window's entry %llx is not that of its frame (state %u)", v->process_id,
+		      (unsigned long long)*word, f->state);
+}
+
+/* ---- address spaces ---- */
 
 static void check_view(struct vspace *v, struct view *w)
 {
 	u64 va, count, charge = 0;
 	word_t *word;
 
+	if (w->flags & VIEW_LARGE)
+		check_large_view(v, w);
 	for (va = w->node.start; (word = pt_next(v, &va, w->node.end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++) {
 			word_t at = word[i];
 
-			charge += !w->section && at;
+			charge += !w->section && !(w->flags & VIEW_AWE) && at;
 			if (!word_valid(at)) {
 				check_word(&word[i], false);
 				continue;
@@ -91,9 +155,13 @@ static void check_view(struct vspace *v, struct view *w)
 			tally.entries++;
 			tally.locked += word_prot(at) & MARK_LOCKED && !(w->flags & VIEW_AWE);
 			tally.entries_hash += hash(word_pfn(at));
-			if (!(at & PTE_SECTION))
+			if (w->flags & VIEW_AWE)
+				check_window_entry(v, &word[i]);
+			else if (!(at & PTE_SECTION))
 				check_owner(&word[i], false);
-			else if (frames[word_pfn(at)].state != FRAME_ACTIVE || !(frames[word_pfn(at)].flags & FRAME_SECTION))
+			else if (w->section->large ? frames[word_pfn(at)].state != FRAME_PHYSICAL
+						   : frames[word_pfn(at)].state != FRAME_ACTIVE ||
+							     !(frames[word_pfn(at)].flags & FRAME_SECTION))
 				WRONG("process %u, %llx: frame %u is not an active page of a section", v->process_id,
 				      (unsigned long long)va, word_pfn(at));
 		}
@@ -104,7 +172,7 @@ static void check_view(struct vspace *v, struct view *w)
 
 static void check_vspace(struct vspace *v)
 {
-	u64 charge = 0, before = tally.entries, locked = tally.locked, tables;
+	u64 charge = 0, before = tally.entries - tally.windows, locked = tally.locked, tables;
 
 	if (!v->pml4_phys)
 		return;
@@ -114,6 +182,7 @@ static void check_vspace(struct vspace *v)
 		charge += view_of(n)->charge;
 		check_view(v, view_of(n));
 	}
+	check_given(v);
 	tables = count_tables(phys_to_virt(v->pml4_phys), 4);
 	tally.tables += tables;
 	if (charge != v->private_charge)
@@ -125,9 +194,9 @@ static void check_vspace(struct vspace *v)
 	if (tally.locked - locked != v->locked)
 		WRONG("process %u: %llu locked entries, %llu counted", v->process_id,
 		      (unsigned long long)(tally.locked - locked), (unsigned long long)v->locked);
-	if (tally.entries - before != v->resident)
+	if (tally.entries - tally.windows - before != v->resident)
 		WRONG("process %u: %llu valid entries, %llu counted", v->process_id,
-		      (unsigned long long)(tally.entries - before), (unsigned long long)v->resident);
+		      (unsigned long long)(tally.entries - tally.windows - before), (unsigned long long)v->resident);
 }
 
 static void check_list(enum frame_state s, const char *name)
@@ -145,7 +214,7 @@ static void check_list(enum frame_state s, const char *name)
 
 static void check_frames(void)
 {
-	u64 first, count, shares = 0, shares_hash = 0, owned = 0;
+	u64 first, count, shares = 0, shares_hash = 0, owned = 0, physical = 0, physical_hash = 0;
 
 	for (u32 r = 0; frame_range(r, &first, &count); r++)
 		for (u64 pfn = first; pfn < first + count; pfn++) {
@@ -154,7 +223,11 @@ static void check_frames(void)
 			owned += f->word != NULL;
 			shares += f->shares;
 			shares_hash += f->shares * hash(pfn);
-			if (f->state != FRAME_KERNEL && word_kind(f->backing) == WORD_SWAP) {
+			if (f->state == FRAME_PHYSICAL) {
+				physical++;
+				physical_hash += hash(pfn);
+			}
+			if (f->state != FRAME_KERNEL && f->state != FRAME_PHYSICAL && word_kind(f->backing) == WORD_SWAP) {
 				tally.slots++;
 				if (!swap_slot_used(word_swap_file(f->backing), word_swap_slot(f->backing)))
 					WRONG("frame %llu names a free slot", (unsigned long long)pfn);
@@ -166,6 +239,10 @@ static void check_frames(void)
 	if (shares != tally.entries || shares_hash != tally.entries_hash)
 		WRONG("frames count %llu shares, page tables have %llu valid entries%s", (unsigned long long)shares,
 		      (unsigned long long)tally.entries, shares == tally.entries ? ", of other frames" : "");
+	if (physical != tally.physical || physical_hash != tally.physical_hash || physical != frame_counts.physical)
+		WRONG("%llu physical frames, %llu given to somebody, %llu counted%s", (unsigned long long)physical,
+		      (unsigned long long)tally.physical, (unsigned long long)frame_counts.physical,
+		      physical == tally.physical ? ", others" : "");
 	check_list(FRAME_FREE, "free");
 	check_list(FRAME_ZEROED, "zeroed");
 	check_list(FRAME_STANDBY, "standby");
@@ -201,11 +278,14 @@ u64 mm_check(void)
 	list_for_each(&all_sections, s, all_link) {
 		section_for_each_table(s, check_prototypes, NULL);
 		sections += s->charge;
+		if (s->large)
+			check_run(s->large);
 	}
 	check_frames();
 	check_total("slots in use", tally.slots, swap_slots_in_use());
 	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
 	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
+	check_total("charge of physical pages", tally.physical, commit_totals.by_owner[COMMIT_PHYSICAL]);
 	check_total("charge of page tables", tally.tables, commit_totals.by_owner[COMMIT_TABLES]);
 
 	spin_unlock(&frames_lock);

@@ -11,6 +11,7 @@ static u32 shift_of(u32 level) { return PAGE_SHIFT + 9 * (level - 1); }
 static u64 span_of(u32 level) { return 1ull << shift_of(level); } /* of one entry */
 static u64 *table_of(u64 entry) { return phys_to_virt(entry & PTE_ADDRESS); }
 static u32 index_of(u64 va, u32 level) { return va >> shift_of(level) & 511; }
+static bool is_table(u64 entry) { return (entry & (PTE_VALID | PTE_LARGE)) == PTE_VALID; } /* else: nothing, or a large page */
 
 /* promised: for a page that was promised already, so that its table can't be refused. */
 static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
@@ -40,29 +41,31 @@ static void table_free(struct vspace *v, u64 phys)
 	commit_release(COMMIT_TABLES, 1);
 }
 
-word_t *pt_word(struct vspace *v, u64 va)
+/* va's entry in its table of this level; NULL: there is no such table. */
+static u64 *entry_find(struct vspace *v, u64 va, u32 level)
 {
 	u64 *table = phys_to_virt(v->pml4_phys);
 
 	assert(va < USER_HIGH);
-	for (u32 level = 4; level > 1; level--) {
-		u64 entry = table[index_of(va, level)];
+	for (u32 at = 4; at > level; at--) {
+		u64 entry = table[index_of(va, at)];
 
-		if (!(entry & PTE_VALID))
+		if (!is_table(entry))
 			return NULL;
 		table = table_of(entry);
 	}
-	return &table[index_of(va, 1)];
+	return &table[index_of(va, level)];
 }
 
-u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word)
+static u32 entry_make(struct vspace *v, u64 va, u32 level, bool promised, u64 **out)
 {
 	u64 *table = phys_to_virt(v->pml4_phys);
 
 	assert(mutex_held(&v->lock) && va < USER_HIGH);
-	for (u32 level = 4; level > 1; level--) {
-		u64 *entry = &table[index_of(va, level)];
+	for (u32 at = 4; at > level; at--) {
+		u64 *entry = &table[index_of(va, at)];
 
+		assert(!(*entry & PTE_LARGE));
 		if (!(*entry & PTE_VALID)) {
 			u64 phys;
 			u32 status = table_alloc(v, promised, &phys);
@@ -73,9 +76,22 @@ u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word)
 		}
 		table = table_of(*entry);
 	}
-	*word = &table[index_of(va, 1)];
+	*out = &table[index_of(va, level)];
 	return STATUS_SUCCESS;
 }
+
+word_t *pt_word(struct vspace *v, u64 va) { return entry_find(v, va, 1); }
+
+u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word) { return entry_make(v, va, 1, promised, word); }
+
+word_t *pt_large(struct vspace *v, u64 va)
+{
+	u64 *entry = entry_find(v, va, 2);
+
+	return entry && *entry & PTE_LARGE ? entry : NULL;
+}
+
+u32 pt_large_make(struct vspace *v, u64 va, word_t **entry) { return entry_make(v, va, 2, false, entry); }
 
 u32 pt_make_range(struct vspace *v, u64 start, u64 end)
 {
@@ -98,7 +114,7 @@ word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count)
 		for (level = 4; level > 1; level--) {
 			u64 entry = table[index_of(*va, level)];
 
-			if (!(entry & PTE_VALID))
+			if (!is_table(entry))
 				break;
 			table = table_of(entry);
 		}
@@ -122,7 +138,7 @@ static u32 unlink_tables(u64 *table, u32 level, u64 base, u64 start, u64 end, u6
 	for (u64 at = ALIGN_DOWN(first, span_of(level)); at < end && at - base < span_of(level) * 512; at += span_of(level)) {
 		u64 *entry = &table[index_of(at, level)];
 
-		if (!(*entry & PTE_VALID))
+		if (!is_table(*entry))
 			continue;
 		if (level > 2)
 			chain = unlink_tables(table_of(*entry), level - 1, at, start, end, low, high, chain);

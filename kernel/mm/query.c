@@ -28,6 +28,8 @@ static u64 uniform_end(struct vspace *v, struct view *w, u64 va)
 
 	if (w->kind == VIEW_IMAGE || pt_word(v, va))
 		return va;
+	if (w->flags & VIEW_LARGE)
+		return ALIGN_DOWN(va, LARGE_PAGE) + LARGE_PAGE;
 	end = pt_next(v, &at, w->node.end, &count) ? at : w->node.end;
 	if (w->section && w->section->attributes & SEC_RESERVE) {
 		mutex_lock(&w->section->lock);
@@ -226,9 +228,10 @@ void mm_query(struct bs_memory *out)
 	out->frames_modified = frame_counts.state[FRAME_MODIFIED];
 	out->frames_transition = frame_counts.state[FRAME_TRANSITION];
 	out->frames_kernel = frame_counts.kernel;
+	out->frames_physical = frame_counts.physical;
 	spin_unlock(&frames_lock);
 	used = out->frames_free + out->frames_zeroed + out->frames_standby + out->frames_modified + out->frames_transition +
-	       out->frames_kernel;
+	       out->frames_kernel + out->frames_physical;
 	out->frames_active = out->frames_total > used ? out->frames_total - used : 0;
 	out->commit_charge = commit_totals.charge;
 	out->commit_limit = commit_totals.limit;
@@ -237,6 +240,7 @@ void mm_query(struct bs_memory *out)
 	out->commit_sections = commit_totals.by_owner[COMMIT_SECTION];
 	out->commit_page_tables = commit_totals.by_owner[COMMIT_TABLES];
 	out->commit_kernel = commit_totals.by_owner[COMMIT_KERNEL];
+	out->commit_physical = commit_totals.by_owner[COMMIT_PHYSICAL];
 	out->commit_refused = commit_totals.refused;
 	out->commit_policy = commit_totals.overcommit;
 	out->faults = fault_counters.all;

@@ -187,7 +187,7 @@ u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 
 	struct section *s;
 	bool charged;
 
-	if (!(attributes & SEC_RESERVE))
+	if (!(attributes & (SEC_RESERVE | SEC_LARGE_PAGES))) /* large pages have no words */
 		charge += tables_for(pages);
 	s = kzalloc(sizeof(*s));
 	if (!s)
@@ -199,7 +199,7 @@ u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 
 	s->attributes = attributes;
 	s->protect = protect;
 	s->charge = charge;
-	s->tables_charged = !(attributes & SEC_RESERVE);
+	s->tables_charged = !(attributes & (SEC_RESERVE | SEC_LARGE_PAGES));
 	s->levels = levels_for(pages);
 	mutex_lock(&sections_lock);
 	charged = commit_charge(COMMIT_SECTION, charge);
@@ -248,6 +248,7 @@ static void section_destroy(struct object *o)
 	mutex_lock(&s->lock);
 	section_for_each_table(s, pages_give_up, NULL);
 	tables_free(s, s->root, s->levels);
+	large_run_free(s->large);
 	list_remove(&s->all_link);
 	commit_release(COMMIT_SECTION, s->charge);
 	mutex_unlock(&s->lock);

@@ -146,7 +146,7 @@ u32 sys_NtMapViewOfSection(const u64 *a)
 		return STATUS_ACCESS_VIOLATION;
 	if ((u32)a[7] != 1 && (u32)a[7] != 2)
 		return STATUS_INVALID_PARAMETER_8;
-	if ((u32)a[8] & ~(MEM_RESERVE | MEM_TOP_DOWN))
+	if ((u32)a[8] & ~(MEM_RESERVE | MEM_TOP_DOWN | MEM_LARGE_PAGES))
 		return STATUS_INVALID_PARAMETER_9;
 	status = handle_lookup(process_current(), a[0], &section_type, access_for((u32)a[9]), &o);
 	if (status)

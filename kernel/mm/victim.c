@@ -21,8 +21,8 @@ void victim_kill(void)
 			id = last; /* still on its way out: its memory is coming */
 			break;
 		}
-		if (MAX(v->private_charge, v->resident) > most) {
-			most = MAX(v->private_charge, v->resident);
+		if (MAX(v->private_charge, v->resident) + v->physical > most) {
+			most = MAX(v->private_charge, v->resident) + v->physical;
 			id = v->process_id;
 		}
 	}

@@ -36,7 +36,12 @@ void view_clear(struct vspace *v, struct view *w)
 {
 	u64 start = w->node.start, end = w->node.end;
 
-	pages_remove(v, start, end);
+	if (w->flags & VIEW_LARGE)
+		large_unmap(v, w);
+	else if (w->flags & VIEW_AWE)
+		physical_unmap(v, start, end);
+	else
+		pages_remove(v, start, end);
 	tree_remove(&v->views, &w->node);
 	pt_prune(v, start, end);
 	commit_release(COMMIT_PRIVATE, w->charge);
@@ -101,9 +106,13 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 	enum word_kind kind = word_kind(word);
 	struct section *s = w->section;
 
-	(void)v;
 	out->prot = word_prot(word);
 	out->private_copy = false;
+	if (w->flags & VIEW_LARGE) {
+		out->committed = true;
+		out->prot = large_prot(v, va);
+		return;
+	}
 	if (!s) {
 		out->committed = word != 0;
 		return;
@@ -158,7 +167,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	bool image = s->attributes & SEC_IMAGE;
 	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
 			     .copy = image || prot & PROT_COPY, .first = first,
-			     .flags = inherit ? 0 : VIEW_NOT_INHERITED };
+			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) };
 	u64 charge = copy_pages(s, first, size >> PAGE_SHIFT, prot);
 	bool elsewhere = false;
 	struct view *w;
@@ -192,7 +201,9 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 		w->charge = charge;
 		v->private_charge += charge;
 		/* Tables for what can be touched at once; those of a reserved section come with its pages. */
-		status = s->attributes & SEC_RESERVE ? STATUS_SUCCESS : pt_make_range(v, w->node.start, w->node.end);
+		status = type & MEM_LARGE_PAGES		? large_map(v, w)
+			 : s->attributes & SEC_RESERVE	? STATUS_SUCCESS
+							: pt_make_range(v, w->node.start, w->node.end);
 	}
 	if (status) {
 		if (type & MEM_REPLACE_PLACEHOLDER)
@@ -208,6 +219,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size,
 		     const struct address_limits *where, u32 type, u32 protect, bool inherit)
 {
+	struct address_limits place = where ? *where : ANYWHERE;
 	u64 total = section_size(s), want = *size, at = *base;
 	u32 prot, status;
 
@@ -223,11 +235,16 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	want = ALIGN_UP(want, PAGE_SIZE);
 	if (!(s->attributes & SEC_IMAGE) && !view_prot_allowed(s->protect, prot))
 		return STATUS_SECTION_PROTECTION;
+	if (type & MEM_LARGE_PAGES) {
+		status = large_view_check(s, at, offset, want, prot);
+		if (status)
+			return status;
+		place.align = MAX(place.align, LARGE_PAGE);
+	}
 	do {
 		*base = at;
 		mutex_lock(&v->lock);
-		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, where ? where : &ANYWHERE, type, protect, prot,
-				    inherit);
+		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, &place, type, protect, prot, inherit);
 		mutex_unlock(&v->lock);
 	} while (status == MM_WAIT_MEMORY && frames_wait() && !v->dying);
 	if (status == MM_WAIT_MEMORY)

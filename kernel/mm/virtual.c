@@ -83,10 +83,14 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 
 	if (!w || end > w->node.end || w->flags & VIEW_PLACEHOLDER)
 		return STATUS_CONFLICTING_ADDRESSES;
+	if (w->flags & VIEW_AWE)
+		return STATUS_INVALID_PAGE_PROTECTION; /* "Address Windowing Extensions": always read/write */
 	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
 	if (prot & PROT_COPY && !w->section)
 		return STATUS_INVALID_PAGE_PROTECTION;
+	if (w->flags & VIEW_LARGE)
+		return large_protect(v, w, start, end, prot, old);
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
 		word = pt_word(v, va);
 		view_page_state(v, w, va, word ? *word : 0, &state);
@@ -241,6 +245,10 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address
 
 	if (type == MEM_RESET || type == MEM_RESET_UNDO)
 		return vspace_reset(v, base, size, type == MEM_RESET_UNDO, protect);
+	if (type & MEM_LARGE_PAGES)
+		return large_allocate(v, base, size, where, type, protect);
+	if (type & MEM_PHYSICAL)
+		return physical_reserve(v, base, size, where, type, protect);
 	if (!type_valid(type, extended))
 		return STATUS_INVALID_PARAMETER_5;
 	if (type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER)) {

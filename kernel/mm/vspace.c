@@ -32,7 +32,6 @@ struct vspace *vspace_create(u32 process_id)
 	v->process_id = process_id;
 	v->working_set_min = WORKING_SET_MIN;
 	v->working_set_max = WORKING_SET_MAX;
-	list_init(&v->awe);
 	mutex_lock(&vspaces_lock);
 	list_push_back(&all_vspaces, &v->all_link);
 	mutex_unlock(&vspaces_lock);
@@ -60,10 +59,27 @@ void vspace_destroy(struct vspace *v)
 			mutex_lock(&v->lock);
 		}
 	}
-	assert(!v->private_charge && !v->resident);
+	physical_free_all(v);
+	assert(!v->private_charge && !v->resident && !v->physical);
 	mutex_unlock(&v->lock);
 	vspace_list_remove(v);
 	kfree(v);
+}
+
+/* The frame behind va, if it is there and may be used so now; NULL: not. */
+static void *page_present(struct vspace *v, u64 va, u32 access)
+{
+	word_t *word = pt_word(v, va);
+	u32 large = word ? 0 : large_pfn(v, va);
+
+	if (large)
+		return prot_allows(large_prot(v, va), access) ? frame_address(large) : NULL;
+	if (!word || !word_valid(*word) || !prot_allows(word_prot(*word), access) ||
+	    (access & FAULT_WRITE && word_prot(*word) & PROT_COPY))
+		return NULL;
+	if (access & FAULT_WRITE)
+		__atomic_or_fetch(word, PTE_DIRTY, __ATOMIC_RELAXED);
+	return frame_address(word_pfn(*word));
 }
 
 /*
@@ -75,16 +91,12 @@ static void *page_lock(struct vspace *v, u64 va, u32 access)
 	if (va >= USER_HIGH)
 		return NULL;
 	for (;;) {
-		word_t *word;
+		void *page;
 
 		mutex_lock(&v->lock);
-		word = pt_word(v, va);
-		if (word && word_valid(*word) && prot_allows(word_prot(*word), access) &&
-		    !(access & FAULT_WRITE && word_prot(*word) & PROT_COPY)) {
-			if (access & FAULT_WRITE)
-				__atomic_or_fetch(word, PTE_DIRTY, __ATOMIC_RELAXED);
-			return frame_address(word_pfn(*word));
-		}
+		page = page_present(v, va, access);
+		if (page)
+			return page;
 		mutex_unlock(&v->lock);
 		if (mm_fault(v, va, access) != FAULT_RESOLVED)
 			return NULL;

@@ -21,7 +21,7 @@ bool prot_allows(u32 prot, u32 access); /* access: enum fault_access; guard page
 
 #define TABLE_SPAN MIB(2) /* what one lowest-level table maps */
 
-/* The word of a user address; NULL: there is no table. */
+/* The word of a user address; NULL: there is no table, or a large page. */
 word_t *pt_word(struct vspace *v, u64 va);
 /*
  * The same, with the tables made: STATUS_SUCCESS, MM_WAIT_MEMORY, STATUS_COMMITMENT_LIMIT (but not if promised: the page is
@@ -36,6 +36,9 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end);
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
 /* Frees the tables under [start, end) that no view needs; all words there are 0. The view is out of the tree. */
 void pt_prune(struct vspace *v, u64 start, u64 end);
+/* The entry of the large page at va, valid or not (no access); NULL: there is none. It has the form of a word, and PTE_LARGE. */
+word_t *pt_large(struct vspace *v, u64 va);
+u32 pt_large_make(struct vspace *v, u64 va, word_t **entry); /* statuses as pt_word_make's; *entry may be 0 still */
 bool pt_create(struct vspace *v);
 void pt_destroy(struct vspace *v); /* no view is left */
 
@@ -97,6 +100,32 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 
 /* MEM_RESET and, if undo, MEM_RESET_UNDO (discard.c). */
 u32 vspace_reset(struct vspace *v, u64 *base, u64 *size, bool undo, u32 protect);
+
+/* ---- large pages (large.c) and physical pages (physical.c); v->lock held, if nothing else is said ---- */
+
+#define LARGE_PAGE TABLE_SPAN
+/* VirtualAlloc with MEM_LARGE_PAGES, with MEM_PHYSICAL. No locks held. */
+u32 large_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect);
+u32 physical_reserve(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect);
+/* Bytes of large pages, zeroed and charged: STATUS_COMMITMENT_LIMIT, STATUS_INSUFFICIENT_RESOURCES (memory is too scattered). */
+u32 large_run_create(u64 bytes, struct large_run **out);
+void large_run_free(struct large_run *run);
+u64 large_run_pages(const struct large_run *run);        /* of 4 KiB */
+u32 large_run_frame(const struct large_run *run, u64 index); /* index: of the page of 4 KiB */
+/* A section of large pages (SEC_LARGE_PAGES). No locks held. */
+u32 section_create_large(u64 size, u32 protect, struct section **out);
+/* May s be seen so with large pages? */
+u32 large_view_check(const struct section *s, u64 base, u64 offset, u64 size, u32 prot);
+/* Maps w's pages, its own or its section's: the tables first, so that nothing was mapped on failure. */
+u32 large_map(struct vspace *v, struct view *w);
+void large_unmap(struct vspace *v, struct view *w);
+u32 large_protect(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot, u32 *old);
+/* The page at va: its frame; 0: it is not in a large page. */
+u32 large_pfn(struct vspace *v, u64 va);
+u32 large_prot(struct vspace *v, u64 va);
+/* Nothing is mapped in [start, end) of a window any more. The pages stay the process's. */
+void physical_unmap(struct vspace *v, u64 start, u64 end);
+void physical_free_all(struct vspace *v); /* no window is left */
 
 /* ---- taking pages out of page tables; v->lock held ---- */
 

@@ -212,7 +212,7 @@ void process_finish(struct process *p)
 	vspace_close(p);
 	handle_close_all(p);
 	if (v) {
-		p->last.private_commit = v->private_charge;
+		p->last.private_commit = v->private_charge + v->physical;
 		p->last.working_set_peak = v->resident_peak;
 		p->last.faults = v->faults;
 		if (self->vspace == v) {
@@ -259,7 +259,8 @@ void process_query(struct process *p, struct bs_process *out)
 	mutex_unlock(&p->lock);
 
 	if (process_vspace_enter(p)) {
-		out->private_commit = p->vspace->private_charge;
+		out->private_commit = p->vspace->private_charge + p->vspace->physical;
+		out->physical = p->vspace->physical;
 		out->working_set = p->vspace->resident;
 		out->working_set_peak = p->vspace->resident_peak;
 		out->page_tables = p->vspace->table_charge;

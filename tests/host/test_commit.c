@@ -53,6 +53,42 @@ static void what_is_promised_is_charged_over_the_limit(void)
 	expect(commit_charge(COMMIT_PRIVATE, 1));
 }
 
+static void what_stays_in_memory_has_a_limit_of_its_own(void)
+{
+	begin(1000, false);
+	commit_totals.fixed_limit = 80;
+	expect(commit_charge(COMMIT_PRIVATE, 100));
+	expect(commit_charge(COMMIT_TABLES, 10));
+	expect(!commit_charge(COMMIT_PHYSICAL, 61));
+	expect(commit_charge(COMMIT_PHYSICAL, 60)); /* an eighth is kept for the others */
+	expect(!commit_charge(COMMIT_PHYSICAL, 1));
+	expect(commit_charge(COMMIT_KERNEL, 10));
+	expect(!commit_charge(COMMIT_KERNEL, 1));
+	expect(!commit_charge(COMMIT_TABLES, 1));
+	commit_release(COMMIT_PHYSICAL, 60);
+	expect(commit_charge(COMMIT_KERNEL, 60));
+	commit_totals.overcommit = true;
+	expect(!commit_charge(COMMIT_PHYSICAL, 1));
+}
+
+static void charges_as_much_as_there_is_room_for(void)
+{
+	begin(100, false);
+	expect_equal(commit_charge_some(COMMIT_PHYSICAL, 0), 0);
+	expect_equal(commit_charge_some(COMMIT_PHYSICAL, 60), 60);
+	expect_equal(commit_totals.refused, 0);
+	expect_equal(commit_charge_some(COMMIT_PHYSICAL, ~0ull), 40);
+	expect_equal(commit_charge_some(COMMIT_PHYSICAL, 5), 0);
+	expect_equal(commit_totals.refused, 1);
+	expect_equal(commit_totals.charge, 100);
+	begin(100, true);
+	commit_totals.fixed_limit = 400;
+	expect_equal(commit_charge_some(COMMIT_PHYSICAL, ~0ull), 350);
+	expect_equal(commit_charge_some(COMMIT_PRIVATE, 10000), 10000);
+	commit_charge_always(COMMIT_TABLES, 100);
+	expect_equal(commit_charge_some(COMMIT_KERNEL, 1), 0);
+}
+
 static void random_operations_keep_the_sum(void)
 {
 	u64 held[COMMIT_OWNERS] = { 0 }, sum = 0, peak = 0;
@@ -89,6 +125,8 @@ int main(int argc, char **argv)
 	tap_run(does_not_wrap);
 	tap_run(overcommit_refuses_nothing);
 	tap_run(what_is_promised_is_charged_over_the_limit);
+	tap_run(what_stays_in_memory_has_a_limit_of_its_own);
+	tap_run(charges_as_much_as_there_is_room_for);
 	tap_run(random_operations_keep_the_sum);
 	return tap_end();
 }

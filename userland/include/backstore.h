@@ -15,6 +15,19 @@
 #include <winternl.h>
 #include "abi/backstore.h"
 
+/* What these headers of mingw-w64 lack. */
+#ifndef MEM_COALESCE_PLACEHOLDERS
+#define MEM_COALESCE_PLACEHOLDERS 0x1
+#define MEM_PRESERVE_PLACEHOLDER 0x2
+#define MEM_REPLACE_PLACEHOLDER 0x4000
+#define MEM_RESERVE_PLACEHOLDER 0x40000
+#endif
+#ifndef FILE_MAP_RESERVE
+#define FILE_MAP_RESERVE 0x80000000
+#endif
+#ifndef SEC_NO_CHANGE
+#define SEC_NO_CHANGE 0x400000
+#endif
 #ifndef STATUS_HEAP_CORRUPTION
 #define STATUS_HEAP_CORRUPTION ((NTSTATUS)0xC0000374)
 #endif
@@ -35,6 +48,10 @@ NTSYSAPI NTSTATUS NTAPI BsQueryBacking(HANDLE process, void *address, uint64_t p
 NTSYSAPI NTSTATUS NTAPI BsQueryMemory(struct bs_memory *out);
 NTSYSAPI NTSTATUS NTAPI BsQueryPagingFile(uint64_t number, struct bs_paging_file *out);
 NTSYSAPI NTSTATUS NTAPI BsCheckMemory(void);
+NTSYSAPI NTSTATUS NTAPI BsOfferVirtualMemory(HANDLE process, void *address, uint64_t bytes, uint32_t priority);
+NTSYSAPI NTSTATUS NTAPI BsReclaimVirtualMemory(HANDLE process, void *address, uint64_t bytes);
+NTSYSAPI NTSTATUS NTAPI BsQueryFrames(uint64_t first, uint64_t count, struct bs_frame *out);
+NTSYSAPI NTSTATUS NTAPI BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]);
 
 /* Objects. */
 NTSYSAPI NTSTATUS NTAPI NtDuplicateObject(HANDLE source_process, HANDLE source, HANDLE target_process, HANDLE *target,
@@ -97,6 +114,28 @@ NTSYSAPI NTSTATUS NTAPI NtMapViewOfSection(HANDLE section, HANDLE process, void 
 NTSYSAPI NTSTATUS NTAPI NtUnmapViewOfSection(HANDLE process, void *base);
 NTSYSAPI NTSTATUS NTAPI NtQuerySection(HANDLE section, ULONG information, void *buffer, SIZE_T size,
 				       SIZE_T *returned);
+NTSYSAPI NTSTATUS NTAPI NtAllocateVirtualMemoryEx(HANDLE process, void **base, SIZE_T *size, ULONG type, ULONG protect,
+						  MEM_EXTENDED_PARAMETER *parameters, ULONG count);
+NTSYSAPI NTSTATUS NTAPI NtMapViewOfSectionEx(HANDLE section, HANDLE process, void **base, LARGE_INTEGER *offset,
+					     SIZE_T *size, ULONG allocation, ULONG protect,
+					     MEM_EXTENDED_PARAMETER *parameters, ULONG count);
+NTSYSAPI NTSTATUS NTAPI NtUnmapViewOfSectionEx(HANDLE process, void *base, ULONG flags);
+NTSYSAPI NTSTATUS NTAPI NtExtendSection(HANDLE section, LARGE_INTEGER *size);
+NTSYSAPI NTSTATUS NTAPI NtLockVirtualMemory(HANDLE process, void **base, SIZE_T *size, ULONG map);
+NTSYSAPI NTSTATUS NTAPI NtUnlockVirtualMemory(HANDLE process, void **base, SIZE_T *size, ULONG map);
+NTSYSAPI NTSTATUS NTAPI NtGetWriteWatch(HANDLE process, ULONG flags, void *base, SIZE_T size, void **addresses,
+					ULONG_PTR *count, ULONG *granularity);
+NTSYSAPI NTSTATUS NTAPI NtResetWriteWatch(HANDLE process, void *base, SIZE_T size);
+/* Counts and frame numbers of pages. */
+NTSYSAPI NTSTATUS NTAPI NtAllocateUserPhysicalPages(HANDLE process, ULONG_PTR *count, ULONG_PTR *frames);
+NTSYSAPI NTSTATUS NTAPI NtFreeUserPhysicalPages(HANDLE process, ULONG_PTR *count, ULONG_PTR *frames);
+NTSYSAPI NTSTATUS NTAPI NtMapUserPhysicalPages(void *address, ULONG_PTR count, ULONG_PTR *frames);
+NTSYSAPI NTSTATUS NTAPI NtMapUserPhysicalPagesScatter(void **addresses, ULONG_PTR count, ULONG_PTR *frames);
+NTSYSAPI NTSTATUS NTAPI NtFlushVirtualMemory(HANDLE process, void **base, SIZE_T *size, IO_STATUS_BLOCK *io);
+/* ranges: struct nt_memory_range_entry, alike WIN32_MEMORY_RANGE_ENTRY. */
+NTSYSAPI NTSTATUS NTAPI NtSetInformationVirtualMemory(HANDLE process, ULONG information, ULONG_PTR count, void *ranges,
+						      void *buffer, ULONG size);
+NTSYSAPI NTSTATUS NTAPI NtAreMappedFilesTheSame(void *first, void *second);
 
 #ifdef __cplusplus
 }
