@@ -404,7 +404,10 @@ class Guest:
             except BrokenPipeError:
                 pass
         if self._monitor:
-            self._monitor.close()
+            try:
+                self._monitor.close()
+            except OSError:
+                pass  # a question that it did not live to hear
         self._directory.cleanup()
         return self._result
 

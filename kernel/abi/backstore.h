@@ -168,6 +168,7 @@ struct bs_create_process {
 };
 #define BS_PROCESS_INHERIT_HANDLES 1 /* inheritable handles get the same values in the new process */
 #define BS_PROCESS_SUSPENDED 2       /* the first thread waits for NtResumeThread */
+#define BS_PROCESS_USE_HANDLES 4     /* a standard handle that is 0 stays 0: the process does not open the console for it */
 
 /* BsQueryOption(const char *name, char *value, uint64_t size): a boot option as it is in force: "swap", "commit", "mem", "run", "check", "build" (release|debug), "cpus", "script" (1 when the console's input is a text that ends). */
 

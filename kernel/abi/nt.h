@@ -80,6 +80,7 @@ struct nt_client_id {
 
 /* Sections. */
 #define SEC_64K_PAGES 0x80000
+#define SEC_NO_CHANGE 0x400000 /* the protection of views stays as it is; NtMapViewOfSection knows it too */
 #define SEC_FILE 0x800000
 #define SEC_IMAGE 0x1000000
 #define SEC_RESERVE 0x4000000
@@ -185,12 +186,21 @@ struct nt_memory_working_set_ex {
 /* MEMORY_WORKING_SET_INFORMATION: a count, then a quadword for each page: */
 #define WORKING_SET_SHARE_COUNT_SHIFT 5 /* 3 bits; below it, 5 bits of protection in PSAPI's own code */
 #define WORKING_SET_SHARED (1u << 8)
+#define WORKING_SET_NOT_CACHED 8u /* of the 5 bits */
 
 struct nt_memory_image_information {
 	uint64_t base;
 	uint64_t size;
 	uint32_t flags, padding;
 };
+
+#define MEMORY_IMAGE_PARTIAL 1u /* flags: the view does not show all of the image */
+
+/* Working-set limits: flags of QUOTA_LIMITS_EX. */
+#define QUOTA_LIMITS_HARDWS_MIN_ENABLE 1u
+#define QUOTA_LIMITS_HARDWS_MIN_DISABLE 2u
+#define QUOTA_LIMITS_HARDWS_MAX_ENABLE 4u
+#define QUOTA_LIMITS_HARDWS_MAX_DISABLE 8u
 
 /* NtSetInformationVirtualMemory. */
 #define VM_PREFETCH_INFORMATION 0

@@ -83,6 +83,7 @@ NT_AT(nt_peb, os_build, 0x120);
 NT_AT(nt_peb, subsystem, 0x128);
 
 #define PROCESS_PARAMETERS_NORMALIZED 1 /* strings have absolute addresses */
+#define STARTF_USESTDHANDLES 0x100 /* window_flags: the standard handles are as the parent gave them, 0 included */
 
 struct nt_process_parameters {
 	uint32_t maximum_length, length, flags, debug_flags;
@@ -91,7 +92,9 @@ struct nt_process_parameters {
 	uint64_t current_directory_handle;
 	struct nt_unicode_string dll_path, image_path, command_line;
 	uint64_t environment;
-	uint8_t reserved[0x3f0 - 0x88];
+	uint8_t reserved[0xa4 - 0x88];
+	uint32_t window_flags; /* STARTF_* */
+	uint8_t reserved3[0x3f0 - 0xa8];
 	uint64_t environment_size, environment_version;
 	uint8_t reserved2[0x440 - 0x400];
 };
@@ -100,6 +103,7 @@ NT_AT(nt_process_parameters, current_directory, 0x38);
 NT_AT(nt_process_parameters, dll_path, 0x50);
 NT_AT(nt_process_parameters, image_path, 0x60);
 NT_AT(nt_process_parameters, environment, 0x80);
+NT_AT(nt_process_parameters, window_flags, 0xa4);
 NT_AT(nt_process_parameters, environment_size, 0x3f0);
 
 /* ---- queries: processes, threads, the system ---- */
@@ -128,6 +132,13 @@ struct nt_quota_limits {
 };
 NT_SIZE(nt_quota_limits, 48);
 
+struct nt_quota_limits_ex {
+	struct nt_quota_limits limits;
+	uint64_t working_set, reserved[3];
+	uint32_t flags, cpu_rate; /* flags: QUOTA_LIMITS_HARDWS_* */
+};
+NT_SIZE(nt_quota_limits_ex, 88);
+
 struct nt_thread_basic_information {
 	uint32_t exit_status, padding;
 	uint64_t teb;
@@ -143,6 +154,27 @@ struct nt_system_basic_information {
 	uint8_t processors, padding2[7];
 };
 NT_SIZE(nt_system_basic_information, 64);
+
+struct nt_system_performance_information { /* counts are of pages, requests or faults since boot; what is not kept is 0 */
+	uint64_t idle_time, io_bytes[3];
+	uint32_t io_operations[3], available_pages, committed_pages, commit_limit, peak_commitment;
+	uint32_t page_faults, copy_on_write_faults, transition_faults, cache_transition_faults, demand_zero_faults;
+	uint32_t pages_read, page_reads, cache_pages_read, cache_reads;
+	uint32_t pages_written, page_writes, mapped_pages_written, mapped_page_writes;
+	uint32_t paged_pool_pages, nonpaged_pool_pages, pool_operations[4], free_system_ptes;
+	uint32_t system_pages[9], cache_counts[30], context_switches, tlb_fills[2], system_calls;
+	/* Windows 10 has these as well. */
+	uint64_t cache_dirty_pages, cache_dirty_limit;
+	int64_t resident_available_pages;
+	uint64_t shared_committed_pages;
+};
+NT_AT(nt_system_performance_information, available_pages, 44);
+NT_AT(nt_system_performance_information, pages_read, 80);
+NT_AT(nt_system_performance_information, nonpaged_pool_pages, 116);
+NT_AT(nt_system_performance_information, context_switches, 296);
+NT_AT(nt_system_performance_information, cache_dirty_pages, 312);
+NT_SIZE(nt_system_performance_information, 344);
+#define SYSTEM_PERFORMANCE_SIZE 312
 
 struct nt_system_process {
 	uint32_t next_offset, thread_count;

@@ -135,6 +135,7 @@ static void destroy(struct section *s)
 
 const struct backing backing_image = {
 	.name = "image",
+	.use = BS_USE_IMAGE,
 	.initial = initial,
 	.prot = prot,
 	.read = read,

@@ -19,11 +19,28 @@ static u64 fixed_room(enum commit_owner owner)
 {
 	struct commit_totals *t = &commit_totals;
 	u64 limit = t->fixed_limit - (owner == COMMIT_PHYSICAL ? t->fixed_limit / 8 : 0);
-	u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL];
+	u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL] +
+		   t->fixed_reserved;
 
 	if (!t->fixed_limit || owner == COMMIT_PRIVATE || owner == COMMIT_SECTION)
 		return ~0ull;
 	return used < limit ? limit - used : 0;
+}
+
+bool commit_fixed_reserve(u64 pages)
+{
+	u64 *reserved = &commit_totals.fixed_reserved, old = __atomic_load_n(reserved, __ATOMIC_RELAXED);
+
+	do {
+		if (pages > fixed_room(COMMIT_PHYSICAL))
+			return false;
+	} while (!__atomic_compare_exchange_n(reserved, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return true;
+}
+
+void commit_fixed_unreserve(u64 pages)
+{
+	__atomic_sub_fetch(&commit_totals.fixed_reserved, pages, __ATOMIC_RELAXED);
 }
 
 /* What goes with a charge that brought the total to sum. */

@@ -14,6 +14,7 @@ struct commit_totals {
 	u64 charge, limit, peak, refused; /* pages; refused: requests */
 	u64 by_owner[COMMIT_OWNERS];
 	u64 fixed_limit;                  /* of page tables, kernel memory and physical pages, which can't leave memory; 0: none */
+	u64 fixed_reserved;               /* of that limit: pages that processes may lock in memory */
 	bool overcommit;                  /* nothing else is refused */
 };
 extern struct commit_totals commit_totals;
@@ -30,6 +31,12 @@ u64 commit_charge_some(enum commit_owner owner, u64 pages);
 /* Can't be refused, and may exceed the limit: for page tables through which a page is seen that was promised already. */
 void commit_charge_always(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);
+/*
+ * Room under the fixed limit for pages that may be locked in memory. No charge: what is locked was charged when it was
+ * allocated. False, nothing reserved: memory could not hold it without paging.
+ */
+bool commit_fixed_reserve(u64 pages);
+void commit_fixed_unreserve(u64 pages);
 void commit_limit_add(u64 pages);
 void commit_limit_remove(u64 pages); /* what is promised stays promised: until it is given back, nothing more is */
 

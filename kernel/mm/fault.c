@@ -21,8 +21,6 @@
 
 struct fault_counters fault_counters;
 
-#define TEB_STACK_LIMIT 0x10 /* NT_TIB.StackLimit */
-
 void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty)
 {
 	if (!word_valid(*f->word) && ++f->v->resident > f->v->resident_peak)
@@ -99,8 +97,8 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		v->faults++;
 		r = fault_classify(&f);
 		mutex_unlock(&v->lock);
-		if (f.grow_stack_to)
-			copy_to_user(user_thread_of(thread_current())->teb + TEB_STACK_LIMIT, &f.grow_stack_to, sizeof(u64));
+		if (f.grow_stack_to && fault_stack_grown(&f))
+			r = FAULT_STACK_OVERFLOW;
 		if (f.io != IO_NONE) {
 			r = fault_io(&f);
 		} else if (r == FAULT_WAIT_MEMORY) {
@@ -110,5 +108,10 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 			r = FAULT_RETRY;
 		}
 	} while (r == FAULT_RETRY);
+	if (r == FAULT_RESOLVED && v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE) {
+		mutex_lock(&v->lock);
+		working_set_enforce(v);
+		mutex_unlock(&v->lock);
+	}
 	return r;
 }

@@ -6,6 +6,10 @@
 #include "mm/vspace.h"
 #include "proc/thread.h"
 
+/* Fields of the thread environment block. */
+#define TEB_STACK_LIMIT 0x10
+#define TEB_GUARANTEED_STACK 0x1748
+
 static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 {
 	u64 next = f->va - PAGE_SIZE;
@@ -29,6 +33,18 @@ static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 		return FAULT_STACK_OVERFLOW;
 	f->grow_stack_to = f->va;
 	return FAULT_RETRY; /* the page itself is not there yet */
+}
+
+bool fault_stack_grown(const struct fault *f)
+{
+	struct user_thread *t = user_thread_of(thread_current());
+	u32 guaranteed;
+
+	/* What the thread does with its own block harms nobody else. */
+	copy_to_user(t->teb + TEB_STACK_LIMIT, &f->grow_stack_to, sizeof(u64));
+	return f->access & FAULT_USER && copy_from_user(&guaranteed, t->teb + TEB_GUARANTEED_STACK, sizeof(guaranteed)) &&
+	       guaranteed &&
+	       f->grow_stack_to == t->stack_low + PAGE_SIZE + ALIGN_UP((u64)guaranteed, PAGE_SIZE);
 }
 
 enum fault_result fault_guard(struct fault *f)

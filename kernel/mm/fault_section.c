@@ -26,6 +26,7 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 		frames[pfn].word = &word[n];
 		frames[pfn].backing = word[n];
 		frames[pfn].flags = FRAME_READING | FRAME_SECTION;
+		frames[pfn].use = s->backing->use;
 		frame_state_set(pfn, FRAME_TRANSITION);
 		word[n] = word_transition(pfn, 0);
 		spin_unlock(&frames_lock);
@@ -52,6 +53,7 @@ static enum fault_result zero(struct fault *f, word_t *word, u32 *pfn)
 	frames[*pfn].word = word;
 	frames[*pfn].backing = word_zero(0);
 	frames[*pfn].flags = FRAME_SECTION | (f->access & FAULT_WRITE ? FRAME_DIRTY : 0);
+	frames[*pfn].use = f->view->section->backing->use;
 	frames[*pfn].shares = 1;
 	frames[*pfn].state = FRAME_ACTIVE;
 	*word = word_valid_make(*pfn, 0, true, false);

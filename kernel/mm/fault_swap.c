@@ -59,6 +59,8 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 		frames[pfn].word = &word[n];
 		frames[pfn].backing = word[n];
 		frames[pfn].flags = FRAME_READING | (section ? FRAME_SECTION : 0);
+		if (section)
+			frames[pfn].use = f->view->section->backing->use;
 		frame_state_set(pfn, FRAME_TRANSITION);
 		word[n] = word_transition(pfn, word_prot(word[n]));
 		spin_unlock(&frames_lock);

@@ -269,6 +269,7 @@ u32 frame_alloc(enum frame_user user, bool want_zeroed)
 	assert(frames[pfn].state == FRAME_CACHED && !frames[pfn].shares && !frames[pfn].word);
 	frames[pfn].state = FRAME_KERNEL;
 	frames[pfn].flags = 0;
+	frames[pfn].use = BS_USE_KERNEL;
 	if (want_zeroed && !zeroed)
 		page_zero(frame_address(pfn));
 	return pfn;

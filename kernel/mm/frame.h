@@ -42,7 +42,7 @@ struct frame {
 	word_t backing;
 	u32 shares;      /* valid page-table entries that map it */
 	u8 state;
-	u8 reserved;
+	u8 use;          /* enum bs_frame_use of the kernel's frames, and of sections' pages */
 	u16 flags;
 };
 _Static_assert(sizeof(struct frame) == 32, "the PFN database has 32 bytes a frame");
@@ -115,6 +115,7 @@ void frame_reactivate(u32 pfn);
  */
 bool frame_give_up(u32 pfn);
 u64 frame_ramdisk_phys(void); /* where mm_init put the RAM disk of option swap=ramdisk:SIZE; 0: none */
+u64 frame_highest(void);      /* the highest frame number */
 bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */
 bool frame_managed(u64 pfn);                  /* a frame of ours, so that it has an entry */
 /* Waits until pfn's read ends; called and returns without locks. The caller looks at its word again. */

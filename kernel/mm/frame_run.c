@@ -61,6 +61,7 @@ static bool run_take(u64 at, u32 count)
 	for (u32 i = 0; can && i < count; i++) {
 		frame_take(at + i);
 		frames[at + i].state = FRAME_KERNEL;
+		frames[at + i].use = BS_USE_KERNEL;
 	}
 	spin_unlock(&frames_lock);
 	return can;
@@ -138,7 +139,8 @@ static bool frame_move(u32 from, u32 to)
 	if (can) {
 		page_copy(frame_address(to), frame_address(from));
 		frame_list_remove(from);
-		*t = (struct frame){ .word = f->word, .backing = f->backing, .flags = f->flags, .state = FRAME_KERNEL };
+		*t = (struct frame){ .word = f->word, .backing = f->backing, .flags = f->flags, .use = f->use,
+				     .state = FRAME_KERNEL };
 		*t->word = word_transition(to, word_prot(*t->word));
 		frame_list_add(to, FRAME_MODIFIED);
 		*f = (struct frame){ .state = FRAME_KERNEL };

@@ -62,7 +62,7 @@ static u32 page_lock(struct vspace *v, u64 va)
 		}
 		if (word && word_valid(*word)) {
 			status = word_prot(*word) & MARK_LOCKED ? STATUS_WAS_LOCKED
-			       : v->locked < quota	       ? STATUS_SUCCESS
+			       : v->locked < quota && working_set_hold(v) ? STATUS_SUCCESS
 								: STATUS_WORKING_SET_QUOTA;
 			if (status == STATUS_SUCCESS) {
 				__atomic_or_fetch(word, LOCKED_BIT, __ATOMIC_RELAXED);

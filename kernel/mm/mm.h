@@ -64,7 +64,8 @@ struct vspace {
 	u64 physical;            /* pages that never leave memory: AWE pages (mapped or not), large pages */
 	u32 awe_first;           /* frame: the AWE pages that the process was given, chained (physical.c) */
 	u64 working_set_min, working_set_max; /* pages */
-	u32 working_set_flags;   /* QUOTA_LIMITS_HARDWS_* */
+	u32 working_set_flags;   /* QUOTA_LIMITS_HARDWS_*_ENABLE */
+	u64 working_set_reserved;/* pages of commit_fixed_reserve, so that the minimum can be locked */
 	u64 faults;
 	u64 trim_cursor;         /* where the trimmer goes on */
 	bool dying;
@@ -111,13 +112,38 @@ u32 vspace_offer(struct vspace *v, u64 base, u64 size);
 u32 vspace_reclaim(struct vspace *v, u64 base, u64 size);
 /* Brings pages in; what can't be had stays out. */
 void vspace_prefetch(struct vspace *v, u64 base, u64 size);
+/* The answers of NtQueryVirtualMemory; STATUS_INVALID_PARAMETER: no user address, STATUS_INVALID_ADDRESS: nothing allocated there. */
 u32 vspace_query(struct vspace *v, u64 address, struct nt_memory_basic_information *out);
+u32 vspace_query_region(struct vspace *v, u64 address, struct nt_memory_region_information *out);
+/* Zeros: not an image. */
+u32 vspace_query_image(struct vspace *v, u64 address, struct nt_memory_image_information *out);
+/* Bytes of commit charge of the sections that v has views of, each counted once. */
+u64 vspace_shared_commit(struct vspace *v);
+/*
+ * The pages in page tables from *va on, in the format of MEMORY_WORKING_SET_INFORMATION: at most max into out; *va: where to go
+ * on. Returns how many; 0: there are no more.
+ */
+u32 vspace_working_set(struct vspace *v, u64 *va, u64 *out, u32 max);
+/* Fills the attributes for each address. */
+void vspace_working_set_ex(struct vspace *v, struct nt_memory_working_set_ex *entries, u32 count);
 /* The file name (NT path, UTF-8) of the image or data file mapped at address. */
 u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size);
+/*
+ * The pages of [base, base + size) go to their file; size 0: to the end of the view. STATUS_NOT_MAPPED_VIEW: no view is there,
+ * STATUS_NOT_MAPPED_DATA: no file's.
+ */
+u32 vspace_flush(struct vspace *v, u64 *base, u64 *size);
+/* Whether both show the same section. STATUS_INVALID_ADDRESS, STATUS_CONFLICTING_ADDRESSES: no view, STATUS_NOT_SAME_DEVICE: no. */
+u32 vspace_same_section(struct vspace *v, u64 first, u64 second);
 u32 vspace_query_backing(struct vspace *v, u64 address, u64 pages, struct bs_page *out);
 /* Copies between v (any address space) and kernel memory through the pager; *done may be short on an error. */
 u32 vspace_read(struct vspace *v, u64 from, void *to, size_t n, size_t *done);
 u32 vspace_write(struct vspace *v, u64 to, const void *from, size_t n, size_t *done);
+/*
+ * Working-set limits in pages, flags QUOTA_LIMITS_HARDWS_*; neither of a pair: that stays. STATUS_BAD_WORKING_SET_LIMIT,
+ * STATUS_INVALID_PARAMETER, STATUS_INSUFFICIENT_RESOURCES: memory can't hold so much that is not paged.
+ */
+u32 vspace_working_set_limit(struct vspace *v, u64 min, u64 max, u32 flags);
 /* Trims every page that can be trimmed from the working set. */
 void vspace_empty(struct vspace *v);
 /* What is mapped at address, for messages: "private memory", "C:\bin\sh.exe .text", "free". */
@@ -127,7 +153,12 @@ void vspace_describe(struct vspace *v, u64 address, char *text, size_t size);
 
 struct section;
 
-/* Anonymous: size in bytes (rounded up to pages), protect PAGE_*, attributes SEC_COMMIT or SEC_RESERVE. One reference. */
+/*
+ * What NtCreateSection may be asked for: attributes SEC_* (STATUS_INVALID_PARAMETER_6), protect PAGE_*
+ * (STATUS_INVALID_PAGE_PROTECTION).
+ */
+u32 section_check(u32 attributes, u32 protect);
+/* Anonymous: size in bytes (rounded up to pages), attributes and protect as section_check allows them. One reference. */
 u32 section_create_anonymous(u64 size, u32 protect, u32 attributes, struct section **out);
 /* Image: parses and checks the file; the file's one image section is shared by all who ask. One more reference. */
 u32 section_create_image(struct file *f, struct section **out);
@@ -153,6 +184,8 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder);
 /* ---- counters ---- */
 
 void mm_query(struct bs_memory *out);                            /* all but processes, threads, handles */
+/* Frames first to first + count - 1, a few of them: all other CPUs' faults wait meanwhile. */
+void frames_query(u64 first, u32 count, struct bs_frame *out);
 u32 swap_query(u64 number, struct bs_paging_file *out);
 /* Walks frames, words, slots and charges and compares. 0 = all is well; else the number of errors, each printed. */
 u64 mm_check(void);

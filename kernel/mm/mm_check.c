@@ -257,7 +257,7 @@ static void check_total(const char *what, u64 counted, u64 kept)
 
 u64 mm_check(void)
 {
-	u64 private = 0, sections = 0;
+	u64 private = 0, sections = 0, reserved = 0;
 	struct vspace *v;
 	struct section *s;
 
@@ -274,6 +274,10 @@ u64 mm_check(void)
 	list_for_each(&all_vspaces, v, all_link) {
 		check_vspace(v);
 		private += v->private_charge;
+		reserved += v->working_set_reserved;
+		if (v->locked && v->working_set_reserved < v->working_set_min)
+			WRONG("process %u: locks pages, and %llu of its minimum working set are reserved", v->process_id,
+			      (unsigned long long)v->working_set_reserved);
 	}
 	list_for_each(&all_sections, s, all_link) {
 		section_for_each_table(s, check_prototypes, NULL);
@@ -286,6 +290,7 @@ u64 mm_check(void)
 	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
 	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
 	check_total("charge of physical pages", tally.physical, commit_totals.by_owner[COMMIT_PHYSICAL]);
+	check_total("pages reserved for locking", reserved, commit_totals.fixed_reserved);
 	check_total("charge of page tables", tally.tables, commit_totals.by_owner[COMMIT_TABLES]);
 
 	spin_unlock(&frames_lock);

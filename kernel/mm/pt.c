@@ -27,6 +27,7 @@ static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 		commit_release(COMMIT_TABLES, 1);
 		return MM_WAIT_MEMORY;
 	}
+	frames[pfn].use = BS_USE_TABLE;
 	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
 	v->table_charge++;
 	*phys = (u64)pfn << PAGE_SHIFT;

@@ -1,33 +1,23 @@
-/* Questions about memory: what is where, and how much of it. */
-#include "image/pe.h"
-#include "io/file.h"
+/*
+ * Questions about address spaces and memory as a whole: which regions there are, how many pages of what kind. Where a page
+ * is, and why, tells backed.c.
+ */
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
 
-/* State of the page at va of w, as VirtualQuery shows it. */
-static void page_attributes(struct vspace *v, struct view *w, u64 va, u32 *state, u32 *protect)
-{
-	word_t *word = pt_word(v, va);
-	struct page_state s;
-
-	view_page_state(v, w, va, word ? *word : 0, &s);
-	*state = s.committed ? MEM_COMMIT : MEM_RESERVE;
-	*protect = s.committed ? prot_to_page(s.prot) : 0;
-}
-
 /*
  * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor, where
- * that counts, of the section's. va itself: not known. So a large reservation is not asked page by page.
+ * that counts, of the section's. At least one page. So a large reservation is not asked page by page.
  */
 static u64 uniform_end(struct vspace *v, struct view *w, u64 va)
 {
 	u64 at = va, count, end, index;
 
-	if (w->kind == VIEW_IMAGE || pt_word(v, va))
-		return va;
+	if (w->kind == VIEW_IMAGE)
+		return va + PAGE_SIZE;
 	if (w->flags & VIEW_LARGE)
 		return ALIGN_DOWN(va, LARGE_PAGE) + LARGE_PAGE;
 	end = pt_next(v, &at, w->node.end, &count) ? at : w->node.end;
@@ -37,182 +27,119 @@ static u64 uniform_end(struct vspace *v, struct view *w, u64 va)
 		mutex_unlock(&w->section->lock);
 		end = MIN(end, va + ((index - view_index(w, va)) << PAGE_SHIFT));
 	}
-	return end;
+	return MAX(end, va + PAGE_SIZE);
+}
+
+static bool alike(const struct page_state *a, const struct page_state *b)
+{
+	return a->committed == b->committed && (!a->committed || !((a->prot ^ b->prot) & PROT_PAGE_MASK));
+}
+
+/* Where the pages end, from va on, that have the same state and protection as it; *state: that. */
+static u64 region_end(struct vspace *v, struct view *w, u64 va, struct page_state *state)
+{
+	struct page_state other;
+	word_t *word = pt_word(v, va);
+	u64 at = va, end;
+
+	view_page_state(v, w, va, word ? *word : 0, state);
+	while (at < w->node.end) {
+		word = pt_word(v, at);
+		end = word ? MIN(ALIGN_DOWN(at, TABLE_SPAN) + TABLE_SPAN, w->node.end) : uniform_end(v, w, at);
+		if (!word) {
+			view_page_state(v, w, at, 0, &other);
+			if (!alike(&other, state))
+				return at;
+			at = end;
+		}
+		for (; at < end; at += PAGE_SIZE) {
+			view_page_state(v, w, at, *word++, &other);
+			if (!alike(&other, state))
+				return at;
+		}
+	}
+	return w->node.end;
 }
 
 u32 vspace_query(struct vspace *v, u64 address, struct nt_memory_basic_information *out)
 {
-	u64 va = ALIGN_DOWN(address, PAGE_SIZE), end;
+	u64 va = ALIGN_DOWN(address, PAGE_SIZE);
+	struct page_state state;
 	struct view *w;
 
+	memset(out, 0, sizeof(*out));
 	if (address >= USER_HIGH)
 		return STATUS_INVALID_PARAMETER;
-	memset(out, 0, sizeof(*out));
 	out->base_address = va;
 	mutex_lock(&v->lock);
 	w = view_find(v, va);
-	if (!w) {
+	if (w) {
+		out->allocation_base = w->node.start;
+		out->allocation_protect = w->protect;
+		out->type = w->kind == VIEW_IMAGE ? MEM_IMAGE : w->kind == VIEW_SECTION ? MEM_MAPPED : MEM_PRIVATE;
+		out->region_size = region_end(v, w, va, &state) - va;
+		out->state = state.committed ? MEM_COMMIT : MEM_RESERVE;
+		out->protect = state.committed ? prot_to_page(state.prot) : 0;
+	} else {
 		struct tree_node *next = tree_find_from(&v->views, va);
 
 		out->region_size = (next ? next->start : USER_HIGH) - va;
 		out->state = MEM_FREE;
 		out->protect = PAGE_NOACCESS;
-		mutex_unlock(&v->lock);
-		return STATUS_SUCCESS;
 	}
-	out->allocation_base = w->node.start;
-	out->allocation_protect = w->protect;
-	out->type = w->kind == VIEW_IMAGE ? MEM_IMAGE : w->kind == VIEW_SECTION ? MEM_MAPPED : MEM_PRIVATE;
-	page_attributes(v, w, va, &out->state, &out->protect);
-	for (end = va; end < w->node.end; end = MAX(uniform_end(v, w, end), end + PAGE_SIZE)) {
-		u32 state, protect;
-
-		page_attributes(v, w, end, &state, &protect);
-		if (state != out->state || protect != out->protect)
-			break;
-	}
-	out->region_size = end - va;
 	mutex_unlock(&v->lock);
 	return STATUS_SUCCESS;
 }
 
-u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size)
+/* Pages of a view that are committed. */
+static u64 committed_pages(const struct view *w)
 {
-	u32 status = STATUS_INVALID_ADDRESS;
+	u64 pages = (w->node.end - w->node.start) >> PAGE_SHIFT;
+
+	if (w->flags & VIEW_LARGE)
+		return pages;
+	return w->section ? section_committed(w->section, w->first, pages) : w->charge;
+}
+
+static u32 region_flags(const struct view *w)
+{
+	if (w->kind == VIEW_IMAGE)
+		return MEMORY_REGION_MAPPED_IMAGE;
+	if (w->section)
+		return w->section->file ? MEMORY_REGION_MAPPED_DATA_FILE : MEMORY_REGION_MAPPED_PAGE_FILE;
+	return (w->flags & VIEW_AWE ? MEMORY_REGION_MAPPED_PHYSICAL : MEMORY_REGION_PRIVATE) |
+	       (w->flags & VIEW_PLACEHOLDER ? MEMORY_REGION_PLACEHOLDER : 0);
+}
+
+u32 vspace_query_region(struct vspace *v, u64 address, struct nt_memory_region_information *out)
+{
 	struct view *w;
 
-	mutex_lock(&v->lock);
-	w = address < USER_HIGH ? view_find(v, address) : NULL;
-	if (w && w->section && w->section->file) {
-		ksnprintf(path, size, "\\??\\C:%s", w->section->file->path);
-		status = STATUS_SUCCESS;
-	} else if (w && w->section) {
-		status = STATUS_FILE_INVALID;
-	}
-	mutex_unlock(&v->lock);
-	return status;
-}
-
-/* What is in a frame and what stands behind it. frames_lock held. */
-static void frame_backing(const struct frame *f, u32 pfn, struct bs_page *out)
-{
-	out->flags |= BS_RESIDENT;
-	out->frame = pfn;
-	if (f->flags & (FRAME_DIRTY | FRAME_WRITING)) /* on its way to a slot, it is in memory alone */
-		out->flags |= BS_DIRTY;
-	if (out->flags & BS_DIRTY)
-		out->backing = BS_MEMORY;
-	else if (word_kind(f->backing) == WORD_SWAP) {
-		out->backing = BS_PAGING_FILE;
-		out->file = word_swap_file(f->backing);
-		out->offset = word_swap_slot(f->backing);
-	} else if (word_kind(f->backing) == WORD_BACKING) {
-		out->backing = BS_IMAGE;
-	} else {
-		out->backing = BS_ZERO;
-	}
-}
-
-/* Follows a word that is not "see elsewhere". */
-static void word_backing(word_t w, struct bs_page *out)
-{
-	switch (word_kind(w)) {
-	case WORD_VALID:
-	case WORD_TRANSITION:
-		frame_backing(&frames[word_pfn(w)], word_pfn(w), out);
-		break;
-	case WORD_ZERO:
-		out->backing = BS_ZERO;
-		break;
-	case WORD_SWAP:
-		out->backing = BS_PAGING_FILE;
-		out->file = word_swap_file(w);
-		out->offset = word_swap_slot(w);
-		break;
-	case WORD_BACKING:
-		out->backing = BS_IMAGE;
-		break;
-	default:
-		out->backing = BS_NOTHING;
-	}
-}
-
-static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_page *out)
-{
-	word_t *at = pt_word(v, va), word = at ? *at : 0;
-	struct section *s = w->section;
-	struct page_state state;
-
-	view_page_state(v, w, va, word, &state);
-	if (!state.committed)
-		return;
-	out->protect = prot_to_page(state.prot);
-	if (state.prot & PROT_COPY)
-		out->flags |= BS_WRITE_COPY;
-	if (word_valid(word))
-		out->flags |= BS_VALID | (word & PTE_DIRTY ? BS_DIRTY : 0) | (word & PTE_ACCESSED ? BS_ACCESSED : 0);
-	if (s && !state.private_copy) {
-		u64 index = view_index(w, va);
-		word_t *p;
-
-		out->flags |= BS_SHARED;
-		mutex_lock(&s->lock);
-		p = section_word(s, index);
-		spin_lock(&frames_lock);
-		word_backing(p && *p ? *p : s->backing->initial(s, index), out);
-		spin_unlock(&frames_lock);
-		mutex_unlock(&s->lock);
-		if (out->backing == BS_IMAGE && s->backing->offset)
-			out->offset = s->backing->offset(s, index);
-	} else {
-		spin_lock(&frames_lock);
-		word_backing(at ? *at : 0, out);
-		spin_unlock(&frames_lock);
-	}
-}
-
-u32 vspace_query_backing(struct vspace *v, u64 address, u64 pages, struct bs_page *out)
-{
-	u64 va = ALIGN_DOWN(address, PAGE_SIZE);
-
-	if (va >= USER_HIGH || pages > (USER_HIGH - va) >> PAGE_SHIFT)
+	memset(out, 0, sizeof(*out));
+	if (address >= USER_HIGH)
 		return STATUS_INVALID_PARAMETER;
-	memset(out, 0, pages * sizeof(*out));
-	mutex_lock(&v->lock);
-	for (u64 i = 0; i < pages; i++, va += PAGE_SIZE) {
-		struct view *w = view_find(v, va);
-
-		if (w)
-			page_backing(v, w, va, &out[i]);
-	}
-	mutex_unlock(&v->lock);
-	return STATUS_SUCCESS;
-}
-
-void vspace_describe(struct vspace *v, u64 address, char *text, size_t size)
-{
-	struct nt_memory_basic_information m;
-	struct view *w;
-
-	if (vspace_query(v, address, &m) || m.state == MEM_FREE) {
-		strlcpy(text, address < USER_HIGH ? "nothing is mapped there" : "an address of the kernel", size);
-		return;
-	}
 	mutex_lock(&v->lock);
 	w = view_find(v, address);
-	if (!w)
-		strlcpy(text, "nothing is mapped there", size);
-	else if (w->section && w->section->file) {
-		const struct pe_image *pe = section_image(w->section);
-		const struct pe_segment *g = pe ? pe_segment_at(pe, view_index(w, address) << PAGE_SHIFT) : NULL;
-
-		ksnprintf(text, size, "C:%s%s%s+0x%llx", w->section->file->path, g && g->name[0] ? " " : "", g ? g->name : "",
-			  (unsigned long long)(address - w->node.start));
-	} else {
-		ksnprintf(text, size, "%s%s", w->section ? "a view of an anonymous section" : "private memory",
-			  m.state == MEM_RESERVE ? ", reserved but not committed" : "");
+	if (w) {
+		out->allocation_base = w->node.start;
+		out->allocation_protect = w->protect;
+		out->flags = region_flags(w);
+		out->region_size = w->node.end - w->node.start;
+		out->commit_size = committed_pages(w) << PAGE_SHIFT;
 	}
 	mutex_unlock(&v->lock);
+	return w ? STATUS_SUCCESS : STATUS_INVALID_ADDRESS;
+}
+
+/* Sums over all address spaces. */
+static void count_vspaces(struct bs_memory *out)
+{
+	struct vspace *v;
+
+	mutex_lock(&vspaces_lock);
+	list_for_each(&all_vspaces, v, all_link)
+		out->pages_locked += v->locked;
+	mutex_unlock(&vspaces_lock);
 }
 
 void mm_query(struct bs_memory *out)
@@ -257,6 +184,8 @@ void mm_query(struct bs_memory *out)
 	out->pages_swapped_in = reclaim_counters.swapped_in;
 	out->pages_trimmed = reclaim_counters.trimmed;
 	out->pages_discarded = reclaim_counters.discarded;
+	count_vspaces(out);
+	out->frame_highest = frame_highest();
 	out->frame_entry_bytes = sizeof(struct frame);
 	out->pool_pages = pool_pages();
 	out->uptime_ns = clock_ns();

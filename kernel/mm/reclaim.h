@@ -26,6 +26,7 @@ u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy);
 struct trim_policy {
 	const char *name;
 	bool (*take)(word_t *word);
+	bool always; /* also pages that could go nowhere, with no slot free: they stay in memory, on the modified list */
 };
 extern const struct trim_policy *trim_policy; /* the one in force */
 

@@ -63,6 +63,7 @@ static u32 table_make(struct section *s, u64 *entry)
 		}
 		return MM_WAIT_MEMORY;
 	}
+	frames[pfn].use = BS_USE_TABLE;
 	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
 	s->table_count++;
 	*entry = (u64)frame_address(pfn);
@@ -151,6 +152,39 @@ u32 section_commit(struct section *s, u64 first, u64 count)
 	return STATUS_SUCCESS;
 }
 
+u32 section_commit_range(struct section *s, u64 first, u64 count)
+{
+	u32 status;
+
+	if (!commit_possible(count))
+		return STATUS_COMMITMENT_LIMIT;
+	do {
+		mutex_lock(&s->lock);
+		status = section_commit(s, first, count);
+		mutex_unlock(&s->lock);
+	} while (status == MM_WAIT_MEMORY && frames_wait());
+	return status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status;
+}
+
+u64 section_committed(struct section *s, u64 first, u64 count)
+{
+	u64 end = first + count, n = 0;
+
+	if (!(s->attributes & SEC_RESERVE))
+		return count;
+	mutex_lock(&s->lock);
+	while ((first = section_next(s, first)) < end) {
+		const word_t *words = section_word(s, first);
+		u64 in_table = MIN(TABLE_WORDS - (first & (TABLE_WORDS - 1)), end - first);
+
+		for (u64 i = 0; i < in_table; i++)
+			n += words[i] != 0;
+		first += in_table;
+	}
+	mutex_unlock(&s->lock);
+	return n;
+}
+
 static void each_table(struct section *s, u64 *table, u32 level, u64 first,
 		       void (*f)(struct section *, u64, word_t *, u64, void *), void *arg)
 {
@@ -181,6 +215,36 @@ static void tables_free(struct section *s, u64 *table, u32 level)
 }
 
 /* ---- lifetime ---- */
+
+u32 section_check(u32 attributes, u32 protect)
+{
+	u32 kind = attributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE), caching = attributes & (SEC_NOCACHE | SEC_WRITECOMBINE);
+
+	if (attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_NO_CHANGE))
+		return STATUS_INVALID_PARAMETER_6;
+	if (attributes & SEC_LARGE_PAGES && attributes != (SEC_COMMIT | SEC_LARGE_PAGES))
+		return STATUS_INVALID_PARAMETER_6;
+	/* One of the three; an image says the rest itself. */
+	if (!kind || kind & (kind - 1) || caching == (SEC_NOCACHE | SEC_WRITECOMBINE) || (kind == SEC_IMAGE && attributes != kind))
+		return STATUS_INVALID_PARAMETER_6;
+	switch (protect) {
+	case PAGE_READONLY:
+	case PAGE_READWRITE:
+	case PAGE_WRITECOPY:
+	case PAGE_EXECUTE:
+	case PAGE_EXECUTE_READ:
+	case PAGE_EXECUTE_READWRITE:
+	case PAGE_EXECUTE_WRITECOPY:
+		return STATUS_SUCCESS;
+	default:
+		return STATUS_INVALID_PAGE_PROTECTION;
+	}
+}
+
+u32 section_caching(const struct section *s)
+{
+	return s->attributes & SEC_NOCACHE ? PROT_NOCACHE : s->attributes & SEC_WRITECOMBINE ? PROT_WRITECOMBINE : 0;
+}
 
 u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 attributes, u32 protect, u64 charge)
 {

@@ -29,5 +29,7 @@ bool limits_from_zero_bits(u64 zero_bits, struct address_limits *where);
  * MEM_EXTENDED_PARAMETER and MEM_ADDRESS_REQUIREMENTS. STATUS_INVALID_PARAMETER, STATUS_NOT_SUPPORTED, STATUS_ACCESS_VIOLATION.
  */
 u32 limits_from_parameters(u64 at, u64 count, struct address_limits *where);
+/* Did the caller say where? Then it may not name an address as well. */
+bool limits_given(const struct address_limits *where);
 
 #endif

@@ -36,31 +36,138 @@ static u32 query_file_name(struct vspace *v, u64 address, u64 buffer, u64 length
 	return status;
 }
 
-/* NtQueryVirtualMemory(HANDLE process, void *address, class, void *buffer, SIZE_T length, SIZE_T *returned): classes 0 and 2 */
+/* Of the answers that are one structure. */
+static u32 answer(u64 buffer, const void *data, size_t size, u64 *returned)
+{
+	*returned = size;
+	return copy_to_user(buffer, data, size) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+}
+
+static u32 query_basic(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
+{
+	struct nt_memory_basic_information info;
+	u32 status = vspace_query(v, address, &info);
+
+	(void)length;
+	return status ? status : answer(buffer, &info, sizeof(info), returned);
+}
+
+static u32 query_region(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
+{
+	struct nt_memory_region_information info;
+	u32 status = vspace_query_region(v, address, &info);
+
+	/* Older Windows' structure ends before commit_size, or before the fields behind it. */
+	return status ? status : answer(buffer, &info, MIN(ALIGN_DOWN(length, 8), sizeof(info)), returned);
+}
+
+static u32 query_image(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
+{
+	struct nt_memory_image_information info;
+	u32 status = vspace_query_image(v, address, &info);
+
+	(void)length;
+	return status ? status : answer(buffer, &info, sizeof(info), returned);
+}
+
+static u32 query_shared_commit(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
+{
+	u64 bytes = vspace_shared_commit(v);
+
+	(void)address;
+	(void)length;
+	return answer(buffer, &bytes, sizeof(bytes), returned);
+}
+
+/* Long answers are made and copied in pieces of this many bytes. */
+#define PIECE 2048u
+
+/* A count, and a quadword for each page. If there is not room for all: STATUS_INFO_LENGTH_MISMATCH, and only the count. */
+static u32 query_working_set(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
+{
+	u64 room = length / sizeof(u64) - 1, done = 0, at = 0, *entries;
+	u32 status = STATUS_SUCCESS, n;
+
+	(void)address;
+	if (room < v->resident)
+		return put_user_u64(buffer, v->resident) ? STATUS_INFO_LENGTH_MISMATCH : STATUS_ACCESS_VIOLATION;
+	entries = kmalloc(PIECE);
+	if (!entries)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	while (!status && (n = vspace_working_set(v, &at, entries, PIECE / sizeof(u64)))) {
+		if (n > room - done) /* it has grown meanwhile */
+			status = STATUS_INFO_LENGTH_MISMATCH;
+		else if (!copy_to_user(buffer + (1 + done) * sizeof(u64), entries, n * sizeof(u64)))
+			status = STATUS_ACCESS_VIOLATION;
+		done += n;
+	}
+	kfree(entries);
+	if (status == STATUS_INFO_LENGTH_MISMATCH)
+		done = MAX(done, v->resident);
+	if (status != STATUS_ACCESS_VIOLATION && !put_user_u64(buffer, done))
+		status = STATUS_ACCESS_VIOLATION;
+	*returned = (1 + done) * sizeof(u64);
+	return status;
+}
+
+/* An array of addresses, whose attributes are filled in. */
+static u32 query_working_set_ex(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
+{
+	struct nt_memory_working_set_ex *entries = kmalloc(PIECE);
+	u64 count = length / sizeof(*entries), done = 0;
+	u32 status = entries ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+
+	(void)address;
+	while (!status && done < count) {
+		u32 n = MIN(count - done, PIECE / sizeof(*entries));
+		u64 at = buffer + done * sizeof(*entries);
+
+		if (!copy_from_user(entries, at, n * sizeof(*entries))) {
+			status = STATUS_ACCESS_VIOLATION;
+			break;
+		}
+		vspace_working_set_ex(v, entries, n);
+		if (!copy_to_user(at, entries, n * sizeof(*entries)))
+			status = STATUS_ACCESS_VIOLATION;
+		done += n;
+	}
+	kfree(entries);
+	*returned = done * sizeof(*entries);
+	return status;
+}
+
+/* NtQueryVirtualMemory(HANDLE process, void *address, class, void *buffer, SIZE_T length, SIZE_T *returned) */
 u32 sys_NtQueryVirtualMemory(const u64 *a)
 {
-	struct nt_memory_basic_information basic;
+	static const struct {
+		u32 (*query)(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned);
+		u32 length, access; /* length: at least */
+	} classes[] = {
+		[MEMORY_BASIC_INFORMATION_CLASS] = { query_basic, sizeof(struct nt_memory_basic_information), 0 },
+		[MEMORY_WORKING_SET_CLASS] = { query_working_set, sizeof(u64), PROCESS_VM_READ },
+		[MEMORY_MAPPED_FILENAME_CLASS] = { query_file_name, sizeof(struct nt_unicode_string), 0 },
+		[MEMORY_REGION_CLASS] = { query_region, offsetof(struct nt_memory_region_information, commit_size), 0 },
+		[MEMORY_WORKING_SET_EX_CLASS] = { query_working_set_ex, sizeof(struct nt_memory_working_set_ex), 0 },
+		[MEMORY_SHARED_COMMIT_CLASS] = { query_shared_commit, sizeof(u64), 0 },
+		[MEMORY_IMAGE_CLASS] = { query_image, sizeof(struct nt_memory_image_information), 0 },
+		[MEMORY_REGION_EX_CLASS] = { query_region, sizeof(struct nt_memory_region_information), 0 },
+	};
+	u32 class = (u32)a[2], status;
 	struct process *p;
-	u64 needed = 0;
-	u32 status;
+	u64 returned = 0;
 
-	if ((u32)a[2] != 0 && (u32)a[2] != 2)
+	if (class >= ARRAY_SIZE(classes))
 		return STATUS_INVALID_INFO_CLASS;
-	if ((u32)a[2] == 0 && a[4] < sizeof(basic))
+	if (a[4] < classes[class].length)
 		return STATUS_INFO_LENGTH_MISMATCH;
-	status = process_vspace_acquire(a[0], PROCESS_QUERY_LIMITED_INFORMATION, &p);
+	if (a[5] && !user_probe(a[5], sizeof(u64)))
+		return STATUS_ACCESS_VIOLATION;
+	status = process_vspace_acquire(a[0], PROCESS_QUERY_INFORMATION | classes[class].access, &p);
 	if (status)
 		return status;
-	if ((u32)a[2] == 0) {
-		status = vspace_query(p->vspace, a[1], &basic);
-		needed = sizeof(basic);
-		if (status == STATUS_SUCCESS && !copy_to_user(a[3], &basic, sizeof(basic)))
-			status = STATUS_ACCESS_VIOLATION;
-	} else {
-		status = query_file_name(p->vspace, a[1], a[3], a[4], &needed);
-	}
+	status = classes[class].query(p->vspace, a[1], a[3], a[4], &returned);
 	process_vspace_release(p);
-	if (needed && a[5] && !put_user_u64(a[5], needed))
+	if (returned && a[5] && !put_user_u64(a[5], returned))
 		return STATUS_ACCESS_VIOLATION;
 	return status;
 }
@@ -130,8 +237,28 @@ u32 sys_BsCheckMemory(const u64 *a)
 	return mm_check() ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;
 }
 
+/* BsQueryFrames(uint64_t first, uint64_t count, struct bs_frame *out): what is behind the highest frame is left as it is */
 u32 sys_BsQueryFrames(const u64 *a)
 {
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
+	u64 end = frame_highest() + 1, count, done = 0;
+	u32 status = STATUS_SUCCESS;
+	struct bs_frame *piece;
+
+	if (!a[1])
+		return STATUS_INVALID_PARAMETER;
+	if (a[0] >= end)
+		return STATUS_NO_MORE_ENTRIES;
+	piece = kmalloc(PIECE);
+	if (!piece)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	for (count = MIN(a[1], end - a[0]); !status && done < count;) {
+		u64 n = MIN(count - done, PIECE / sizeof(*piece));
+
+		frames_query(a[0] + done, n, piece);
+		if (!copy_to_user(a[2] + done * sizeof(*piece), piece, n * sizeof(*piece)))
+			status = STATUS_ACCESS_VIOLATION;
+		done += n;
+	}
+	kfree(piece);
+	return status;
 }

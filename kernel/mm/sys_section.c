@@ -6,54 +6,49 @@
 #include "mm/vspace.h"
 #include "proc/file_object.h"
 
-#define NAME_BYTES 512
 #define FILE_EXECUTE_ 0x20u
+/* SECTION_INHERIT */
+#define VIEW_SHARE 1
+#define VIEW_UNMAP 2
 
 static struct section *section_of(struct object *o)
 {
 	return container_of(o, struct section, object);
 }
 
-static u32 section_open(const char *name, u32 access, u32 flags, u64 to)
-{
-	struct object *o = object_name_lookup(name);
-	u32 status;
-
-	if (!o)
-		return STATUS_OBJECT_NAME_NOT_FOUND;
-	status = o->type == &section_type ? handle_create_for_user(o, access, flags, to) : STATUS_OBJECT_TYPE_MISMATCH;
-	object_unref(o);
-	return status;
-}
-
-/* The section that NtCreateSection's arguments describe, without name and handle. */
-static u32 section_make(const u64 *a, struct section **out)
+/* The section that NtCreateSection's arguments describe. An image's is the file's, and shared: it gets no name of one caller's. */
+static u32 section_make(const u64 *a, bool named, struct object **out)
 {
 	u32 attributes = (u32)a[5], status, prot;
+	struct section *s;
 	struct object *o;
 	struct file *f;
 	u64 size = 0;
 
 	if (a[3] && !get_user_u64(a[3], &size))
 		return STATUS_ACCESS_VIOLATION;
-	if (!a[6]) {
-		if (attributes & SEC_IMAGE)
-			return STATUS_INVALID_FILE_FOR_SECTION;
-		return section_create_anonymous(size, (u32)a[4], attributes, out);
-	}
-	if (!prot_from_page((u32)a[4], &prot))
-		return STATUS_INVALID_PAGE_PROTECTION;
-	status = handle_lookup(process_current(), a[6], &file_type, prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
+	status = section_check(attributes, (u32)a[4]);
 	if (status)
 		return status;
-	f = file_object_of(o)->file;
-	if (!f || f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
-		status = STATUS_INVALID_FILE_FOR_SECTION;
-	else if (attributes != SEC_IMAGE)
-		status = STATUS_NOT_SUPPORTED; /* data files are not mapped yet: the volume is read-only */
-	else
-		status = section_create_image(f, out);
-	object_unref(o);
+	if (a[6]) {
+		check(prot_from_page((u32)a[4], &prot));
+		status = handle_lookup(process_current(), a[6], &file_type, prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
+		if (status)
+			return status;
+		f = file_object_of(o)->file;
+		if (!f || f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+			status = STATUS_INVALID_FILE_FOR_SECTION;
+		else if (attributes != SEC_IMAGE)
+			status = STATUS_NOT_SUPPORTED; /* data files are not mapped yet: the volume is read-only */
+		else
+			status = named ? STATUS_OBJECT_NAME_INVALID : section_create_image(f, &s);
+		object_unref(o);
+	} else {
+		status = attributes & SEC_IMAGE ? STATUS_INVALID_FILE_FOR_SECTION
+						: section_create_anonymous(size, (u32)a[4], attributes, &s);
+	}
+	if (!status)
+		*out = &s->object;
 	return status;
 }
 
@@ -63,100 +58,102 @@ static u32 section_make(const u64 *a, struct section **out)
  */
 u32 sys_NtCreateSection(const u64 *a)
 {
-	char name[NAME_BYTES];
-	u32 attributes, flags, status;
-	struct section *s;
-	u64 handle;
-
-	if (!user_probe(a[0], sizeof(u64)))
-		return STATUS_ACCESS_VIOLATION;
-	status = user_object_attributes(a[2], name, sizeof(name), &attributes);
-	if (status)
-		return status;
-	flags = attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0;
-	for (;;) {
-		if (name[0] && attributes & OBJ_OPENIF) {
-			status = section_open(name, (u32)a[1], flags, a[0]);
-			if (status != STATUS_OBJECT_NAME_NOT_FOUND)
-				return status ? status : STATUS_OBJECT_NAME_EXISTS;
-		}
-		status = section_make(a, &s);
-		if (status)
-			return status;
-		status = handle_create(process_current(), &s->object, (u32)a[1], flags, &handle);
-		if (!status) {
-			/* An image's section is the file's, and shared: it has no name of one caller's. */
-			if (name[0])
-				status = s->attributes & SEC_IMAGE ? STATUS_OBJECT_NAME_INVALID
-								   : object_name_insert(&s->object, name);
-			if (!status && !put_user_u64(a[0], handle))
-				status = STATUS_ACCESS_VIOLATION;
-			if (status)
-				handle_close(process_current(), handle);
-		}
-		section_unref(s);
-		if (status != STATUS_OBJECT_NAME_COLLISION || !(attributes & OBJ_OPENIF))
-			return status;
-	}
+	return object_create_call(a, &section_type, section_make);
 }
 
 /* NtOpenSection(HANDLE *section, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes) */
 u32 sys_NtOpenSection(const u64 *a)
 {
-	char name[NAME_BYTES];
-	u32 attributes, status;
+	return object_open_call(a, &section_type);
+}
 
-	if (!user_probe(a[0], sizeof(u64)))
+/* NtExtendSection(HANDLE section, LARGE_INTEGER *size): sections of data files alone can grow, and there are none yet */
+u32 sys_NtExtendSection(const u64 *a)
+{
+	struct object *o;
+	u32 status;
+
+	if (!user_probe(a[1], sizeof(u64)))
 		return STATUS_ACCESS_VIOLATION;
-	status = user_object_attributes(a[2], name, sizeof(name), &attributes);
+	status = handle_lookup(process_current(), a[0], &section_type, SECTION_EXTEND_SIZE, &o);
 	if (status)
 		return status;
-	if (!name[0])
-		return STATUS_OBJECT_PATH_SYNTAX_BAD;
-	return section_open(name, (u32)a[1], attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0, a[0]);
+	object_unref(o);
+	return STATUS_SECTION_NOT_EXTENDED;
 }
 
-/* The rights that a section handle must have for a view of this protection. */
-static u32 access_for(u32 protect)
-{
-	u32 prot;
+/* ---- mapping ---- */
 
-	if (!prot_from_page(protect, &prot))
-		return 0;
-	return ((prot & (PROT_WRITE | PROT_COPY)) == PROT_WRITE ? SECTION_MAP_WRITE : SECTION_MAP_READ) |
-	       (prot & PROT_EXECUTE ? SECTION_MAP_EXECUTE : 0);
+/* The rights that a section handle must have for a view of this protection. Any will do for PAGE_NOACCESS but none at all. */
+static u32 access_for(u32 prot)
+{
+	u32 access = prot & PROT_EXECUTE ? SECTION_MAP_EXECUTE : 0;
+
+	if ((prot & (PROT_WRITE | PROT_COPY)) == PROT_WRITE)
+		access |= SECTION_MAP_WRITE;
+	else if (prot & PROT_READ || !access)
+		access |= SECTION_MAP_READ;
+	return access;
 }
 
-/*
- * NtMapViewOfSection(HANDLE section, HANDLE process, void **base, ULONG_PTR zero_bits, SIZE_T commit, LARGE_INTEGER *offset,
- * SIZE_T *size, SECTION_INHERIT inherit, ULONG type, ULONG protect)
- */
-u32 sys_NtMapViewOfSection(const u64 *a)
-{
+struct map_call {
+	u64 section, process;       /* handles */
+	u64 base_at, size_at, offset_at; /* of variables in user memory; offset_at may be 0 */
+	u64 commit;                 /* bytes of a SEC_RESERVE section to commit */
+	u32 type, protect;
+	bool inherit;
 	struct address_limits where;
-	u64 offset = 0;
+};
+
+static u32 map(const struct map_call *c, struct vspace *v, struct section *s, struct range *r, u64 offset)
+{
+	u32 type = c->type | (s->attributes & SEC_NO_CHANGE), status;
+
+	status = view_map_section(v, s, &r->base, offset, &r->size, &c->where, type, c->protect, c->inherit);
+	if (!NT_SUCCESS(status))
+		return status;
+	if (c->commit > r->size) {
+		view_unmap(v, r->base, type & MEM_REPLACE_PLACEHOLDER);
+		return STATUS_INVALID_PARAMETER_5;
+	}
+	if (c->commit && s->attributes & SEC_RESERVE) {
+		u32 committed = section_commit_range(s, offset >> PAGE_SHIFT, DIV_UP(c->commit, PAGE_SIZE));
+
+		if (committed) {
+			view_unmap(v, r->base, type & MEM_REPLACE_PLACEHOLDER);
+			return committed;
+		}
+	}
+	return status == STATUS_IMAGE_NOT_AT_BASE && type & MEM_DIFFERENT_IMAGE_BASE_OK ? STATUS_SUCCESS : status;
+}
+
+/* What both calls have in common, with the flags checked. */
+static u32 map_call(const struct map_call *c)
+{
 	struct process *p;
 	struct object *o;
 	struct range r;
-	u32 status;
+	u64 offset = 0;
+	u32 prot, status;
 
-	if (!limits_from_zero_bits(a[3], &where))
-		return STATUS_INVALID_PARAMETER_4;
-	if (!get_range(a[2], a[6], &r) || (a[5] && !get_user_u64(a[5], &offset)))
+	if (!prot_from_page(c->protect, &prot))
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if (!get_range(c->base_at, c->size_at, &r) || (c->offset_at && !get_user_u64(c->offset_at, &offset)))
 		return STATUS_ACCESS_VIOLATION;
-	if ((u32)a[7] != 1 && (u32)a[7] != 2)
-		return STATUS_INVALID_PARAMETER_8;
-	if ((u32)a[8] & ~(MEM_RESERVE | MEM_TOP_DOWN | MEM_LARGE_PAGES))
-		return STATUS_INVALID_PARAMETER_9;
-	status = handle_lookup(process_current(), a[0], &section_type, access_for((u32)a[9]), &o);
+	if (r.base >= USER_HIGH)
+		return STATUS_INVALID_PARAMETER_3;
+	if (r.size > USER_HIGH - r.base)
+		return STATUS_INVALID_PARAMETER_4;
+	if (r.base && limits_given(&c->where))
+		return STATUS_INVALID_PARAMETER;
+	status = handle_lookup(process_current(), c->section, &section_type, access_for(prot), &o);
 	if (status)
 		return status;
-	status = process_vspace_acquire(a[1], PROCESS_VM_OPERATION, &p);
+	status = process_vspace_acquire(c->process, PROCESS_VM_OPERATION, &p);
 	if (!status) {
-		status = view_map_section(p->vspace, section_of(o), &r.base, offset, &r.size, &where, (u32)a[8], (u32)a[9],
-					  (u32)a[7] == 1);
-		if (NT_SUCCESS(status) && !put_range(a[2], a[6], &r)) {
-			view_unmap(p->vspace, r.base, false);
+		status = map(c, p->vspace, section_of(o), &r, offset);
+		if (NT_SUCCESS(status) && !put_range(c->base_at, c->size_at, &r)) {
+			view_unmap(p->vspace, r.base, c->type & MEM_REPLACE_PLACEHOLDER);
 			status = STATUS_ACCESS_VIOLATION;
 		}
 		process_vspace_release(p);
@@ -165,18 +162,97 @@ u32 sys_NtMapViewOfSection(const u64 *a)
 	return status;
 }
 
-/* NtUnmapViewOfSection(HANDLE process, void *address) */
-u32 sys_NtUnmapViewOfSection(const u64 *a)
+/*
+ * NtMapViewOfSection(HANDLE section, HANDLE process, void **base, ULONG_PTR zero_bits, SIZE_T commit, LARGE_INTEGER *offset,
+ * SIZE_T *size, SECTION_INHERIT inherit, ULONG type, ULONG protect)
+ */
+u32 sys_NtMapViewOfSection(const u64 *a)
+{
+	struct map_call c = { .section = a[0], .process = a[1], .base_at = a[2], .size_at = a[6], .offset_at = a[5],
+			      .commit = a[4], .type = (u32)a[8], .protect = (u32)a[9], .inherit = (u32)a[7] == VIEW_SHARE };
+	u64 base;
+
+	if (!limits_from_zero_bits(a[3], &c.where))
+		return STATUS_INVALID_PARAMETER_4;
+	if ((u32)a[7] != VIEW_SHARE && (u32)a[7] != VIEW_UNMAP)
+		return STATUS_INVALID_PARAMETER_8;
+	if (c.type & ~(MEM_RESERVE | MEM_TOP_DOWN | MEM_LARGE_PAGES | MEM_DIFFERENT_IMAGE_BASE_OK | SEC_NO_CHANGE))
+		return STATUS_INVALID_PARAMETER_9;
+	/* An address has to be one that zero_bits allows. */
+	if (a[3] && get_user_u64(a[2], &base) && base) {
+		if (base >= c.where.high)
+			return STATUS_INVALID_PARAMETER_4;
+		c.where = ANYWHERE;
+	}
+	return map_call(&c);
+}
+
+/*
+ * NtMapViewOfSectionEx(HANDLE section, HANDLE process, void **base, LARGE_INTEGER *offset, SIZE_T *size, ULONG type,
+ * ULONG protect, MEM_EXTENDED_PARAMETER *parameters, ULONG count): clones have the view too
+ */
+u32 sys_NtMapViewOfSectionEx(const u64 *a)
+{
+	struct map_call c = { .section = a[0], .process = a[1], .base_at = a[2], .size_at = a[4], .offset_at = a[3],
+			      .type = (u32)a[5], .protect = (u32)a[6], .inherit = true };
+	u32 status;
+
+	if (c.type & ~(MEM_RESERVE | MEM_REPLACE_PLACEHOLDER | MEM_TOP_DOWN | MEM_LARGE_PAGES | MEM_DIFFERENT_IMAGE_BASE_OK))
+		return STATUS_INVALID_PARAMETER_6;
+	status = limits_from_parameters(a[7], (u32)a[8], &c.where);
+	return status ? status : map_call(&c);
+}
+
+static u32 unmap(u64 process, u64 address, bool preserve_placeholder)
 {
 	struct process *p;
-	u32 status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
+	u32 status = process_vspace_acquire(process, PROCESS_VM_OPERATION, &p);
 
 	if (status)
 		return status;
-	status = view_unmap(p->vspace, a[1], false);
+	status = view_unmap(p->vspace, address, preserve_placeholder);
 	process_vspace_release(p);
 	return status;
 }
+
+/* NtUnmapViewOfSection(HANDLE process, void *address) */
+u32 sys_NtUnmapViewOfSection(const u64 *a)
+{
+	return unmap(a[0], a[1], false);
+}
+
+/* NtUnmapViewOfSectionEx(HANDLE process, void *address, ULONG flags): no thread's priority is boosted */
+u32 sys_NtUnmapViewOfSectionEx(const u64 *a)
+{
+	if ((u32)a[2] & ~(MEM_UNMAP_WITH_TRANSIENT_BOOST | MEM_PRESERVE_PLACEHOLDER))
+		return STATUS_INVALID_PARAMETER;
+	return unmap(a[0], a[1], (u32)a[2] & MEM_PRESERVE_PLACEHOLDER);
+}
+
+/* NtFlushVirtualMemory(HANDLE process, void **base, SIZE_T *size, IO_STATUS_BLOCK *io) */
+u32 sys_NtFlushVirtualMemory(const u64 *a)
+{
+	struct process *p;
+	struct range r;
+	u32 status;
+
+	if (!get_range(a[1], a[2], &r))
+		return STATUS_ACCESS_VIOLATION;
+	status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
+	if (status)
+		return status;
+	status = vspace_flush(p->vspace, &r.base, &r.size);
+	process_vspace_release(p);
+	return status;
+}
+
+/* NtAreMappedFilesTheSame(void *first, void *second): addresses in this process */
+u32 sys_NtAreMappedFilesTheSame(const u64 *a)
+{
+	return vspace_same_section(process_current()->vspace, a[0], a[1]);
+}
+
+/* ---- queries ---- */
 
 static void section_image_information(const struct section *s, struct nt_section_image_information *out)
 {
@@ -198,68 +274,55 @@ static void section_image_information(const struct section *s, struct nt_section
 	out->checksum = pe->checksum;
 }
 
-/* NtQuerySection(HANDLE section, class, void *buffer, SIZE_T length, SIZE_T *returned): classes 0 and 1 */
+#define QUERY_BASIC 0
+#define QUERY_IMAGE 1
+#define QUERY_RELOCATION 2
+
+static u32 section_query(const struct section *s, u32 class, void *out, size_t size)
+{
+	struct nt_section_basic_information basic = {
+		.attributes = (section_attributes(s) & ~SEC_NO_CHANGE) | (section_file(s) ? SEC_FILE : 0),
+		.size = section_size(s),
+	};
+	u64 delta;
+
+	if (class == QUERY_BASIC) {
+		memcpy(out, &basic, size);
+		return STATUS_SUCCESS;
+	}
+	if (!section_image(s))
+		return STATUS_SECTION_NOT_IMAGE;
+	if (class == QUERY_IMAGE) {
+		section_image_information(s, out);
+	} else {
+		delta = section_image_base(s) - section_image(s)->preferred_base;
+		memcpy(out, &delta, size);
+	}
+	return STATUS_SUCCESS;
+}
+
+/* NtQuerySection(HANDLE section, class, void *buffer, SIZE_T length, SIZE_T *returned) */
 u32 sys_NtQuerySection(const u64 *a)
 {
-	struct nt_section_basic_information basic = { 0 };
-	struct nt_section_image_information image;
-	const void *data = &basic;
-	size_t size = sizeof(basic);
-	struct section *s;
+	static const size_t sizes[] = {
+		[QUERY_BASIC] = sizeof(struct nt_section_basic_information),
+		[QUERY_IMAGE] = sizeof(struct nt_section_image_information),
+		[QUERY_RELOCATION] = sizeof(u64),
+	};
+	struct nt_section_image_information answer; /* the largest */
+	u32 class = (u32)a[1], status;
 	struct object *o;
-	u32 status;
 
-	if ((u32)a[1] > 1)
+	if (class >= ARRAY_SIZE(sizes))
 		return STATUS_INVALID_INFO_CLASS;
-	if (a[3] < ((u32)a[1] ? sizeof(image) : sizeof(basic)))
+	if (a[3] < sizes[class])
 		return STATUS_INFO_LENGTH_MISMATCH;
 	status = handle_lookup(process_current(), a[0], &section_type, SECTION_QUERY, &o);
 	if (status)
 		return status;
-	s = section_of(o);
-	if ((u32)a[1] == 0) {
-		basic.attributes = section_attributes(s);
-		basic.size = section_size(s);
-	} else if (section_image(s)) {
-		section_image_information(s, &image);
-		data = &image;
-		size = sizeof(image);
-	} else {
-		status = STATUS_SECTION_NOT_IMAGE;
-	}
-	if (!status && (!copy_to_user(a[2], data, size) || (a[4] && !put_user_u64(a[4], size))))
-		status = STATUS_ACCESS_VIOLATION;
+	status = section_query(section_of(o), class, &answer, sizes[class]);
 	object_unref(o);
+	if (!status && (!copy_to_user(a[2], &answer, sizes[class]) || (a[4] && !put_user_u64(a[4], sizes[class]))))
+		status = STATUS_ACCESS_VIOLATION;
 	return status;
-}
-
-
-u32 sys_NtMapViewOfSectionEx(const u64 *a)
-{
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
-}
-
-u32 sys_NtUnmapViewOfSectionEx(const u64 *a)
-{
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
-}
-
-u32 sys_NtExtendSection(const u64 *a)
-{
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
-}
-
-u32 sys_NtFlushVirtualMemory(const u64 *a)
-{
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
-}
-
-u32 sys_NtAreMappedFilesTheSame(const u64 *a)
-{
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
 }

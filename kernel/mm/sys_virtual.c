@@ -188,8 +188,7 @@ u32 limits_from_parameters(u64 at, u64 count, struct address_limits *where)
 	return STATUS_SUCCESS;
 }
 
-/* Did the caller say where? Then it may not name an address as well. */
-static bool is_limited(const struct address_limits *where)
+bool limits_given(const struct address_limits *where)
 {
 	return where->low != USER_LOW || where->high != USER_HIGH || where->align != GRANULARITY;
 }
@@ -209,7 +208,7 @@ u32 sys_NtAllocateVirtualMemoryEx(const u64 *a)
 		return status;
 	if (!get_range(a[1], a[2], &r))
 		return STATUS_ACCESS_VIOLATION;
-	if (r.base && is_limited(&where))
+	if (r.base && limits_given(&where))
 		return STATUS_INVALID_PARAMETER;
 	status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
 	if (status)

@@ -35,7 +35,7 @@ static bool clock_take(word_t *word)
 	return false;
 }
 
-static const struct trim_policy policy_clock = { "clock", clock_take };
+static const struct trim_policy policy_clock = { .name = "clock", .take = clock_take };
 const struct trim_policy *trim_policy = &policy_clock;
 
 /* ---- trimming one address space ---- */
@@ -75,7 +75,7 @@ u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy)
 
 			if (!word_valid(old) || word_prot(old) & MARK_LOCKED)
 				continue;
-			if (policy && ((!slots && !can_leave(old)) || !policy->take(&word[i])))
+			if (policy && ((!slots && !policy->always && !can_leave(old)) || !policy->take(&word[i])))
 				continue;
 			gather_deactivate(&g, va, &word[i], word_prot(old));
 			taken++;
@@ -118,8 +118,9 @@ static u64 trim_all(void)
 		if (!want)
 			break;
 		mutex_lock(&v->lock);
-		if (v->resident)
-			taken += trim_vspace(v, MIN(v->resident, want * v->resident / (resident + 1) + 16), trim_policy);
+		want = MIN(working_set_spare(v), want * v->resident / (resident + 1) + 16);
+		if (want)
+			taken += trim_vspace(v, want, trim_policy);
 		mutex_unlock(&v->lock);
 	}
 	mutex_unlock(&vspaces_lock);

@@ -146,7 +146,7 @@ static bool view_prot_allowed(u32 section_page, u32 view_prot)
 	if (view_prot & PROT_WRITE && !(view_prot & PROT_COPY) &&
 	    ((section_prot & (PROT_WRITE | PROT_COPY)) != PROT_WRITE))
 		return false;
-	return !(view_prot & PROT_EXECUTE) || section_prot & PROT_EXECUTE;
+	return !(view_prot & (PROT_READ | PROT_EXECUTE) & ~section_prot);
 }
 
 /* Pages of a view of s that will be write-copy: each may become private, and is charged now. */
@@ -167,7 +167,8 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	bool image = s->attributes & SEC_IMAGE;
 	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
 			     .copy = image || prot & PROT_COPY, .first = first,
-			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) };
+			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) |
+				      (type & SEC_NO_CHANGE ? VIEW_NO_CHANGE : 0) };
 	u64 charge = copy_pages(s, first, size >> PAGE_SHIFT, prot);
 	bool elsewhere = false;
 	struct view *w;
@@ -225,6 +226,10 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 
 	if (!prot_from_page(protect, &prot) || prot & PROT_GUARD)
 		return STATUS_INVALID_PAGE_PROTECTION;
+	if (section_caching(s) && prot) {
+		prot = (prot & ~(PROT_NOCACHE | PROT_WRITECOMBINE)) | section_caching(s);
+		protect = prot_to_page(prot);
+	}
 	/* A placeholder may begin at any page. */
 	if (!IS_ALIGNED(offset | at, type & MEM_REPLACE_PLACEHOLDER ? PAGE_SIZE : GRANULARITY))
 		return STATUS_MAPPED_ALIGNMENT;

@@ -33,6 +33,8 @@ static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_co
 {
 	if (!w->section)
 		return prot;
+	if (prot)
+		prot |= section_caching(w->section);
 	if (private_copy)
 		return prot & ~PROT_COPY;
 	return prot & PROT_WRITE && writes_copy(w, va) ? prot | PROT_COPY : prot;
@@ -123,6 +125,13 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 	return unlocked ? STATUS_WAS_UNLOCKED : STATUS_SUCCESS;
 }
 
+static bool no_change(struct vspace *v, u64 va)
+{
+	struct view *w = view_find(v, va);
+
+	return w && w->flags & VIEW_NO_CHANGE;
+}
+
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old)
 {
 	u64 start = ALIGN_DOWN(*base, PAGE_SIZE), end;
@@ -133,7 +142,7 @@ u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old
 	if (*base >= USER_HIGH || *size > USER_HIGH - *base || !*size)
 		return STATUS_INVALID_PARAMETER;
 	end = ALIGN_UP(*base + *size, PAGE_SIZE);
-	WITH_MEMORY(v, status, protect_locked(v, start, end, prot, old));
+	WITH_MEMORY(v, status, no_change(v, start) ? STATUS_INVALID_PAGE_PROTECTION : protect_locked(v, start, end, prot, old));
 	if (NT_SUCCESS(status)) {
 		*base = start;
 		*size = end - start;

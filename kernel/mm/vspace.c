@@ -61,6 +61,7 @@ void vspace_destroy(struct vspace *v)
 	}
 	physical_free_all(v);
 	assert(!v->private_charge && !v->resident && !v->physical);
+	working_set_release(v);
 	mutex_unlock(&v->lock);
 	vspace_list_remove(v);
 	kfree(v);

@@ -64,6 +64,7 @@ struct view {
 #define VIEW_AWE 8           /* a window for physical pages */
 #define VIEW_LARGE 16        /* mapped with large pages: no words */
 #define VIEW_NOT_INHERITED 32 /* a clone of the process does not have it */
+#define VIEW_NO_CHANGE 64    /* its protection stays as it is */
 
 static inline struct view *view_of(struct tree_node *n) { return n ? container_of(n, struct view, node) : NULL; }
 static inline struct view *view_find(struct vspace *v, u64 va) { return view_of(tree_find(&v->views, va)); }
@@ -97,6 +98,16 @@ u32 placeholders_coalesce(struct vspace *v, u64 start, u64 end);
 /* What page va of w is: its protection, if it is committed, from its word or from what the view and the section say. */
 struct page_state { bool committed; u32 prot; bool private_copy; };
 void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out);
+
+/* ---- working-set limits (working_set.c); v->lock held ---- */
+
+/* Before the first page is locked: memory is reserved for the minimum working set. False: there is not enough. */
+bool working_set_hold(struct vspace *v);
+void working_set_release(struct vspace *v);
+/* How many pages the trimmer may take. */
+u64 working_set_spare(const struct vspace *v);
+/* Above a hard maximum, pages leave until it holds again. */
+void working_set_enforce(struct vspace *v);
 
 /* MEM_RESET and, if undo, MEM_RESET_UNDO (discard.c). */
 u32 vspace_reset(struct vspace *v, u64 *base, u64 *size, bool undo, u32 protect);
@@ -161,6 +172,7 @@ struct pe_image;
 /* Where a section's pages come from. One constant table for each kind. */
 struct backing {
 	const char *name;
+	u8 use; /* enum bs_frame_use of its pages' frames */
 	/* What a word that was never written means: 0 = not committed. */
 	word_t (*initial)(const struct section *s, u64 index);
 	/* The protection that a view gives to a page by itself; NULL: the view's. */
@@ -190,8 +202,15 @@ struct section {
 	struct image *image;     /* backing_image.c */
 	struct large_run *large; /* SEC_LARGE_PAGES: all its pages; then there are no words (large.c) */
 	struct list all_link;
+	u64 counted;             /* vspace_shared_commit: the last count that saw it */
 };
 
+/* PROT_NOCACHE or PROT_WRITECOMBINE, which all its views have; else 0. */
+u32 section_caching(const struct section *s);
+/* Pages of [first, first + count) that are committed. s->lock not held. */
+u64 section_committed(struct section *s, u64 first, u64 count);
+/* section_commit for callers without locks, with all waiting done. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY. */
+u32 section_commit_range(struct section *s, u64 first, u64 count);
 /* The prototype word of page index; NULL: no table (then the backing's initial word holds). s->lock held. */
 word_t *section_word(struct section *s, u64 index);
 /* The first index from index on that has a table; s->pages: none. s->lock held. */
@@ -234,6 +253,11 @@ enum fault_result fault_cow(struct fault *f, u32 source_pfn);
 enum fault_result fault_swap(struct fault *f);
 enum fault_result fault_transition(struct fault *f);
 enum fault_result fault_guard(struct fault *f);
+/*
+ * No locks held: tells the thread's block how far its stack reaches now. True: it has come down to the part that
+ * SetThreadStackGuarantee keeps for the handler of its overflow, which is raised now.
+ */
+bool fault_stack_grown(const struct fault *f);
 enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
 /* Begins to read slots around *word into new frames: words become transition words. words_after: words in a row behind word. */
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, bool section);

@@ -7,6 +7,7 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "proc/process.h"
+#include "proc/syscall.h"
 
 /* One for each object of a wait, on the waiter's stack, in the object's list. */
 struct wait_block {
@@ -153,6 +154,83 @@ void object_name_remove(struct object *o, bool unless_handles)
 	}
 	mutex_unlock(&names_lock);
 	kfree(name);
+}
+
+/* ---- creating and opening for user space ---- */
+
+#define NAME_BYTES 512
+
+static u32 named_open(const char *name, const struct object_type *type, u32 access, u32 flags, u64 to)
+{
+	struct object *o = object_name_lookup(name);
+	u32 status;
+
+	if (!o)
+		return STATUS_OBJECT_NAME_NOT_FOUND;
+	status = o->type == type ? handle_create_for_user(o, access, flags, to) : STATUS_OBJECT_TYPE_MISMATCH;
+	object_unref(o);
+	return status;
+}
+
+/* Gives o, which is new, a handle and its name. */
+static u32 introduce(struct object *o, const char *name, u32 access, u32 flags, u64 to)
+{
+	u64 handle;
+	/* The handle comes before the name: who finds the name, and closes it again, is never the last. */
+	u32 status = handle_create(process_current(), o, access, flags, &handle);
+
+	if (status)
+		return status;
+	if (name[0])
+		status = object_name_insert(o, name);
+	if (!status && !put_user_u64(to, handle))
+		status = STATUS_ACCESS_VIOLATION;
+	if (status)
+		handle_close(process_current(), handle);
+	return status;
+}
+
+u32 object_create_call(const u64 *a, const struct object_type *type, u32 (*make)(const u64 *a, bool named, struct object **out))
+{
+	u32 attributes, flags, access = (u32)a[1], status;
+	char name[NAME_BYTES];
+	struct object *o;
+
+	if (!user_probe(a[0], sizeof(u64)))
+		return STATUS_ACCESS_VIOLATION;
+	status = user_object_attributes(a[2], name, sizeof(name), &attributes);
+	if (status)
+		return status;
+	flags = attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0;
+	do {
+		if (name[0] && attributes & OBJ_OPENIF) {
+			status = named_open(name, type, access, flags, a[0]);
+			if (status != STATUS_OBJECT_NAME_NOT_FOUND)
+				return status ? status : STATUS_OBJECT_NAME_EXISTS;
+		}
+		status = make(a, name[0], &o);
+		if (status)
+			return status;
+		status = introduce(o, name, access, flags, a[0]);
+		object_unref(o);
+		/* Somebody else may have been faster, and may be gone again. */
+	} while (status == STATUS_OBJECT_NAME_COLLISION && attributes & OBJ_OPENIF);
+	return status;
+}
+
+u32 object_open_call(const u64 *a, const struct object_type *type)
+{
+	char name[NAME_BYTES];
+	u32 attributes, status;
+
+	if (!user_probe(a[0], sizeof(u64)))
+		return STATUS_ACCESS_VIOLATION;
+	status = user_object_attributes(a[2], name, sizeof(name), &attributes);
+	if (status)
+		return status;
+	if (!name[0])
+		return STATUS_OBJECT_PATH_SYNTAX_BAD;
+	return named_open(name, type, (u32)a[1], attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0, a[0]);
 }
 
 /* ---- signals and waits ---- */

@@ -265,6 +265,7 @@ void process_query(struct process *p, struct bs_process *out)
 		out->working_set_peak = p->vspace->resident_peak;
 		out->page_tables = p->vspace->table_charge;
 		out->faults = p->vspace->faults;
+		out->locked = p->vspace->locked;
 		process_vspace_leave(p);
 	} else {
 		out->private_commit = p->last.private_commit;

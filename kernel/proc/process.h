@@ -95,6 +95,7 @@ struct process_start {
 	struct user_text command_line, current_directory, environment;
 	u64 standard[3];         /* handles: input, output, error */
 	bool inherit, suspended;
+	bool use_handles;        /* those of standard that are 0 stay 0 */
 };
 
 /*

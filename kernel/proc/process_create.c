@@ -115,6 +115,7 @@ static u32 parameters_create(const struct process_start *s, struct process *p, u
 	parameters.maximum_length = (u32)size;
 	parameters.length = (u32)length;
 	memcpy(parameters.standard, s->standard, sizeof(parameters.standard));
+	parameters.window_flags = s->use_handles ? STARTF_USESTDHANDLES : 0;
 	parameters.current_directory = string_at(*base, directory_at, s->current_directory.bytes,
 						 CURRENT_DIRECTORY_MAX);
 	parameters.dll_path = string_at(*base, directory_at - 2, 0, 2); /* the last bytes of the structure are zero */

@@ -7,7 +7,6 @@
 #include "proc/timeout.h"
 
 #define EVENT_MODIFY_STATE_ 2u
-#define OBJECT_NAME_BYTES 512
 
 /* ---- handles ---- */
 
@@ -211,81 +210,32 @@ const struct object_type event_type = {
 	.destroy = event_destroy,
 };
 
-/* The event of that name, as OBJ_OPENIF wants it, if there is one. */
-static u32 event_open(const char *name, u32 access, u32 flags, u64 to)
-{
-	struct object *o = object_name_lookup(name);
-	u32 status;
-
-	if (!o)
-		return STATUS_OBJECT_NAME_NOT_FOUND;
-	status = o->type == &event_type ? handle_create_for_user(o, access, flags, to) : STATUS_OBJECT_TYPE_MISMATCH;
-	object_unref(o);
-	return status;
-}
-
-static u32 event_create(const char *name, u32 access, u32 flags, bool auto_reset, bool signaled, u64 to)
+static u32 event_make(const u64 *a, bool named, struct object **out)
 {
 	struct object *o = kmalloc(sizeof(*o));
-	u32 status;
-	u64 handle;
 
+	(void)named;
 	if (!o)
 		return STATUS_INSUFFICIENT_RESOURCES;
 	object_setup(o, &event_type);
-	o->auto_reset = auto_reset;
-	o->signaled = signaled;
-	/* The handle comes before the name: who finds the name, and closes it again, is never the last. */
-	status = handle_create(process_current(), o, access, flags, &handle);
-	if (!status) {
-		if (name[0])
-			status = object_name_insert(o, name);
-		if (!status && !put_user_u64(to, handle))
-			status = STATUS_ACCESS_VIOLATION;
-		if (status)
-			handle_close(process_current(), handle);
-	}
-	object_unref(o);
-	return status;
+	o->auto_reset = (u32)a[3] == 1;
+	o->signaled = (u8)a[4];
+	*out = o;
+	return STATUS_SUCCESS;
 }
 
 /* NtCreateEvent(HANDLE *event, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, EVENT_TYPE type, BOOLEAN signaled) */
 u32 sys_NtCreateEvent(const u64 *a)
 {
-	char name[OBJECT_NAME_BYTES];
-	u32 access = (u32)a[1], type = (u32)a[3], attributes, flags, status;
-
-	if (!user_probe(a[0], sizeof(u64)))
-		return STATUS_ACCESS_VIOLATION;
-	if (type > 1)
+	if ((u32)a[3] > 1)
 		return STATUS_INVALID_PARAMETER_4;
-	status = user_object_attributes(a[2], name, sizeof(name), &attributes);
-	if (status)
-		return status;
-	flags = attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0;
-	do {
-		status = event_create(name, access, flags, type == 1, (u8)a[4], a[0]);
-		if (status != STATUS_OBJECT_NAME_COLLISION || !(attributes & OBJ_OPENIF))
-			return status;
-		status = event_open(name, access, flags, a[0]);
-	} while (status == STATUS_OBJECT_NAME_NOT_FOUND); /* it was closed just now */
-	return status ? status : STATUS_OBJECT_NAME_EXISTS;
+	return object_create_call(a, &event_type, event_make);
 }
 
 /* NtOpenEvent(HANDLE *event, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes) */
 u32 sys_NtOpenEvent(const u64 *a)
 {
-	char name[OBJECT_NAME_BYTES];
-	u32 attributes, status;
-
-	if (!user_probe(a[0], sizeof(u64)))
-		return STATUS_ACCESS_VIOLATION;
-	status = user_object_attributes(a[2], name, sizeof(name), &attributes);
-	if (status)
-		return status;
-	if (!name[0])
-		return STATUS_OBJECT_PATH_SYNTAX_BAD;
-	return event_open(name, (u32)a[1], attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0, a[0]);
+	return object_open_call(a, &event_type);
 }
 
 static u32 event_change(const u64 *a, bool (*change)(struct object *))

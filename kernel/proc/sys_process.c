@@ -7,6 +7,7 @@
 #include "proc/thread.h"
 
 #define BASE_PRIORITY_NORMAL 8
+#define PROCESS_QUOTA_LIMITS 1
 
 /* ---- creation and end ---- */
 
@@ -63,7 +64,7 @@ u32 sys_BsCreateProcess(const u64 *a)
 	    !user_probe(a[1], sizeof(u64)) || !user_probe(a[2], sizeof(u64)) ||
 	    !user_probe(a[0] + offsetof(struct bs_create_process, process_id), 2 * sizeof(u32)))
 		return STATUS_ACCESS_VIOLATION;
-	if (in.flags & ~(BS_PROCESS_INHERIT_HANDLES | BS_PROCESS_SUSPENDED))
+	if (in.flags & ~(BS_PROCESS_INHERIT_HANDLES | BS_PROCESS_SUSPENDED | BS_PROCESS_USE_HANDLES))
 		return STATUS_INVALID_PARAMETER;
 	s = (struct process_start){
 		.parent = process_current(),
@@ -73,6 +74,7 @@ u32 sys_BsCreateProcess(const u64 *a)
 		.standard = { in.standard_input, in.standard_output, in.standard_error },
 		.inherit = in.flags & BS_PROCESS_INHERIT_HANDLES,
 		.suspended = in.flags & BS_PROCESS_SUSPENDED,
+		.use_handles = in.flags & BS_PROCESS_USE_HANDLES,
 	};
 	status = image_open(&in, &s.image);
 	if (status)
@@ -220,6 +222,23 @@ static u32 query_memory(struct process *p, const u64 *a)
 	return user_return(a[2], (u32)a[3], a[4], &c, (u32)a[3] == VM_COUNTERS_SIZE ? VM_COUNTERS_SIZE : sizeof(c));
 }
 
+/* QUOTA_LIMITS, or QUOTA_LIMITS_EX, as the size says. There are no quotas but the working set's. */
+static u32 query_quota(struct process *p, const u64 *a)
+{
+	struct nt_quota_limits_ex q = { .limits = { ~0ull, ~0ull, 0, 0, ~0ull, ~0ull } };
+	u32 flags;
+
+	if (!process_vspace_enter(p))
+		return STATUS_PROCESS_IS_TERMINATING;
+	q.limits.minimum_working_set = p->vspace->working_set_min * PAGE_SIZE;
+	q.limits.maximum_working_set = p->vspace->working_set_max * PAGE_SIZE;
+	flags = p->vspace->working_set_flags;
+	process_vspace_leave(p);
+	q.flags = (flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE ? QUOTA_LIMITS_HARDWS_MIN_ENABLE : QUOTA_LIMITS_HARDWS_MIN_DISABLE) |
+		  (flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE ? QUOTA_LIMITS_HARDWS_MAX_ENABLE : QUOTA_LIMITS_HARDWS_MAX_DISABLE);
+	return user_return(a[2], (u32)a[3], a[4], &q, (u32)a[3] == sizeof(q.limits) ? sizeof(q.limits) : sizeof(q));
+}
+
 /* A UNICODE_STRING and behind it the path of the program, with prefix before the volume's path. */
 static u32 query_path(struct process *p, const u64 *a, const char *prefix)
 {
@@ -264,6 +283,9 @@ u32 sys_NtQueryInformationProcess(const u64 *a)
 	case 0: /* ProcessBasicInformation */
 		status = query_basic(p, a);
 		break;
+	case PROCESS_QUOTA_LIMITS:
+		status = query_quota(p, a);
+		break;
 	case 3: /* ProcessVmCounters */
 		status = query_memory(p, a);
 		break;
@@ -284,31 +306,42 @@ u32 sys_NtQueryInformationProcess(const u64 *a)
 	return status;
 }
 
+/* Both sizes ~0 empty the working set, as SetProcessWorkingSetSize documents it; else they are its limits, in bytes. */
+static u32 set_working_set(struct vspace *v, const struct nt_quota_limits_ex *q)
+{
+	u64 min = q->limits.minimum_working_set, max = q->limits.maximum_working_set;
+
+	if (min == ~0ull && max == ~0ull) {
+		vspace_empty(v);
+		return STATUS_SUCCESS;
+	}
+	if (!min || !max)
+		return STATUS_INVALID_PARAMETER;
+	return vspace_working_set_limit(v, DIV_UP(min, PAGE_SIZE), max / PAGE_SIZE, q->flags);
+}
+
 /*
- * NtSetInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size): ProcessQuotaLimits (1)
- * with both working-set sizes ~0 empties the working set, as SetProcessWorkingSetSize documents it. There are no
- * other limits.
+ * NtSetInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size): ProcessQuotaLimits (1), of
+ * which the working-set limits are the only ones that exist.
  */
 u32 sys_NtSetInformationProcess(const u64 *a)
 {
-	struct nt_quota_limits limits;
+	struct nt_quota_limits_ex q = { 0 };
+	u32 size = (u32)a[3], status;
 	struct process *p;
-	u32 status;
 
-	if ((u32)a[1] != 1)
+	if ((u32)a[1] != PROCESS_QUOTA_LIMITS)
 		return STATUS_INVALID_INFO_CLASS;
-	if ((u32)a[3] != sizeof(limits))
+	if (size != sizeof(q) && size != sizeof(q.limits))
 		return STATUS_INFO_LENGTH_MISMATCH;
-	if (!copy_from_user(&limits, a[2], sizeof(limits)))
+	if (!copy_from_user(&q, a[2], size))
 		return STATUS_ACCESS_VIOLATION;
-	if (limits.minimum_working_set != ~0ull || limits.maximum_working_set != ~0ull)
-		return STATUS_NOT_SUPPORTED;
 	status = process_vspace_acquire(a[0], PROCESS_SET_QUOTA, &p);
 	if (status)
 		return status;
-	vspace_empty(p->vspace);
+	status = set_working_set(p->vspace, &q);
 	process_vspace_release(p);
-	return STATUS_SUCCESS;
+	return status;
 }
 
 /* BsQueryProcess(uint64_t index, struct bs_process *out) */

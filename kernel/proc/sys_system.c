@@ -53,8 +53,36 @@ static u32 query_basic(const u64 *a)
 
 	mm_query(&m);
 	b.physical_pages = (u32)MIN(m.frames_total, UINT32_MAX);
-	b.highest_page = b.physical_pages;
+	b.highest_page = (u32)m.frame_highest;
 	return user_return(a[1], (u32)a[2], a[3], &b, sizeof(b));
+}
+
+/* Newer Windows' structure is longer: who asks for it gets it. */
+static u32 query_performance(const u64 *a)
+{
+	struct nt_system_performance_information s = { 0 };
+	u32 size = (u32)a[2] < sizeof(s) ? SYSTEM_PERFORMANCE_SIZE : sizeof(s);
+	struct bs_memory m;
+
+	if ((u32)a[2] < size)
+		return STATUS_INFO_LENGTH_MISMATCH;
+	mm_query(&m);
+	s.available_pages = (u32)(m.frames_free + m.frames_zeroed + m.frames_standby);
+	s.committed_pages = (u32)m.commit_charge;
+	s.commit_limit = (u32)m.commit_limit;
+	s.peak_commitment = (u32)m.commit_peak;
+	s.page_faults = (u32)m.faults;
+	s.copy_on_write_faults = (u32)m.faults_cow;
+	s.transition_faults = (u32)m.faults_transition;
+	s.demand_zero_faults = (u32)m.faults_zero;
+	s.pages_read = (u32)(m.pages_swapped_in + m.pages_image_read);
+	s.page_reads = (u32)(m.swap_read_requests + m.faults_image_read);
+	s.pages_written = (u32)m.pages_swapped_out;
+	s.page_writes = (u32)m.swap_write_requests;
+	s.nonpaged_pool_pages = (u32)m.pool_pages;
+	s.resident_available_pages = (i64)(m.frames_free + m.frames_zeroed + m.frames_standby + m.frames_active);
+	s.shared_committed_pages = m.commit_sections;
+	return user_return(a[1], size, a[3], &s, size);
 }
 
 static void process_entry(struct process *p, struct nt_system_process *e)
@@ -155,6 +183,8 @@ u32 sys_NtQuerySystemInformation(const u64 *a)
 	switch ((u32)a[0]) {
 	case 0: /* SystemBasicInformation */
 		return query_basic(a);
+	case 2: /* SystemPerformanceInformation */
+		return query_performance(a);
 	case 5: /* SystemProcessInformation */
 		return query_processes(a);
 	default:

@@ -9,6 +9,9 @@
 #ifndef WIN32_NO_STATUS
 #define WIN32_NO_STATUS /* ntstatus.h has them all, winnt.h a few */
 #endif
+#ifndef NTDDI_VERSION
+#define NTDDI_VERSION 0x0A000006 /* Windows 10, 1809: with the memory calls that have extended parameters */
+#endif
 #include <windows.h>
 #undef WIN32_NO_STATUS
 #include <ntstatus.h>

@@ -24,12 +24,15 @@ struct process_parameters {
 	UNICODE_STRING image_path; /* DOS or NT path of the EXE */
 	UNICODE_STRING command_line;
 	WCHAR *environment; /* NAME=value, each with a 0, one more 0 at the end */
+	BYTE reserved[0xA4 - 0x88];
+	ULONG window_flags; /* STARTF_USESTDHANDLES: the standard handles are as they were given, also those that are 0 */
 };
 PEB_FIELD_AT(process_parameters, standard_input, 0x20);
 PEB_FIELD_AT(process_parameters, current_directory, 0x38);
 PEB_FIELD_AT(process_parameters, image_path, 0x60);
 PEB_FIELD_AT(process_parameters, command_line, 0x70);
 PEB_FIELD_AT(process_parameters, environment, 0x80);
+PEB_FIELD_AT(process_parameters, window_flags, 0xA4);
 
 /* PEB->loader. The three lists hold the same modules: as loaded, by memory (the same order here), as initialised. */
 struct loader_data {
@@ -102,7 +105,9 @@ struct teb {
 	void *deallocation_stack;
 	void *tls_slots[64];
 	LIST_ENTRY tls_links;
-	void *reserved3[30];
+	void *reserved3[23];
+	ULONG guaranteed_stack_bytes; /* SetThreadStackGuarantee; the kernel reads it when the stack grows */
+	void *reserved5[6];
 	void **tls_expansion_slots;
 	void *reserved4[8];
 	void **fiber_local_slots;
@@ -118,6 +123,7 @@ PEB_FIELD_AT(teb, last_error, 0x68);
 PEB_FIELD_AT(teb, last_status, 0x1250);
 PEB_FIELD_AT(teb, deallocation_stack, 0x1478);
 PEB_FIELD_AT(teb, tls_slots, 0x1480);
+PEB_FIELD_AT(teb, guaranteed_stack_bytes, 0x1748);
 PEB_FIELD_AT(teb, tls_expansion_slots, 0x1780);
 PEB_FIELD_AT(teb, fiber_local_slots, 0x17C8);
 _Static_assert(sizeof(struct teb) <= 8192, "the TEB is 8 KiB");

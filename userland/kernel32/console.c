@@ -52,6 +52,8 @@ void console_init(void)
 
 	InitializeCriticalSection(&input_lock);
 	InitializeCriticalSection(&control_lock);
+	if (parameters->window_flags & STARTF_USESTDHANDLES)
+		return;
 	standard_handle_check(&parameters->standard_input, L"CONIN$", FILE_GENERIC_READ);
 	standard_handle_check(&parameters->standard_output, L"CONOUT$", FILE_GENERIC_WRITE);
 	standard_handle_check(&parameters->standard_error, L"CONOUT$", FILE_GENERIC_WRITE);

@@ -5,6 +5,7 @@
 #ifndef KERNEL32_KERNEL32_H
 #define KERNEL32_KERNEL32_H
 
+#define _ADVAPI32_
 #define _KERNEL32_ /* the headers' functions are defined here, not imported */
 #define _CRTIMP
 #include "peb.h"
@@ -19,7 +20,16 @@
 #define DEVICE_INFORMATION ((FS_INFORMATION_CLASS)4)
 #define DEVICE_CONSOLE 0x50
 
+#define PAGE_BYTES 4096ull
 #define PATH_UNITS_MAX 1024 /* the longest path in UTF-16 units that is taken, its end included */
+
+/* system.c */
+/* SYSTEM_BASIC_INFORMATION; mingw-w64's winternl.h has most of it as reserved. */
+struct system_basic_information {
+	ULONG reserved, timer_resolution, page_size, physical_pages, lowest_page, highest_page, allocation_granularity;
+	ULONG_PTR minimum_address, maximum_address, active_processors;
+	BYTE processors;
+};
 
 /* error.c */
 BOOL status_result(NTSTATUS status); /* TRUE for success; else FALSE with the last error set */
@@ -47,6 +57,10 @@ struct object_name {
 };
 NTSTATUS object_name_set(struct object_name *object, const WCHAR *name, const SECURITY_ATTRIBUTES *security);
 LARGE_INTEGER *timeout_set(LARGE_INTEGER *timeout, DWORD milliseconds); /* NULL for INFINITE */
+
+/* memory.c: VirtualAlloc does not allow the lowest 64 KiB, where NULL pointers lead. FALSE: last error set. */
+BOOL address_allowed(const void *address);
+BOOL node_exists(DWORD node);                    /* memory_ex.c: the same for NUMA nodes */
 
 /* console.c */
 BOOL handle_is_console(HANDLE handle);

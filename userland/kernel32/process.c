@@ -57,32 +57,6 @@ WINBOOL WINAPI GetExitCodeProcess(HANDLE process, LPDWORD code)
 	return TRUE;
 }
 
-/* QUOTA_LIMITS, which mingw-w64's winternl.h lacks. */
-struct quota_limits {
-	SIZE_T paged_pool, nonpaged_pool, working_set_minimum, working_set_maximum, pagefile;
-	LARGE_INTEGER time;
-};
-
-/* Both sizes (SIZE_T)-1: the working set is emptied. */
-WINBOOL WINAPI SetProcessWorkingSetSize(HANDLE process, SIZE_T minimum, SIZE_T maximum)
-{
-	struct quota_limits limits = { .working_set_minimum = minimum, .working_set_maximum = maximum };
-
-	return status_result(NtSetInformationProcess(process, 1 /* ProcessQuotaLimits */, &limits, sizeof(limits)));
-}
-
-WINBOOL WINAPI GetProcessWorkingSetSize(HANDLE process, PSIZE_T minimum, PSIZE_T maximum)
-{
-	struct quota_limits limits;
-
-	if (!status_result(NtQueryInformationProcess(process, 1 /* ProcessQuotaLimits */, &limits, sizeof(limits),
-						     NULL)))
-		return FALSE;
-	*minimum = limits.working_set_minimum;
-	*maximum = limits.working_set_maximum;
-	return TRUE;
-}
-
 /* A UNICODE_STRING with its text behind it, as queries return it; without \??\ in front. Free with memory_free. */
 static UNICODE_STRING *image_name(HANDLE process)
 {

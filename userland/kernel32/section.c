@@ -1,61 +1,35 @@
-/* File mappings: sections and views of them. */
+/* File mappings: making and opening sections. Their views are in view.c. */
 #include "kernel32.h"
 
-#define SECTION_FLAGS (SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE)
+/* What CreateFileMapping's protection may have in it beside PAGE_*. */
+#define SECTION_ATTRIBUTES \
+	(SEC_NO_CHANGE | SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES)
 
-/*
- * file INVALID_HANDLE_VALUE: memory backed by the system paging file, of the given size. protect: PAGE_*, with SEC_*
- * flags. A section of the same name that exists is opened, and the last error is ERROR_ALREADY_EXISTS.
- */
-HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES security, DWORD protect, DWORD size_high,
-				 DWORD size_low, LPCWSTR name)
+static HANDLE section_create(HANDLE file, const SECURITY_ATTRIBUTES *security, ACCESS_MASK access, ULONG protect,
+			     ULONG attributes, ULONG64 bytes, const WCHAR *name)
 {
-	ULONG flags = protect & SECTION_FLAGS;
-	ACCESS_MASK access = STANDARD_RIGHTS_REQUIRED | SECTION_QUERY | SECTION_MAP_READ;
-	LARGE_INTEGER size = { .LowPart = size_low, .HighPart = (LONG)size_high };
+	LARGE_INTEGER size = { .QuadPart = (LONGLONG)bytes };
 	struct object_name object;
 	HANDLE section;
 	NTSTATUS status;
 
-	protect &= ~(DWORD)SECTION_FLAGS;
 	if (file == INVALID_HANDLE_VALUE) {
 		file = NULL;
-		if (!size.QuadPart || (flags & SEC_IMAGE)) {
+		if (!bytes || (attributes & SEC_IMAGE)) {
 			SetLastError(ERROR_INVALID_PARAMETER);
 			return NULL;
 		}
-	}
-	switch (protect) {
-	case PAGE_READWRITE:
-	case PAGE_WRITECOPY:
-		access |= SECTION_MAP_WRITE;
-		break;
-	case PAGE_EXECUTE_READWRITE:
-	case PAGE_EXECUTE_WRITECOPY:
-		access |= SECTION_MAP_WRITE | SECTION_MAP_EXECUTE;
-		break;
-	case PAGE_EXECUTE_READ:
-		access |= SECTION_MAP_EXECUTE;
-		break;
-	case PAGE_READONLY:
-		break;
-	default:
-		SetLastError(ERROR_INVALID_PARAMETER);
+	} else if (!file) { /* for the kernel that means a section without a file */
+		SetLastError(ERROR_INVALID_HANDLE);
 		return NULL;
 	}
-	/* An image's views are writable and executable as its headers say, whatever the page protection. */
-	if (flags & SEC_IMAGE)
-		access |= SECTION_MAP_WRITE | SECTION_MAP_EXECUTE;
-	if (!flags || flags == SEC_NOCACHE)
-		flags |= SEC_COMMIT;
 	status = object_name_set(&object, name, security);
 	if (NT_SUCCESS(status)) {
 		object.attributes.Attributes |= OBJ_OPENIF;
-		status = NtCreateSection(&section, access, &object.attributes, size.QuadPart ? &size : NULL, protect,
-					 flags, file);
+		status = NtCreateSection(&section, access, &object.attributes, bytes ? &size : NULL, protect, attributes,
+					 file);
 	}
-	if (!NT_SUCCESS(status)) {
-		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(status);
+	if (!status_result(status)) {
 		/* The name is taken by another kind of object. */
 		if (status == STATUS_OBJECT_TYPE_MISMATCH)
 			SetLastError(ERROR_INVALID_HANDLE);
@@ -63,6 +37,43 @@ HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES security, DW
 	}
 	SetLastError(status == STATUS_OBJECT_NAME_EXISTS ? ERROR_ALREADY_EXISTS : ERROR_SUCCESS);
 	return section;
+}
+
+/*
+ * file INVALID_HANDLE_VALUE: memory backed by the system paging file, of the given size. protect: PAGE_*, with SEC_*
+ * attributes. A section of the same name that exists is opened, and the last error is ERROR_ALREADY_EXISTS. The handle
+ * has the rights that views of this protection need, so copies of it can be passed on.
+ */
+HANDLE WINAPI CreateFileMappingW(HANDLE file, LPSECURITY_ATTRIBUTES security, DWORD protect, DWORD size_high,
+				 DWORD size_low, LPCWSTR name)
+{
+	ULONG attributes = protect & SECTION_ATTRIBUTES;
+	ACCESS_MASK access = STANDARD_RIGHTS_REQUIRED | SECTION_QUERY | SECTION_MAP_READ;
+
+	protect &= ~(DWORD)SECTION_ATTRIBUTES;
+	switch (protect) {
+	case PAGE_READONLY:
+	case PAGE_WRITECOPY:
+		break;
+	case PAGE_READWRITE:
+		access |= SECTION_MAP_WRITE;
+		break;
+	case PAGE_EXECUTE_READ:
+	case PAGE_EXECUTE_WRITECOPY:
+		access |= SECTION_MAP_EXECUTE;
+		break;
+	case PAGE_EXECUTE_READWRITE:
+		access |= SECTION_MAP_WRITE | SECTION_MAP_EXECUTE;
+		break;
+	default:
+		SetLastError(ERROR_INVALID_PARAMETER);
+		return NULL;
+	}
+	/* An image's views are writable and executable as its headers say, whatever the page protection. */
+	if (attributes & SEC_IMAGE)
+		access |= SECTION_MAP_WRITE | SECTION_MAP_EXECUTE;
+	return section_create(file, security, access, protect, attributes ? attributes : SEC_COMMIT,
+			      (ULONG64)size_high << 32 | size_low, name);
 }
 
 HANDLE WINAPI CreateFileMappingA(HANDLE file, LPSECURITY_ATTRIBUTES security, DWORD protect, DWORD size_high,
@@ -77,16 +88,53 @@ HANDLE WINAPI CreateFileMappingA(HANDLE file, LPSECURITY_ATTRIBUTES security, DW
 	return section;
 }
 
-/* FILE_MAP_* as rights to a section. FILE_MAP_WRITE means reading, too. */
-static ACCESS_MASK section_access(DWORD access)
+HANDLE WINAPI CreateFileMappingNumaW(HANDLE file, LPSECURITY_ATTRIBUTES security, DWORD protect, DWORD size_high,
+				     DWORD size_low, LPCWSTR name, DWORD node)
+{
+	return node_exists(node) ? CreateFileMappingW(file, security, protect, size_high, size_low, name) : NULL;
+}
+
+HANDLE WINAPI CreateFileMappingNumaA(HANDLE file, LPSECURITY_ATTRIBUTES security, DWORD protect, DWORD size_high,
+				     DWORD size_low, LPCSTR name, DWORD node)
+{
+	return node_exists(node) ? CreateFileMappingA(file, security, protect, size_high, size_low, name) : NULL;
+}
+
+HANDLE WINAPI CreateFileMappingFromApp(HANDLE file, PSECURITY_ATTRIBUTES security, ULONG protect, ULONG64 size,
+				       PCWSTR name)
+{
+	return CreateFileMappingW(file, security, protect, (DWORD)(size >> 32), (DWORD)size, name);
+}
+
+/* The rights of the handle and the attributes are given one by one. Known of the parameters: the preferred node. */
+HANDLE WINAPI CreateFileMapping2(HANDLE file, SECURITY_ATTRIBUTES *security, ULONG access, ULONG protect,
+				 ULONG attributes, ULONG64 size, PCWSTR name, MEM_EXTENDED_PARAMETER *parameters,
+				 ULONG count)
+{
+	for (ULONG i = 0; i < count; i++) {
+		BOOL node = parameters && parameters[i].Type == MemSectionExtendedParameterNumaNode;
+
+		if (!node || !node_exists(parameters[i].ULong)) {
+			SetLastError(ERROR_INVALID_PARAMETER);
+			return NULL;
+		}
+	}
+	return section_create(file, security, access, protect, attributes ? attributes : SEC_COMMIT, size, name);
+}
+
+/*
+ * FILE_MAP_* as rights to a section. They have the values of these rights, but two: copying needs no more than reading,
+ * and FILE_MAP_EXECUTE is not in FILE_MAP_ALL_ACCESS.
+ */
+static ACCESS_MASK rights_of(DWORD access)
 {
 	if (access == FILE_MAP_COPY)
 		return SECTION_MAP_READ;
 	if (access & FILE_MAP_WRITE)
-		access |= SECTION_MAP_READ;
+		access |= SECTION_MAP_READ; /* it is documented as read/write access */
 	if (access & FILE_MAP_EXECUTE)
-		access = (access & ~(DWORD)FILE_MAP_EXECUTE) | SECTION_MAP_EXECUTE;
-	return access;
+		access |= SECTION_MAP_EXECUTE;
+	return access & ~(DWORD)FILE_MAP_EXECUTE;
 }
 
 HANDLE WINAPI OpenFileMappingW(DWORD access, WINBOOL inherit, LPCWSTR name)
@@ -102,7 +150,7 @@ HANDLE WINAPI OpenFileMappingW(DWORD access, WINBOOL inherit, LPCWSTR name)
 	}
 	status = object_name_set(&object, name, &security);
 	if (NT_SUCCESS(status))
-		status = NtOpenSection(&section, section_access(access), &object.attributes);
+		status = NtOpenSection(&section, rights_of(access), &object.attributes);
 	return status_result(status) ? section : NULL;
 }
 
@@ -115,33 +163,7 @@ HANDLE WINAPI OpenFileMappingA(DWORD access, WINBOOL inherit, LPCSTR name)
 	return section;
 }
 
-/* size 0: to the end of the section. The offset is a multiple of 64 KiB. */
-LPVOID WINAPI MapViewOfFileEx(HANDLE section, DWORD access, DWORD offset_high, DWORD offset_low, SIZE_T size,
-			      LPVOID address)
+HANDLE WINAPI OpenFileMappingFromApp(ULONG access, WINBOOL inherit, PCWSTR name)
 {
-	LARGE_INTEGER offset = { .LowPart = offset_low, .HighPart = (LONG)offset_high };
-	BOOL execute = (access & FILE_MAP_EXECUTE) != 0;
-	ULONG protect;
-	void *base = address;
-
-	if ((access & FILE_MAP_COPY) && !(access & FILE_MAP_WRITE))
-		protect = execute ? PAGE_EXECUTE_WRITECOPY : PAGE_WRITECOPY;
-	else if (access & FILE_MAP_WRITE)
-		protect = execute ? PAGE_EXECUTE_READWRITE : PAGE_READWRITE;
-	else if (access & FILE_MAP_READ)
-		protect = execute ? PAGE_EXECUTE_READ : PAGE_READONLY;
-	else
-		protect = PAGE_NOACCESS;
-	return status_result(NtMapViewOfSection(section, BACKSTORE_CURRENT_PROCESS, &base, 0, 0, &offset, &size,
-						1 /* ViewShare */, 0, protect)) ? base : NULL;
-}
-
-LPVOID WINAPI MapViewOfFile(HANDLE section, DWORD access, DWORD offset_high, DWORD offset_low, SIZE_T size)
-{
-	return MapViewOfFileEx(section, access, offset_high, offset_low, size, NULL);
-}
-
-WINBOOL WINAPI UnmapViewOfFile(LPCVOID base)
-{
-	return status_result(NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, (void *)base));
+	return OpenFileMappingW(access, inherit, name);
 }

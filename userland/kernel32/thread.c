@@ -99,3 +99,32 @@ WINBOOL WINAPI SwitchToThread(VOID)
 {
 	return NtYieldExecution() == STATUS_SUCCESS;
 }
+
+/*
+ * *size: how many bytes of this thread's stack are there for a handler of its overflow; out what it was before. Smaller
+ * than that (0 as well) only asks. The pages are committed now; the kernel raises the overflow when the stack has come
+ * down to them. ERROR_INVALID_PARAMETER: the stack is not that large, or already there.
+ */
+WINBOOL WINAPI SetThreadStackGuarantee(PULONG size)
+{
+	struct teb *teb = teb_current();
+	BYTE *base = (BYTE *)teb->deallocation_stack + PAGE_BYTES; /* the lowest page is never used */
+	SIZE_T bytes = (*size + PAGE_BYTES - 1) & ~(PAGE_BYTES - 1);
+	void *at = base;
+
+	if (bytes > teb->guaranteed_stack_bytes) {
+		/* Between it and what is used there is one page at least, the guard. */
+		if (base + bytes + PAGE_BYTES > teb->stack_limit) {
+			SetLastError(ERROR_INVALID_PARAMETER);
+			return FALSE;
+		}
+		if (!status_result(NtAllocateVirtualMemory(BACKSTORE_CURRENT_PROCESS, &at, 0, &bytes, MEM_COMMIT,
+							   PAGE_READWRITE)))
+			return FALSE;
+		*size = teb->guaranteed_stack_bytes;
+		teb->guaranteed_stack_bytes = (ULONG)bytes;
+	} else {
+		*size = teb->guaranteed_stack_bytes;
+	}
+	return TRUE;
+}

@@ -175,9 +175,11 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 /* One more reference to a loaded module, or loads it with its imports; not initialised yet. Under the loader lock. */
 NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out)
 {
-	struct loader_module *module = module_find_name(name);
+	struct loader_module *module;
 	NTSTATUS status;
 
+	name = module_name_resolve(name);
+	module = module_find_name(name);
 	if (module) {
 		if (module->load_count != MODULE_PINNED)
 			module->load_count++;
@@ -267,7 +269,7 @@ NTSTATUS NTAPI LdrGetDllHandle(const WCHAR *search_path, ULONG *characteristics,
 	if (!NT_SUCCESS(status))
 		return status;
 	RtlEnterCriticalSection(&loader_lock);
-	module = module_find_name(&full);
+	module = module_find_name(module_name_resolve(&full));
 	if (module)
 		*base = module->base;
 	RtlLeaveCriticalSection(&loader_lock);

@@ -60,6 +60,9 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out);
 void module_forget(struct loader_module *module);
 void module_name_to_narrow(const UNICODE_STRING *name, char *out, ULONG size);
 
+/* module_alias.c */
+const UNICODE_STRING *module_name_resolve(const UNICODE_STRING *name);
+
 /* export.c */
 NTSTATUS export_find(struct loader_module *module, const char *name, ULONG ordinal, void **address);
 

@@ -3,7 +3,8 @@
 
 static const char usage[] =
 	"usage: cat [FILE]...\n"
-	"Writes the files one after the other; without a FILE (or for -) what is typed, to Ctrl-D.\n";
+	"Writes the files one after the other; without a FILE (or for -) what is typed,\n"
+	"to Ctrl-D.\n";
 
 static int copy(HANDLE from, const char *name)
 {

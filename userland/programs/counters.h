@@ -22,6 +22,17 @@ static inline uint64_t memory_available(const struct bs_memory *m)
 	return m->frames_free + m->frames_zeroed + m->frames_standby;
 }
 
+/* policy: enum bs_commit_policy; the name is that of the boot option commit. */
+static inline const char *commit_policy_name(uint64_t policy)
+{
+	static const char *const names[] = {
+		[BS_COMMIT_STRICT] = "strict",
+		[BS_COMMIT_OVERCOMMIT] = "overcommit",
+		[BS_COMMIT_LAZY_WRITECOPY] = "lazy-writecopy",
+	};
+	return policy < sizeof(names) / sizeof(names[0]) ? names[policy] : "unknown policy";
+}
+
 /* Whether a boot option, as it is in force, has this value. */
 static inline bool option_is(const char *name, const char *value)
 {

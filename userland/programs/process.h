@@ -1,4 +1,4 @@
-/* Finding a process by its number or by the name of its image. */
+/* Finding a process by its number or by the name of its image, and what it has mapped. */
 #ifndef PROCESS_H
 #define PROCESS_H
 
@@ -50,6 +50,26 @@ static inline HANDLE process_open(const char *program, const char *text, DWORD a
 			tool_fail(program, text, GetLastError());
 	}
 	return process;
+}
+
+/* The base name of the file that an address is a view of; false if there is none. */
+static inline bool process_file_name(HANDLE process, uint64_t address, char *name, size_t size)
+{
+	static union {
+		UNICODE_STRING string;
+		char bytes[2048];
+	} file;
+	const ULONG mapped_file_name = 2; /* MemoryMappedFilenameInformation */
+	if (NtQueryVirtualMemory(process, (void *)address, mapped_file_name, &file, sizeof(file), NULL) != 0 ||
+	    file.string.Length == 0)
+		return false;
+	int units = file.string.Length / (int)sizeof(WCHAR), start = units;
+	while (start > 0 && file.string.Buffer[start - 1] != '\\')
+		start--;
+	int length = WideCharToMultiByte(CP_UTF8, 0, file.string.Buffer + start, units - start, name, (int)size - 1,
+					 NULL, NULL);
+	name[length > 0 ? length : 0] = 0;
+	return length > 0;
 }
 
 #endif

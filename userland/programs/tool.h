@@ -37,10 +37,15 @@ static const struct tool_text tool_errors[] = {
 	{ ERROR_MOD_NOT_FOUND, "ERROR_MOD_NOT_FOUND", "a DLL that it needs is missing", NULL },
 	{ ERROR_PROC_NOT_FOUND, "ERROR_PROC_NOT_FOUND", "a DLL has no such function", NULL },
 	{ ERROR_DIRECTORY, "ERROR_DIRECTORY", "not a directory", NULL },
+	{ ERROR_NO_MORE_ITEMS, "ERROR_NO_MORE_ITEMS", "that was the last one", NULL },
 	{ ERROR_BAD_EXE_FORMAT, "ERROR_BAD_EXE_FORMAT", "not a program for this machine, or damaged", NULL },
+	{ ERROR_CALL_NOT_IMPLEMENTED, "ERROR_CALL_NOT_IMPLEMENTED", "this kernel can't do that", NULL },
 	{ ERROR_INVALID_ADDRESS, "ERROR_INVALID_ADDRESS", "the address is not free", NULL },
+	{ ERROR_PRIVILEGE_NOT_HELD, "ERROR_PRIVILEGE_NOT_HELD", "a privilege is missing", NULL },
 	{ ERROR_NO_SYSTEM_RESOURCES, "ERROR_NO_SYSTEM_RESOURCES", "the kernel has no memory for it",
 	  "memstat shows who holds it" },
+	{ ERROR_WORKING_SET_QUOTA, "ERROR_WORKING_SET_QUOTA", "the working set's quota does not allow it", NULL },
+	{ ERROR_NOT_ENOUGH_QUOTA, "ERROR_NOT_ENOUGH_QUOTA", "a quota does not allow it", NULL },
 	{ ERROR_COMMITMENT_LIMIT, "ERROR_COMMITMENT_LIMIT", "the commit limit is reached",
 	  "memstat shows who holds the charge; a larger paging file raises the limit" },
 };
@@ -170,6 +175,14 @@ static inline bool tool_parse_number(const char *text, uint64_t *out)
 	return *end == 0;
 }
 
+/* With or without 0x. */
+static inline bool tool_parse_hexadecimal(const char *text, uint64_t *out)
+{
+	char *end;
+	*out = strtoull(text, &end, 16);
+	return *end == 0 && end != text && *text != '-' && *text != '+';
+}
+
 /* "PROGRAM: what: the meaning of the error (its name and number); what to do". Returns TOOL_FAILED. */
 static inline int tool_fail(const char *program, const char *what, unsigned long error)
 {
@@ -208,7 +221,7 @@ static inline int tool_usage(const char *usage, const char *program, const char 
 	return TOOL_USAGE;
 }
 
-/* PAGE_* as "rw-", "r-x", "rwc" (write-copy), with "+g" for a guard page. */
+/* PAGE_* as "rw-", "r-x", "rc-" (write-copy), with "+g" for a guard page, "+n" not cached, "+w" write-combined. */
 static inline const char *tool_protection(uint32_t protect)
 {
 	static const struct {
@@ -222,10 +235,38 @@ static inline const char *tool_protection(uint32_t protect)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i].value == (protect & 0xff)) {
 			char *text = tool_buffer();
-			sprintf(text, "%s%s", names[i].text, protect & PAGE_GUARD ? "+g" : "");
+			sprintf(text, "%s%s", names[i].text,
+				protect & PAGE_GUARD		? "+g"
+				: protect & PAGE_NOCACHE	? "+n"
+				: protect & PAGE_WRITECOMBINE ? "+w"
+							      : "");
 			return text;
 		}
 	return "";
+}
+
+#define TOOL_COLUMNS 80 /* of the terminal; nobody tells its size */
+
+/* Writes text in lines of the terminal; the first begins with first, the others with rest (both of the same length). */
+static inline void tool_wrap(const char *first, const char *rest, const char *text)
+{
+	const char *indent = first;
+	size_t room = TOOL_COLUMNS - 1 - strlen(first);
+	while (*text) {
+		size_t length = strlen(text);
+		if (length > room) {
+			length = room;
+			while (length > 0 && text[length] != ' ')
+				length--;
+			if (length == 0)
+				length = room;
+		}
+		printf("%s%.*s\n", indent, (int)length, text);
+		text += length;
+		while (*text == ' ')
+			text++;
+		indent = rest;
+	}
 }
 
 /* Whether the program was asked for its usage: its only argument is -h, --help or /?. */

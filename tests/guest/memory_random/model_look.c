@@ -271,7 +271,7 @@ static void backing(struct worker *w, struct arena *a, unsigned int first, unsig
 				b->backing);
 		else if (b->backing > BS_PAGING_FILE)
 			failure(w, "page %u: backing %u for memory without a file", first + i, b->backing);
-		else if (0 && !(b->flags & BS_LOCKED) != !p->locked)
+		else if (!(b->flags & BS_LOCKED) != !p->locked)
 			failure(w, "page %u: flags 0x%x; locked should be %d", first + i, b->flags, p->locked);
 		else if (b->flags & BS_VALID && !(b->flags & BS_RESIDENT))
 			failure(w, "page %u: flags 0x%x: valid, but not resident", first + i, b->flags);

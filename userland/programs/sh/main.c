@@ -3,7 +3,7 @@
 #include "tool.h"
 
 static const char usage[] = "usage: sh [-c COMMANDS... | FILE]\n"
-			    "Runs COMMANDS, the lines of FILE, or what is typed. help lists the built-in commands.\n"
+			    "Runs COMMANDS, the lines of FILE, or what is typed. help lists what is built in.\n"
 			    "Exit code: that of the last command.\n";
 
 struct shell shell;

@@ -1,33 +1,27 @@
 /* Where ranges are backed, asked with BsQueryBacking; and filling and checking them. */
 #include "tour.h"
 
-#define CHUNK 128 /* pages asked for at a time */
+static void look_count(void *argument, uint64_t address, const struct bs_page *p)
+{
+	struct look *l = argument;
+	if (p->backing < BACKINGS)
+		l->pages[p->backing]++;
+	l->resident += (p->flags & BS_RESIDENT) != 0;
+	l->locked += (p->flags & BS_LOCKED) != 0;
+	if (p->backing != BS_PAGING_FILE)
+		return;
+	if (!l->first_address) {
+		l->first_address = address;
+		l->first_page = *p;
+	}
+	l->paged_out += !(p->flags & BS_RESIDENT);
+}
 
 struct look look_at(const void *base, uint64_t pages)
 {
-	static struct bs_page found[CHUNK];
 	struct look l = { .all = pages };
-	for (uint64_t done = 0; done < pages; done += CHUNK) {
-		uint64_t count = pages - done < CHUNK ? pages - done : CHUNK;
-		char *at = (char *)base + done * PAGE_BYTES;
-		long status = BsQueryBacking(GetCurrentProcess(), at, count, found);
-		if (status != 0)
-			give_up("BsQueryBacking", (DWORD)status);
-		for (uint64_t i = 0; i < count; i++) {
-			const struct bs_page *p = &found[i];
-			if (p->backing <= BS_DATA_FILE)
-				l.pages[p->backing]++;
-			l.resident += (p->flags & BS_RESIDENT) != 0;
-			if (p->backing != BS_PAGING_FILE)
-				continue;
-			if (!l.first_address) {
-				l.first_address = (uint64_t)at + i * PAGE_BYTES;
-				l.first_file = p->file;
-				l.first_slot = p->offset;
-			}
-			l.paged_out += !(p->flags & BS_RESIDENT);
-		}
-	}
+	if (!backing_walk(GetCurrentProcess(), (uintptr_t)base, pages, look_count, &l))
+		give_up("BsQueryBacking", ERROR_INVALID_PARAMETER);
 	return l;
 }
 
@@ -35,16 +29,11 @@ const char *look_text(const struct look *l)
 {
 	static char texts[4][192];
 	static unsigned int next;
-	static const char *const backings[] = {
-		[BS_NOTHING] = "not committed",	  [BS_ZERO] = "zero on demand",
-		[BS_MEMORY] = "in memory alone",  [BS_PAGING_FILE] = "in a paging file",
-		[BS_IMAGE] = "in the image file", [BS_DATA_FILE] = "in a data file",
-	};
 	char *text = texts[next++ % 4], *to = text;
 	*to = 0;
-	for (int i = 0; i <= BS_DATA_FILE; i++)
+	for (unsigned int i = 0; i < BACKINGS; i++)
 		if (l->pages[i])
-			to += sprintf(to, "%s%s %s", to > text ? ", " : "", tool_number(l->pages[i]), backings[i]);
+			to += sprintf(to, "%s%s %s", to > text ? ", " : "", tool_number(l->pages[i]), backing_name(i));
 	if (l->pages[BS_PAGING_FILE])
 		sprintf(to, " (%s of those not in memory)", tool_number(l->paged_out));
 	return text;

@@ -7,11 +7,13 @@
 #define SECTION_PAGES_MAX 2048ull
 #define SECONDS_MAX 60.0 /* for filling memory; a machine with more of it is not forced */
 #define SAMPLE_PAGES 512ull
+#define LOCKED_PAGES 16ull
 #define WRITER_CLUSTER 64ull /* pages that the writer may be busy with: others' pages may still come in */
 
 struct pressure {
 	HANDLE handle;
 	char *section, *block;
+	char *locked;             /* by VirtualLock */
 	uint64_t section_pages, block_pages;
 	uint64_t available;       /* frames, just before the block is filled */
 	struct bs_memory before, height;
@@ -37,6 +39,24 @@ static void section_make(struct pressure *p)
 	    "at once.",
 	    tool_number(p->section_pages), tool_pages(memory_now().commit_charge), tool_pages(p->before.commit_limit),
 	    tool_pages(memory_available(&p->before)));
+}
+
+static void locked_make(struct pressure *p)
+{
+	p->locked = VirtualAlloc(NULL, LOCKED_PAGES * PAGE_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	if (!p->locked || !VirtualLock(p->locked, LOCKED_PAGES * PAGE_BYTES))
+		give_up("VirtualLock", GetLastError());
+	for (uint64_t page = 0; page < LOCKED_PAGES; page++)
+		pattern_fill(p->locked, page, OWNER_BLOCK);
+	say("%s pages of private memory are locked (VirtualLock).", tool_number(LOCKED_PAGES));
+}
+
+static void locked_judge(struct pressure *p)
+{
+	struct look l = look_at(p->locked, LOCKED_PAGES);
+	statement(l.locked == LOCKED_PAGES && l.pages[BS_MEMORY] == LOCKED_PAGES,
+		  "The locked pages have stayed where they were: %s.", look_text(&l));
+	VirtualFree(p->locked, 0, MEM_RELEASE);
 }
 
 /* tour's pages leave its working set, as if it had slept for a long time: they are then the first to be taken. */
@@ -133,10 +153,12 @@ static void judge_paged_out(struct pressure *p)
 		statement_skipped("The commit limit allows only %s pages more than memory has: too few to say whose "
 				  "pages must go.",
 				  tool_number(p->block_pages > p->available ? p->block_pages - p->available : 0));
-	if (section.first_address)
-		say("For example, the page at 0x%llx is in paging file %u, slot %llu.",
-		    (unsigned long long)section.first_address, section.first_file,
-		    (unsigned long long)section.first_slot);
+	if (section.first_address) {
+		struct backing_text t;
+		backing_explain(&section.first_page, &t);
+		say("For example, the page at 0x%llx is %s: %s.", (unsigned long long)section.first_address, t.place,
+		    t.why);
+	}
 	if (requests)
 		say("The %s pages were written in %s requests, %.1f pages each.", tool_number(written),
 		    tool_number(requests), (double)written / (double)requests);
@@ -202,6 +224,7 @@ void step_pressure(void)
 	say_title("Step 3. Memory runs short");
 	section_make(&p);
 	image_prepare();
+	locked_make(&p);
 	trim(&p);
 	block_make(&p);
 	if (block_fill(&p)) {
@@ -209,10 +232,12 @@ void step_pressure(void)
 			judge_paged_out(&p);
 		else
 			judge_stayed(&p);
+		locked_judge(&p);
 		read_back_section(&p);
 		image_look(&p.before);
 		give_back(&p);
 	} else {
+		VirtualFree(p.locked, 0, MEM_RELEASE);
 		VirtualFree(p.block, 0, MEM_RELEASE);
 		UnmapViewOfFile(p.section);
 		CloseHandle(p.handle);

@@ -2,38 +2,14 @@
 #include "tour.h"
 #include <stdarg.h>
 
-#define COLUMNS 100
-
 struct tour tour;
-
-/* Writes text in lines; the first begins with first, the others with rest (both of the same length). */
-static void write_wrapped(const char *first, const char *rest, const char *text)
-{
-	const char *indent = first;
-	size_t room = COLUMNS - strlen(first);
-	while (*text) {
-		size_t length = strlen(text);
-		if (length > room) {
-			length = room;
-			while (length > 0 && text[length] != ' ')
-				length--;
-			if (length == 0)
-				length = room;
-		}
-		printf("%s%.*s\n", indent, (int)length, text);
-		text += length;
-		while (*text == ' ')
-			text++;
-		indent = rest;
-	}
-	fflush(stdout);
-}
 
 static void write_format(const char *first, const char *rest, const char *format, va_list args)
 {
 	static char text[2048];
 	vsnprintf(text, sizeof(text), format, args);
-	write_wrapped(first, rest, text);
+	tool_wrap(first, rest, text);
+	fflush(stdout);
 }
 
 #define WRITE_FORMAT(first, rest)                                                                                      \

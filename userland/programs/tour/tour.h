@@ -6,7 +6,7 @@
 #ifndef TOUR_H
 #define TOUR_H
 
-#include "counters.h"
+#include "backing.h"
 #include "pattern.h"
 #include "tool.h"
 
@@ -20,6 +20,7 @@
 struct tour {
 	unsigned int statements, held;
 	bool paging_file;  /* there is one */
+	enum bs_commit_policy policy;
 	bool overcommit;   /* the commit limit refuses nothing */
 	double page_seconds; /* what writing a new page takes here, measured in step 3; 0: not yet */
 };
@@ -40,13 +41,13 @@ double seconds_now(void);
 
 /* look.c */
 struct look {
-	uint64_t pages[BS_DATA_FILE + 1]; /* by enum bs_backing */
+	uint64_t pages[BACKINGS];         /* by enum bs_backing */
 	uint64_t resident;                /* in memory */
 	uint64_t paged_out;               /* in a paging file and not in memory */
 	uint64_t all;
+	uint64_t locked;
 	uint64_t first_address;           /* of the first page that is in a paging file, if any: */
-	unsigned int first_file;
-	uint64_t first_slot;
+	struct bs_page first_page;
 };
 struct look look_at(const void *base, uint64_t pages);
 /* "1,000 in memory alone, 24 in a paging file" */
@@ -64,6 +65,8 @@ void step_private(void);
 void step_pressure(void);               /* steps 3 and 4 */
 void step_limit(void);
 void step_no_paging_file(void);
+void step_clone(void);
+void step_window(void);
 
 /* image.c: step 4, which step 3 calls before the pressure and at its height. */
 void image_prepare(void);

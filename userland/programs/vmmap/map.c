@@ -5,53 +5,54 @@
  */
 #include "vmmap.h"
 
-#define BACKING_CHUNK 256         /* pages asked for at a time */
 #define TEB_ALLOCATION_MAX 0x40000 /* bytes; what is larger is not looked at */
 
 const char *range_kind_text(enum range_kind kind)
 {
 	static const char *const texts[] = {
-		[RANGE_PRIVATE] = "private", [RANGE_HEAP] = "heap", [RANGE_STACK] = "stack",
-		[RANGE_TEB] = "TEB/PEB", [RANGE_MAPPED] = "mapped", [RANGE_IMAGE] = "image",
+		[RANGE_IMAGE] = "image",	[RANGE_MAPPED] = "mapped", [RANGE_SECTION] = "section",
+		[RANGE_HEAP] = "heap",		[RANGE_STACK] = "stack",   [RANGE_TEB] = "TEB/PEB",
+		[RANGE_PHYSICAL] = "AWE",	[RANGE_LARGE] = "large",   [RANGE_PRIVATE] = "private",
+		[RANGE_FREE] = "free",
 	};
 	return texts[kind];
 }
 
-bool backing_count(HANDLE process, uint64_t base, uint64_t size, struct backing_counts *counts)
+void range_counts_add(struct range_counts *to, const struct range_counts *from)
 {
-	static struct bs_page pages[BACKING_CHUNK];
-	for (uint64_t done = 0; done < size / PAGE_BYTES; done += BACKING_CHUNK) {
-		uint64_t count = size / PAGE_BYTES - done;
-		if (count > BACKING_CHUNK)
-			count = BACKING_CHUNK;
-		if (BsQueryBacking(process, (void *)(base + done * PAGE_BYTES), count, pages) != 0)
-			return false;
-		for (uint64_t i = 0; i < count; i++) {
-			if (pages[i].backing <= BS_DATA_FILE)
-				counts->pages[pages[i].backing]++;
-			counts->resident += (pages[i].flags & BS_RESIDENT) != 0;
-		}
-	}
-	return true;
+	/* Nothing but counters. */
+	for (size_t i = 0; i < sizeof(*to) / sizeof(uint64_t); i++)
+		((uint64_t *)to)[i] += ((const uint64_t *)from)[i];
 }
 
-bool map_file_name(HANDLE process, uint64_t address, char *name, size_t size)
+struct page_counter {
+	struct range *range;
+	bool copy_charged; /* write-copy pages are charged for when they are mapped, not when they are copied */
+};
+
+static void page_count(void *argument, uint64_t address, const struct bs_page *p)
 {
-	static union {
-		UNICODE_STRING string;
-		char bytes[2048];
-	} file;
-	const ULONG mapped_file_name = 2; /* MemoryMappedFilenameInformation */
-	if (NtQueryVirtualMemory(process, (void *)address, mapped_file_name, &file, sizeof(file), NULL) != 0 ||
-	    file.string.Length == 0)
-		return false;
-	int units = file.string.Length / (int)sizeof(WCHAR), start = units;
-	while (start > 0 && file.string.Buffer[start - 1] != '\\')
-		start--;
-	int length = WideCharToMultiByte(CP_UTF8, 0, file.string.Buffer + start, units - start, name, (int)size - 1,
-					 NULL, NULL);
-	name[length > 0 ? length : 0] = 0;
-	return length > 0;
+	const struct page_counter *counter = argument;
+	struct range_counts *c = &counter->range->counts;
+	bool shared = p->flags & BS_SHARED;
+	(void)address;
+	if (p->backing < BACKINGS)
+		c->backing[p->backing]++;
+	if (p->backing == BS_NOTHING)
+		return;
+	c->committed++;
+	c->charged += !shared || (p->flags & BS_WRITE_COPY && counter->copy_charged);
+	c->locked += (p->flags & BS_LOCKED) != 0;
+	if (p->flags & BS_VALID) {
+		c->working_set++;
+		c->set_private += !shared;
+		c->set_shareable += shared;
+		c->set_shared += shared && p->shares > 1;
+	}
+	if (counter->range->kind == RANGE_PRIVATE && p->why == BS_WHY_PHYSICAL)
+		counter->range->kind = RANGE_PHYSICAL;
+	if (counter->range->kind == RANGE_PRIVATE && p->flags & BS_LARGE)
+		counter->range->kind = RANGE_LARGE;
 }
 
 static bool process_read(HANDLE process, uint64_t address, void *to, size_t size)
@@ -110,6 +111,19 @@ static void mark_special(HANDLE process, struct map *map)
 		map_mark(map, (uint64_t)peb.process_heap, (uint64_t)peb.process_heap + 1, RANGE_HEAP);
 }
 
+static enum range_kind range_kind(HANDLE process, const MEMORY_BASIC_INFORMATION *info)
+{
+	char name[MAX_PATH];
+	if (info->State == MEM_FREE)
+		return RANGE_FREE;
+	if (info->Type == MEM_IMAGE)
+		return RANGE_IMAGE;
+	if (info->Type == MEM_MAPPED)
+		return process_file_name(process, (uint64_t)info->BaseAddress, name, sizeof(name)) ? RANGE_MAPPED
+											       : RANGE_SECTION;
+	return RANGE_PRIVATE;
+}
+
 bool map_read(HANDLE process, struct map *map)
 {
 	size_t room = 0;
@@ -119,8 +133,6 @@ bool map_read(HANDLE process, struct map *map)
 	map->count = 0;
 	while (VirtualQueryEx(process, (void *)address, &info, sizeof(info)) == sizeof(info)) {
 		address = (uint64_t)info.BaseAddress + info.RegionSize;
-		if (info.State == MEM_FREE)
-			continue;
 		if (map->count == room) {
 			room = room ? room * 2 : 256;
 			struct range *more = realloc(map->ranges, room * sizeof(more[0]));
@@ -136,19 +148,19 @@ bool map_read(HANDLE process, struct map *map)
 			.allocation = (uint64_t)info.AllocationBase,
 			.state = info.State,
 			.protect = info.State == MEM_COMMIT ? info.Protect : 0,
-			.kind = info.Type == MEM_IMAGE	  ? RANGE_IMAGE
-				: info.Type == MEM_MAPPED ? RANGE_MAPPED
-							  : RANGE_PRIVATE,
+			.kind = range_kind(process, &info),
 		};
 	}
 	if (map->count == 0)
 		return false;
 	mark_special(process, map);
+	struct page_counter counter = { .copy_charged = memory_now().commit_policy != BS_COMMIT_LAZY_WRITECOPY };
 	for (size_t i = 0; i < map->count; i++) {
-		struct range *r = &map->ranges[i];
+		counter.range = &map->ranges[i];
 		/* Reserved ranges can be of terabytes, and nothing backs them. */
-		if (r->state == MEM_COMMIT)
-			backing_count(process, r->base, r->size, &r->counts);
+		if (counter.range->state == MEM_COMMIT)
+			backing_walk(process, counter.range->base, counter.range->size / PAGE_BYTES, page_count,
+				     &counter);
 	}
 	return true;
 }

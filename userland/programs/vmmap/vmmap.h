@@ -1,23 +1,32 @@
-/* vmmap: the ranges of a process's address space, and what each of them is. */
+/* vmmap: the ranges of a process's address space, and what each of them is. map.c reads, main.c shows. */
 #ifndef VMMAP_H
 #define VMMAP_H
 
+#include "backing.h"
 #include "peb.h"
 #include "process.h"
 
-enum range_kind { RANGE_PRIVATE, RANGE_HEAP, RANGE_STACK, RANGE_TEB, RANGE_MAPPED, RANGE_IMAGE, RANGE_KINDS };
+enum range_kind {
+	RANGE_IMAGE, RANGE_MAPPED, RANGE_SECTION, RANGE_HEAP, RANGE_STACK, RANGE_TEB, RANGE_PHYSICAL, RANGE_LARGE,
+	RANGE_PRIVATE, RANGE_FREE, RANGE_KINDS,
+};
 
-/* Pages of a range by where they are backed; the index of counts is enum bs_backing. */
-struct backing_counts {
-	uint64_t pages[BS_DATA_FILE + 1];
-	uint64_t resident; /* in memory, whatever else backs them */
+/* Pages of a range. */
+struct range_counts {
+	uint64_t backing[BACKINGS]; /* by enum bs_backing; all but BS_NOTHING are committed */
+	uint64_t committed;
+	uint64_t charged;           /* count against the commit limit for this process alone: private or write-copy */
+	uint64_t working_set;       /* in the process's page table = set_private + set_shareable */
+	uint64_t set_private, set_shareable;
+	uint64_t set_shared;        /* those shareable ones that other page tables have too */
+	uint64_t locked;
 };
 
 struct range {
 	uint64_t base, size, allocation; /* bytes */
 	uint32_t state, protect;
 	enum range_kind kind;
-	struct backing_counts counts;
+	struct range_counts counts;
 };
 
 struct map {
@@ -26,17 +35,12 @@ struct map {
 };
 
 const char *range_kind_text(enum range_kind kind);
+void range_counts_add(struct range_counts *to, const struct range_counts *from);
 
 /*
- * Reads the whole map of a process: all ranges that are not free, in order. Needs PROCESS_QUERY_INFORMATION and
+ * Reads the whole map of a process: all ranges, free ones too, in order. Needs PROCESS_QUERY_INFORMATION and
  * PROCESS_VM_READ. False: GetLastError says why.
  */
 bool map_read(HANDLE process, struct map *map);
-
-/* The base name of the file behind an address; false if there is none. */
-bool map_file_name(HANDLE process, uint64_t address, char *name, size_t size);
-
-/* Adds the backing of the pages of [base, base + size) to counts. */
-bool backing_count(HANDLE process, uint64_t base, uint64_t size, struct backing_counts *counts);
 
 #endif

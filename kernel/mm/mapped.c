@@ -1,0 +1,131 @@
+/* What is mapped at an address: the file's name, the image, whether it is the same as elsewhere; flushing it. */
+#include "io/file.h"
+#include "image/pe.h"
+#include "lib/string.h"
+#include "mm/vspace.h"
+
+u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size)
+{
+	u32 status = STATUS_INVALID_ADDRESS;
+	struct view *w;
+
+	mutex_lock(&v->lock);
+	w = address < USER_HIGH ? view_find(v, address) : NULL;
+	if (w && w->section && w->section->file) {
+		ksnprintf(path, size, "\\??\\C:%s", w->section->file->path);
+		status = STATUS_SUCCESS;
+	} else if (w && w->section) {
+		status = STATUS_FILE_INVALID;
+	}
+	mutex_unlock(&v->lock);
+	return status;
+}
+
+u32 vspace_query_image(struct vspace *v, u64 address, struct nt_memory_image_information *out)
+{
+	u32 status = STATUS_SUCCESS;
+	struct view *w;
+
+	memset(out, 0, sizeof(*out));
+	if (address >= USER_HIGH)
+		return STATUS_INVALID_PARAMETER;
+	mutex_lock(&v->lock);
+	w = view_find(v, address);
+	if (!w) {
+		status = STATUS_INVALID_ADDRESS;
+	} else if (w->kind == VIEW_IMAGE) {
+		out->base = w->node.start - (w->first << PAGE_SHIFT);
+		out->size = section_size(w->section);
+		if (w->node.end - w->node.start != out->size)
+			out->flags = MEMORY_IMAGE_PARTIAL;
+	}
+	mutex_unlock(&v->lock);
+	return status;
+}
+
+u64 vspace_shared_commit(struct vspace *v)
+{
+	static u64 count; /* under sections_lock */
+	struct tree_node *n;
+	u64 pages = 0;
+
+	mutex_lock(&v->lock);
+	mutex_lock(&sections_lock);
+	count++;
+	for (n = tree_first(&v->views); n; n = tree_next(n)) {
+		struct section *s = view_of(n)->section;
+
+		if (!s || s->counted == count)
+			continue;
+		s->counted = count;
+		pages += s->charge + (s->large ? large_run_pages(s->large) : 0);
+	}
+	mutex_unlock(&sections_lock);
+	mutex_unlock(&v->lock);
+	return pages << PAGE_SHIFT;
+}
+
+u32 vspace_flush(struct vspace *v, u64 *base, u64 *size)
+{
+	u64 start = ALIGN_DOWN(*base, PAGE_SIZE);
+	struct view *w;
+	u32 status;
+
+	if (*base >= USER_HIGH || *size > USER_HIGH - *base)
+		return STATUS_INVALID_PARAMETER_2;
+	mutex_lock(&v->lock);
+	w = view_find(v, start);
+	/* Images never change, and anonymous sections have no file. Views of data files do not exist: volumes are read-only. */
+	if (w && w->section && (!*size || ALIGN_UP(*base + *size, PAGE_SIZE) <= w->node.end))
+		status = STATUS_NOT_MAPPED_DATA;
+	else
+		status = STATUS_NOT_MAPPED_VIEW;
+	mutex_unlock(&v->lock);
+	return status;
+}
+
+u32 vspace_same_section(struct vspace *v, u64 first, u64 second)
+{
+	struct view *a, *b;
+	u32 status;
+
+	mutex_lock(&v->lock);
+	a = first < USER_HIGH ? view_find(v, first) : NULL;
+	b = second < USER_HIGH ? view_find(v, second) : NULL;
+	if (!a || !b)
+		status = STATUS_INVALID_ADDRESS;
+	else if (!a->section || !b->section)
+		status = STATUS_CONFLICTING_ADDRESSES;
+	else if (a->section == b->section)
+		status = STATUS_SUCCESS;
+	else
+		status = STATUS_NOT_SAME_DEVICE;
+	mutex_unlock(&v->lock);
+	return status;
+}
+
+void vspace_describe(struct vspace *v, u64 address, char *text, size_t size)
+{
+	struct nt_memory_basic_information m;
+	struct view *w;
+
+	if (vspace_query(v, address, &m) || m.state == MEM_FREE) {
+		strlcpy(text, address < USER_HIGH ? "nothing is mapped there" : "an address of the kernel", size);
+		return;
+	}
+	mutex_lock(&v->lock);
+	w = view_find(v, address);
+	if (!w)
+		strlcpy(text, "nothing is mapped there", size);
+	else if (w->section && w->section->file) {
+		const struct pe_image *pe = section_image(w->section);
+		const struct pe_segment *g = pe ? pe_segment_at(pe, view_index(w, address) << PAGE_SHIFT) : NULL;
+
+		ksnprintf(text, size, "C:%s%s%s+0x%llx", w->section->file->path, g && g->name[0] ? " " : "", g ? g->name : "",
+			  (unsigned long long)(address - w->node.start));
+	} else {
+		ksnprintf(text, size, "%s%s", w->section ? "a view of an anonymous section" : "private memory",
+			  m.state == MEM_RESERVE ? ", reserved but not committed" : "");
+	}
+	mutex_unlock(&v->lock);
+}
