@@ -127,6 +127,7 @@ static void map(struct worker *w, struct arena *a)
 		struct view *v = view_add(a, KIND_SECTION, start, pages, protect);
 		v->section = number;
 		v->first = (unsigned int)(offset / PAGE_SIZE);
+		v->inherited = inherit == 1;
 		s->views++;
 		given = pages * PAGE_SIZE;
 	}

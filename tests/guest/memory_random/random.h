@@ -57,7 +57,7 @@ struct view {
 	uint32_t protect;   /* as it was allocated or mapped */
 	unsigned int start, count;
 	unsigned int section, first; /* sections: which, and the section's page that start shows */
-	bool watch, replaced;
+	bool watch, replaced, inherited; /* inherited: a copy of the process has the view as well */
 };
 
 struct page {
@@ -185,6 +185,7 @@ uint32_t protect_any(struct worker *w);
 void private_operation(struct worker *w, struct arena *a);
 void section_operation(struct worker *w, struct arena *a);
 void extra_operation(struct worker *w, struct arena *a);
+void more_operation(struct worker *w, struct arena *a);
 void look_operation(struct worker *w, struct arena *a);
 void contents_operation(struct worker *w, struct arena *a);
 void bad_operation(struct worker *w, struct arena *a);

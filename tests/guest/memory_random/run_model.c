@@ -57,7 +57,7 @@ DWORD WINAPI model_thread(void *worker)
 {
 	static void (*const operations[])(struct worker *, struct arena *) = {
 		private_operation, private_operation, private_operation, section_operation, section_operation,
-		extra_operation, extra_operation, extra_operation,
+		extra_operation, extra_operation, extra_operation, more_operation,
 		contents_operation, contents_operation, contents_operation, look_operation, look_operation, bad_operation,
 	};
 	struct worker *w = worker;
@@ -69,6 +69,8 @@ DWORD WINAPI model_thread(void *worker)
 	for (w->operation = 0; w->operation < w->operations && !w->failed && !stop; w->operation++) {
 		struct arena *a = &w->arenas[one_in(&w->chance, 4)];
 		PICK(&w->chance, operations)(w, a);
+		if (one_in(&w->chance, 250))
+			clone_operation(w, &w->arenas[0]);
 		if (w->operation % 256 == 255) {
 			arena_verify(w, &w->arenas[0]);
 			arena_verify(w, &w->arenas[1]);
