@@ -47,6 +47,7 @@ static bool physical_pages; /* v.pages are this process's */
 
 static void targets_make(void)
 {
+	LARGE_INTEGER section_size = { .QuadPart = 65536 };
 	memset(&v, 0, sizeof(v));
 	target = VirtualAlloc(NULL, TARGET_PAGES * PAGE_BYTES, MEM_RESERVE, PAGE_READWRITE);
 	VirtualAlloc(target, TARGET_PAGES / 2 * PAGE_BYTES, MEM_COMMIT, PAGE_READWRITE);
@@ -54,7 +55,7 @@ static void targets_make(void)
 		pattern_fill(target, page, 1);
 	watched = VirtualAlloc(NULL, 4 * PAGE_BYTES, MEM_RESERVE | MEM_COMMIT | MEM_WRITE_WATCH, PAGE_READWRITE);
 	window = VirtualAlloc(NULL, 4 * PAGE_BYTES, MEM_RESERVE | MEM_PHYSICAL, PAGE_READWRITE);
-	section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 65536, "bad_arguments");
+	NtCreateSection(&section, SECTION_ALL_ACCESS, NULL, &section_size, PAGE_READWRITE, SEC_COMMIT, NULL);
 	view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
 }
 
