@@ -16,6 +16,12 @@ struct options options = {
 	.aslr = true,
 };
 
+const char *const commit_policy_names[COMMIT_POLICIES] = {
+	[COMMIT_STRICT] = "strict",
+	[COMMIT_OVERCOMMIT] = "overcommit",
+	[COMMIT_LAZY_WRITECOPY] = "lazy-writecopy",
+};
+
 struct option {
 	const char *name, *allowed;
 	bool (*parse)(const char *value);
@@ -47,8 +53,12 @@ static bool swap_parse(const char *value)
 
 static bool commit_parse(const char *value)
 {
-	options.commit = strcmp(value, "overcommit") ? COMMIT_STRICT : COMMIT_OVERCOMMIT;
-	return !strcmp(value, "strict") || !strcmp(value, "overcommit");
+	for (u32 i = 0; i < COMMIT_POLICIES; i++)
+		if (!strcmp(value, commit_policy_names[i])) {
+			options.commit = (enum commit_policy)i;
+			return true;
+		}
+	return false;
 }
 
 static bool run_parse(const char *value)
@@ -86,7 +96,7 @@ static bool log_parse(const char *value)
 static const struct option table[] = {
 	{ "mem", "a size: 64M, 2G (0: all memory)", mem_parse },
 	{ "swap", "auto, none, ramdisk:SIZE, or a disk's name or serial number of up to 31 letters", swap_parse },
-	{ "commit", "strict, overcommit", commit_parse },
+	{ "commit", "strict, lazy-writecopy, overcommit", commit_parse },
 	{ "run", "a program and its arguments, of up to 1023 letters together", run_parse },
 	{ "check", "off, call, exit", check_parse },
 	{ "aslr", "on, off", aslr_parse },

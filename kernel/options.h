@@ -4,13 +4,14 @@
 
 #include "lib/types.h"
 
-enum commit_policy { COMMIT_STRICT, COMMIT_OVERCOMMIT };
+enum commit_policy { COMMIT_STRICT, COMMIT_OVERCOMMIT, COMMIT_LAZY_WRITECOPY, COMMIT_POLICIES };
+extern const char *const commit_policy_names[COMMIT_POLICIES];
 
 struct options {
 	u64 memory_limit;      /* mem=SIZE: cap on usable memory in bytes; 0 = all */
 	char swap[32];         /* swap=auto|none|ramdisk:SIZE|NAME (a disk's name or serial; auto: "swap", if any) */
 	u64 swap_ramdisk_size; /* bytes, when swap=ramdisk:SIZE */
-	enum commit_policy commit; /* commit=strict|overcommit */
+	enum commit_policy commit; /* commit=strict|lazy-writecopy|overcommit */
 	char run[1024];        /* run="PROGRAM ARGUMENTS": first program; the default is sh */
 	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */
 	bool check_exit;       /* check=exit: the same, and mm_check at every process exit */

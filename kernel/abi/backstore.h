@@ -104,8 +104,8 @@ struct bs_frame {
 /*
  * BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]): a copy of the calling process, with one
  * thread that goes on where the caller is and gets STATUS_PROCESS_CLONED (the caller: STATUS_SUCCESS). ids: process and
- * thread. Memory is copied when one of them writes; views mapped with ViewUnmap, and physical and large pages, are not
- * there in the clone. Behind RtlCloneUserProcess. STATUS_COMMITMENT_LIMIT, STATUS_INSUFFICIENT_RESOURCES.
+ * thread. Memory is copied when one of them writes; views mapped with ViewUnmap, and physical pages and private large
+ * ones, are not there in the clone. Behind RtlCloneUserProcess. STATUS_COMMITMENT_LIMIT, STATUS_INSUFFICIENT_RESOURCES.
  */
 #define BS_CLONE_SUSPENDED 1       /* RTL_CLONE_PROCESS_FLAGS_CREATE_SUSPENDED */
 #define BS_CLONE_INHERIT_HANDLES 2 /* RTL_CLONE_PROCESS_FLAGS_INHERIT_HANDLES */

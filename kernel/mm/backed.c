@@ -1,6 +1,6 @@
 /*
- * Where each page is backed now, and why: of an address space's pages, and of the machine's frames. The page's word says
- * where it is, its frame says what stands behind it; nothing is kept for these answers alone.
+ * Where each page is backed now, and why: of an address space's pages, and of the machine's frames. The page's word
+ * says where it is, its frame says what stands behind it; nothing is kept for these answers alone.
  */
 #include "lib/string.h"
 #include "mm/vspace.h"
@@ -112,6 +112,8 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 	out->protect = prot_to_page(state.prot);
 	if (state.prot & PROT_COPY)
 		out->flags |= BS_WRITE_COPY;
+	if (state.clone && clone_of(word)->refs > 1)
+		out->flags |= BS_CLONE | (state.prot & PROT_WRITE ? BS_WRITE_COPY : 0);
 	if (word_valid(word))
 		out->flags |= BS_VALID | (word & PTE_DIRTY ? BS_DIRTY : 0) | (word & PTE_ACCESSED ? BS_ACCESSED : 0) |
 			      (word_prot(word) & MARK_LOCKED ? BS_LOCKED : 0);
@@ -131,7 +133,7 @@ static void page_backing(struct vspace *v, struct view *w, u64 va, struct bs_pag
 	} else {
 		spin_lock(&frames_lock);
 		word = *at;
-		follow(word, out);
+		follow(word_is_clone(word) ? clone_of(word)->word : word, out);
 		spin_unlock(&frames_lock);
 		explain_private(w, word_prot(word), out);
 		if (!word_valid(word) && word_prot(word) & MARK_OFFERED)
@@ -173,6 +175,8 @@ static u8 use_of(const struct frame *f)
 {
 	if (f->state == FRAME_PHYSICAL)
 		return f->flags & FRAME_LARGE ? BS_USE_LARGE : BS_USE_PHYSICAL;
+	if (f->flags & FRAME_CLONE) /* until only one has it */
+		return f->word && ((const struct clone_page *)f->word)->refs > 1 ? BS_USE_CLONE : BS_USE_PRIVATE;
 	return f->state == FRAME_KERNEL || f->flags & FRAME_SECTION ? f->use : BS_USE_PRIVATE;
 }
 

@@ -97,6 +97,12 @@ void commit_release(enum commit_owner owner, u64 pages)
 	__atomic_sub_fetch(&commit_totals.charge, pages, __ATOMIC_RELAXED);
 }
 
+void commit_move(enum commit_owner from, enum commit_owner to, u64 pages)
+{
+	__atomic_sub_fetch(&commit_totals.by_owner[from], pages, __ATOMIC_RELAXED);
+	__atomic_add_fetch(&commit_totals.by_owner[to], pages, __ATOMIC_RELAXED);
+}
+
 void commit_limit_add(u64 pages)
 {
 	__atomic_add_fetch(&commit_totals.limit, pages, __ATOMIC_RELAXED);

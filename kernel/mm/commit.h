@@ -8,7 +8,15 @@
 
 #include "lib/types.h"
 
-enum commit_owner { COMMIT_PRIVATE, COMMIT_SECTION, COMMIT_TABLES, COMMIT_KERNEL, COMMIT_PHYSICAL, COMMIT_OWNERS };
+enum commit_owner {
+	COMMIT_PRIVATE,
+	COMMIT_SECTION,
+	COMMIT_TABLES,
+	COMMIT_KERNEL,
+	COMMIT_PHYSICAL,
+	COMMIT_CLONES, /* pages that processes share since one was cloned: under lazy-writecopy alone, once for all of them */
+	COMMIT_OWNERS,
+};
 
 struct commit_totals {
 	u64 charge, limit, peak, refused; /* pages; refused: requests */
@@ -16,6 +24,7 @@ struct commit_totals {
 	u64 fixed_limit;                  /* of page tables, kernel memory and physical pages, which can't leave memory; 0: none */
 	u64 fixed_reserved;               /* of that limit: pages that processes may lock in memory */
 	bool overcommit;                  /* nothing else is refused */
+	bool lazy_writecopy;              /* private copies are charged when they are made, not when they become possible */
 };
 extern struct commit_totals commit_totals;
 
@@ -31,6 +40,8 @@ u64 commit_charge_some(enum commit_owner owner, u64 pages);
 /* Can't be refused, and may exceed the limit: for page tables through which a page is seen that was promised already. */
 void commit_charge_always(enum commit_owner owner, u64 pages);
 void commit_release(enum commit_owner owner, u64 pages);
+/* The promise stays, and somebody else holds it. */
+void commit_move(enum commit_owner from, enum commit_owner to, u64 pages);
 /*
  * Room under the fixed limit for pages that may be locked in memory. No charge: what is locked was charged when it was
  * allocated. False, nothing reserved: memory could not hold it without paging.

@@ -22,8 +22,7 @@ static void contents_drop(u32 pfn)
 	}
 }
 
-/* The contents are wanted again, and are in this frame alone unless a slot has them. frames_lock held. */
-static void contents_keep(u32 pfn)
+void page_contents_keep(u32 pfn)
 {
 	struct frame *f = &frames[pfn];
 
@@ -92,7 +91,7 @@ static bool page_reset_undo(word_t *word)
 	spin_lock(&frames_lock);
 	intact = !(word_prot(*word) & MARK_LOST);
 	if (word_prot(*word) & MARK_RESET && (word_valid(*word) || word_kind(*word) == WORD_TRANSITION))
-		contents_keep(word_pfn(*word));
+		page_contents_keep(word_pfn(*word));
 	__atomic_and_fetch(word, ~marks, __ATOMIC_RELAXED);
 	spin_unlock(&frames_lock);
 	return intact;
@@ -229,7 +228,7 @@ static bool page_reclaim(word_t *word)
 	spin_lock(&frames_lock);
 	prot = word_prot(*word);
 	if (word_kind(*word) == WORD_TRANSITION)
-		contents_keep(word_pfn(*word));
+		page_contents_keep(word_pfn(*word));
 	*word = word_with_prot(*word, prot & ~(MARK_OFFERED | MARK_LOST));
 	spin_unlock(&frames_lock);
 	return !(prot & MARK_LOST);

@@ -7,6 +7,7 @@
  *   word: in transition . . . . . . . . . . . . . . . . . . fault_swap.c       back from standby or modified: no I/O
  *   word: in a paging file  . . . . . . . . . . . . . . . . fault_swap.c       read
  *   word: nothing or "see the prototype", in a section's view  fault_section.c the same cases, of the section's word
+ *   word: shared with a clone of the process  . . . . . . . fault_clone.c      the same cases, of the clone page's word
  *   valid, but write-copy and written . . . . . . . . . . . fault_cow.c        a private copy, or the page itself
  *
  * Locks: v->lock, then the section's, then frames_lock (mm.h). A case that needs I/O marks the page (its word says
@@ -21,26 +22,31 @@
 
 struct fault_counters fault_counters;
 
-void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty)
+void fault_map_word(struct fault *f, word_t valid)
 {
 	if (!word_valid(*f->word) && ++f->v->resident > f->v->resident_peak)
 		f->v->resident_peak = f->v->resident;
-	*f->word = word_valid_make(pfn, prot, section, dirty);
+	*f->word = valid;
+}
+
+void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty)
+{
+	fault_map_word(f, word_valid_make(pfn, prot, section, dirty));
 }
 
 /* Present, and allowed: either write-copy, or another thread was faster, or this CPU's TLB is behind. */
 static enum fault_result fault_valid(struct fault *f)
 {
-	struct section *s = f->view->section;
+	struct mutex *lock = *f->word & PTE_CLONE ? &clones_lock : &f->view->section->lock;
 	enum fault_result r;
 
 	if (!(f->access & FAULT_WRITE) || !(f->prot & PROT_COPY)) {
 		tlb_flush_local(f->va);
 		return FAULT_RESOLVED;
 	}
-	mutex_lock(&s->lock);
+	mutex_lock(lock);
 	r = fault_cow(f, word_pfn(*f->word));
-	mutex_unlock(&s->lock);
+	mutex_unlock(lock);
 	return r;
 }
 
@@ -58,7 +64,7 @@ static enum fault_result fault_classify(struct fault *f)
 	view_page_state(f->v, f->view, f->va, word, &state);
 	if (!state.committed)
 		return FAULT_ACCESS_VIOLATION;
-	f->prot = state.prot;
+	f->prot = state.clone && state.prot & PROT_WRITE ? state.prot | PROT_COPY : state.prot;
 	if (f->prot & PROT_GUARD)
 		return fault_guard(f);
 	if (!prot_allows(f->prot, f->access))
@@ -76,6 +82,8 @@ static enum fault_result fault_classify(struct fault *f)
 		return fault_transition(f);
 	case WORD_SWAP:
 		return fault_swap(f);
+	case WORD_CLONE:
+		return fault_clone(f);
 	default:
 		return fault_section(f);
 	}

@@ -42,26 +42,40 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 	return FAULT_RETRY;
 }
 
-/* A zeroed frame for the section's page, or, if it is written to write-copy, for the process alone. */
-static enum fault_result zero(struct fault *f, word_t *word, u32 *pfn)
+enum fault_result prototype_zero(struct fault *f, word_t *word, u8 flags, u32 *pfn)
 {
-	if (f->access & FAULT_WRITE && f->prot & PROT_COPY)
-		return fault_zero(f);
+	bool copy = f->access & FAULT_WRITE && f->prot & PROT_COPY;
+
 	*pfn = frame_alloc(FRAME_FOR_USER, true);
 	if (!*pfn)
 		return FAULT_WAIT_MEMORY;
 	frames[*pfn].word = word;
 	frames[*pfn].backing = word_zero(0);
-	frames[*pfn].flags = FRAME_SECTION | (f->access & FAULT_WRITE ? FRAME_DIRTY : 0);
-	frames[*pfn].use = f->view->section->backing->use;
+	frames[*pfn].flags = flags | (f->access & FAULT_WRITE && !copy ? FRAME_DIRTY : 0);
+	if (!(flags & FRAME_CLONE))
+		frames[*pfn].use = f->view->section->backing->use;
 	frames[*pfn].shares = 1;
 	frames[*pfn].state = FRAME_ACTIVE;
 	*word = word_valid_make(*pfn, 0, true, false);
 	return FAULT_RETRY; /* that is: go on and map it */
 }
 
-/* The page is in memory: one share more. FAULT_RETRY with *pfn set: map it. */
-static enum fault_result in_memory(struct fault *f, word_t *word, u32 *pfn)
+/* A zeroed frame for the section's page, or, if it is written to write-copy, for the process alone. */
+static enum fault_result zero(struct fault *f, word_t *word, u32 *pfn)
+{
+	enum fault_result r;
+
+	if (!(f->access & FAULT_WRITE && f->prot & PROT_COPY))
+		return prototype_zero(f, word, FRAME_SECTION, pfn);
+	if (!fault_copy_charge(f))
+		return FAULT_COMMIT_LIMIT;
+	r = fault_zero(f);
+	if (r != FAULT_RESOLVED)
+		fault_copy_release(f);
+	return r;
+}
+
+enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 {
 	spin_lock(&frames_lock);
 	if (word_valid(*word)) {
@@ -111,13 +125,13 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 		r = zero(f, word, &pfn);
 		break;
 	case WORD_SWAP:
-		r = swap_in_begin(f, word, MIN(511 - (index & 511), s->pages - 1 - index), true);
+		r = swap_in_begin(f, word, MIN(511 - (index & 511), s->pages - 1 - index), FRAME_SECTION);
 		break;
 	case WORD_BACKING:
 		r = read_begin(f, s, index, word);
 		break;
 	default:
-		r = s->large ? in_large(s, index, &pfn) : in_memory(f, word, &pfn);
+		r = s->large ? in_large(s, index, &pfn) : prototype_in_memory(f, word, &pfn);
 		break;
 	}
 	if (!pfn)

@@ -35,7 +35,7 @@ enum fault_result fault_swap(struct fault *f)
 	u32 after = 511 - (f->va >> PAGE_SHIFT & 511);
 	u64 in_view = (f->view->node.end - f->va) >> PAGE_SHIFT;
 
-	return swap_in_begin(f, f->word, MIN(after, in_view - 1), false);
+	return swap_in_begin(f, f->word, MIN(after, in_view - 1), 0);
 }
 
 /* The pages behind this one that stand behind it in the paging file too come with it, while memory is not short. */
@@ -45,26 +45,37 @@ static bool swap_follows(word_t first, word_t next, u32 distance)
 	       word_swap_slot(next) == word_swap_slot(first) + distance;
 }
 
-enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, bool section)
+/* Where the page of *entry is: that is said there, or by the clone page that it refers to. */
+static word_t *place_of(word_t *entry, u8 flags)
 {
-	word_t first = *word;
+	return flags & FRAME_CLONE && word_kind(*entry) == WORD_CLONE ? &clone_of(*entry)->word : entry;
+}
+
+enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags)
+{
+	word_t first = *place_of(word, flags);
 	u32 want = frames_available() > frame_counts.high ? ARRAY_SIZE(f->io_pfns) : 4, n = 0;
 
-	while (n < want && n <= words_after && swap_follows(first, word[n], n)) {
-		u32 pfn = frame_alloc(FRAME_FOR_USER, false);
+	for (; n < want && n <= words_after; n++) {
+		word_t *place = place_of(&word[n], flags);
+		u32 pfn;
 
+		/* Where clone pages are asked for, a private page's word is not one. */
+		if (!swap_follows(first, *place, n) || (flags & FRAME_CLONE && place == &word[n]))
+			break;
+		pfn = frame_alloc(FRAME_FOR_USER, false);
 		if (!pfn)
 			break;
 		spin_lock(&frames_lock);
-		frames[pfn].word = &word[n];
-		frames[pfn].backing = word[n];
-		frames[pfn].flags = FRAME_READING | (section ? FRAME_SECTION : 0);
-		if (section)
+		frames[pfn].word = place;
+		frames[pfn].backing = *place;
+		frames[pfn].flags = FRAME_READING | flags;
+		if (flags == FRAME_SECTION)
 			frames[pfn].use = f->view->section->backing->use;
 		frame_state_set(pfn, FRAME_TRANSITION);
-		word[n] = word_transition(pfn, word_prot(word[n]));
+		*place = word_transition(pfn, word_prot(*place));
 		spin_unlock(&frames_lock);
-		f->io_pfns[n++] = pfn;
+		f->io_pfns[n] = pfn;
 	}
 	if (!n)
 		return FAULT_WAIT_MEMORY;

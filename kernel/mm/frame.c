@@ -449,6 +449,7 @@ void mm_init(const struct bootinfo *b)
 	mutex_init(&vspaces_lock, "address spaces", RANK_VSPACES);
 	mutex_init(&sections_lock, "sections", RANK_SECTIONS);
 	commit_totals.overcommit = options.commit == COMMIT_OVERCOMMIT;
+	commit_totals.lazy_writecopy = options.commit == COMMIT_LAZY_WRITECOPY;
 	for (u32 i = 0; i < b->memory_count; i++)
 		if (m[i].kind == BOOT_USABLE) {
 			u64 first = MAX(m[i].base, MIB(1)) >> PAGE_SHIFT, end = (m[i].base >> PAGE_SHIFT) + m[i].pages;

@@ -24,10 +24,11 @@ enum frame_state {
 };
 
 #define FRAME_DIRTY 1     /* differs from its backing store (besides what valid entries' dirty bits say) */
-#define FRAME_SECTION 2   /* word is a section's prototype word */
+#define FRAME_SECTION 2   /* word is a prototype word: a section's, or, with FRAME_CLONE, a clone page's */
 #define FRAME_READING 4
 #define FRAME_WRITING 8
 #define FRAME_ABANDONED 16 /* its page was given up during I/O: whoever ends the I/O frees it */
+#define FRAME_CLONE 32    /* word is a clone page's (clone.c) */
 #define FRAME_LARGE 256    /* FRAME_PHYSICAL: part of a large page */
 #define FRAME_NAMED 512    /* FRAME_PHYSICAL, during one call: will be mapped by it; its entry will be replaced by it */
 #define FRAME_LEAVING 1024

@@ -139,8 +139,7 @@ static bool frame_move(u32 from, u32 to)
 	if (can) {
 		page_copy(frame_address(to), frame_address(from));
 		frame_list_remove(from);
-		*t = (struct frame){ .word = f->word, .backing = f->backing, .flags = f->flags, .use = f->use,
-				     .state = FRAME_KERNEL };
+		*t = *f;
 		*t->word = word_transition(to, word_prot(*t->word));
 		frame_list_add(to, FRAME_MODIFIED);
 		*f = (struct frame){ .state = FRAME_KERNEL };

@@ -1,4 +1,5 @@
 /* Taking pages out of page tables: entries first, then the TLB, and only then the frames. */
+#include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -30,9 +31,17 @@ void gather_page(struct gather *g, u64 va, word_t old, enum gather_what what)
 		gather_finish(g);
 }
 
+/* What the valid entry becomes when its page leaves the page table. */
+static word_t word_absent(word_t valid, u32 prot)
+{
+	if (valid & PTE_CLONE)
+		return word_clone_make(virt_to_phys(clone_of(valid)), prot);
+	return valid & PTE_SECTION ? word_make(WORD_PROTOTYPE, prot) : word_transition(word_pfn(valid), prot);
+}
+
 void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot)
 {
-	word_t absent = *word & PTE_SECTION ? word_make(WORD_PROTOTYPE, prot) : word_transition(word_pfn(*word), prot), old;
+	word_t absent = word_absent(*word, prot), old;
 
 	old = __atomic_exchange_n(word, absent, __ATOMIC_RELAXED);
 	/* Until gather_finish the frame is on no list: nobody else looks at the word. */
@@ -41,9 +50,24 @@ void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot)
 	gather_page(g, va, old, GATHER_DEACTIVATE);
 }
 
+/* The last share has gone. True: the frame is to be freed. */
+static bool page_leave(u32 pfn, enum gather_what what)
+{
+	const struct frame *f = &frames[pfn];
+
+	if (f->state == FRAME_PHYSICAL) /* of a section of large pages: stays the section's */
+		return false;
+	/* So does any section's page that nobody maps any more. A clone page's goes with its last reference. */
+	if (what == GATHER_GIVE_UP && !(f->flags & FRAME_SECTION))
+		return frame_give_up(pfn);
+	frame_deactivate(pfn);
+	return false;
+}
+
 void gather_finish(struct gather *g)
 {
-	u32 to_free[GATHER_MAX], free_count = 0;
+	struct clone_page *clones[GATHER_MAX];
+	u32 to_free[GATHER_MAX], free_count = 0, clone_count = 0;
 
 	assert(mutex_held(&g->v->lock));
 	if (g->low < g->high)
@@ -52,19 +76,22 @@ void gather_finish(struct gather *g)
 	for (u32 i = 0; i < g->count; i++) {
 		u32 pfn = g->pages[i].pfn;
 		struct frame *f = &frames[pfn];
+		struct clone_page *c = f->flags & FRAME_CLONE ? (struct clone_page *)f->word : NULL;
 
 		assert((f->state == FRAME_ACTIVE || f->state == FRAME_PHYSICAL) && f->shares);
 		if (g->pages[i].dirty)
 			f->flags |= FRAME_DIRTY;
-		if (--f->shares || f->state == FRAME_PHYSICAL) /* of a section of large pages: stays the section's */
-			continue;
-		/* A section's page that nobody maps any more stays the section's. */
-		if (g->pages[i].what == GATHER_DEACTIVATE || f->flags & FRAME_SECTION)
-			frame_deactivate(pfn);
-		else if (frame_give_up(pfn))
+		if (!--f->shares && page_leave(pfn, g->pages[i].what))
 			to_free[free_count++] = pfn;
+		if (c && g->pages[i].what == GATHER_GIVE_UP && clone_unref(c, &pfn)) {
+			clones[clone_count++] = c;
+			if (pfn)
+				to_free[free_count++] = pfn;
+		}
 	}
 	spin_unlock(&frames_lock);
+	while (clone_count)
+		kfree(clones[--clone_count]);
 	while (free_count)
 		frame_free(to_free[--free_count]);
 	if (frame_counts.state[FRAME_MODIFIED] && frames_available() < frame_counts.high)
@@ -72,9 +99,10 @@ void gather_finish(struct gather *g)
 	gather_init(g, g->v);
 }
 
-/* A private page that is not in the page table: in transition or in a paging file. */
+/* A private page that is not in the page table: in transition, in a paging file, or where its clone page says. */
 static void page_remove_absent(word_t *word)
 {
+	struct clone_page *gone = NULL;
 	u32 pfn = 0;
 	word_t w;
 
@@ -83,7 +111,10 @@ static void page_remove_absent(word_t *word)
 	*word = 0;
 	if (word_kind(w) == WORD_TRANSITION && frame_give_up(word_pfn(w)))
 		pfn = word_pfn(w);
+	else if (word_kind(w) == WORD_CLONE && clone_unref(clone_of(w), &pfn))
+		gone = clone_of(w);
 	spin_unlock(&frames_lock);
+	kfree(gone);
 	if (word_kind(w) == WORD_SWAP)
 		swap_slot_free(word_swap_file(w), word_swap_slot(w));
 	if (pfn)
@@ -101,7 +132,7 @@ u64 pages_remove(struct vspace *v, u64 start, u64 end)
 		for (u64 i = 0; i < count; i++) {
 			if (!word[i])
 				continue;
-			removed++;
+			removed += word_charged(word[i]);
 			if (word_valid(word[i]))
 				gather_page(&g, va + (i << PAGE_SHIFT), __atomic_exchange_n(&word[i], 0, __ATOMIC_RELAXED),
 					    GATHER_GIVE_UP);

@@ -75,7 +75,7 @@ u32 vspace_flush(struct vspace *v, u64 *base, u64 *size)
 		return STATUS_INVALID_PARAMETER_2;
 	mutex_lock(&v->lock);
 	w = view_find(v, start);
-	/* Images never change, and anonymous sections have no file. Views of data files do not exist: volumes are read-only. */
+	/* Images never change, anonymous sections have no file; there are no views of data files: the volume is read-only. */
 	if (w && w->section && (!*size || ALIGN_UP(*base + *size, PAGE_SIZE) <= w->node.end))
 		status = STATUS_NOT_MAPPED_DATA;
 	else

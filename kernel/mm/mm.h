@@ -45,6 +45,7 @@ enum fault_result {
 	FAULT_GUARD_PAGE,       /* STATUS_GUARD_PAGE_VIOLATION; the guard is gone now */
 	FAULT_STACK_OVERFLOW,
 	FAULT_NO_MEMORY,        /* overcommit only: this process is the victim */
+	FAULT_COMMIT_LIMIT,     /* lazy-writecopy only: the commit limit does not allow the private copy */
 	FAULT_WAIT_MEMORY,      /* inside mm only: drop the locks, wait for a free frame, look again */
 };
 /* Thread context, interrupts on, no locks held. Never returns FAULT_RETRY or FAULT_WAIT_MEMORY. */
@@ -59,6 +60,7 @@ struct vspace {
 	struct tree views;       /* of struct view */
 	u64 private_charge;      /* pages of commit charge held by views and private pages */
 	u64 table_charge;        /* pages: page tables, one charge each */
+	u32 spare_tables;        /* of these: frames, chained, that the next tables are made of (0: none) */
 	u64 resident, resident_peak; /* valid entries */
 	u64 locked;              /* pages locked by VirtualLock */
 	u64 physical;            /* pages that never leave memory: AWE pages (mapped or not), large pages */
@@ -146,6 +148,12 @@ u32 vspace_write(struct vspace *v, u64 to, const void *from, size_t n, size_t *d
 u32 vspace_working_set_limit(struct vspace *v, u64 min, u64 max, u32 flags);
 /* Trims every page that can be trimmed from the working set. */
 void vspace_empty(struct vspace *v);
+/*
+ * Makes to, which is new and empty, a copy of from, whose threads may go on meanwhile: a page is copied when one of them
+ * writes to it. Views that are not inherited, physical and large pages are left out. STATUS_COMMITMENT_LIMIT,
+ * STATUS_INSUFFICIENT_RESOURCES (its working-set limits), or STATUS_NO_MEMORY when the caller is to end: then from is as it was. No locks held.
+ */
+u32 vspace_clone(struct vspace *from, struct vspace *to);
 /* What is mapped at address, for messages: "private memory", "C:\bin\sh.exe .text", "free". */
 void vspace_describe(struct vspace *v, u64 address, char *text, size_t size);
 

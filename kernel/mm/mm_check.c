@@ -13,6 +13,8 @@ static struct tally {
 	u64 slots;                   /* words and frames that own a slot */
 	u64 tables;
 	u64 locked;                  /* valid entries with the mark */
+	u64 clones;                  /* clone pages */
+	u64 clone_refs, clone_words; /* references that they count; words that refer to one */
 	u64 windows;                 /* valid entries of windows, which are not part of the working set */
 	u64 physical, physical_hash; /* frames that somebody was given for good, and which */
 } tally;
@@ -25,7 +27,7 @@ static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
 			kprintf("mm_check: " fmt "\n", ##__VA_ARGS__);                                                 \
 	} while (0)
 
-static void check_owner(const word_t *word, bool section)
+static void check_owner(const word_t *word, u8 flags)
 {
 	u32 pfn = word_pfn(*word);
 	const struct frame *f = &frames[pfn];
@@ -33,19 +35,20 @@ static void check_owner(const word_t *word, bool section)
 	tally.owners++;
 	if (f->word != word)
 		WRONG("word %p says frame %u, whose word is %p", (void *)word, pfn, (void *)f->word);
-	if (!!(f->flags & FRAME_SECTION) != section)
-		WRONG("frame %u: section flag is wrong", pfn);
+	if ((f->flags & (FRAME_SECTION | FRAME_CLONE)) != flags)
+		WRONG("frame %u: it has flags %#x, and its word those of %#x", pfn, f->flags, flags);
 	if (word_valid(*word) ? f->state != FRAME_ACTIVE
 			      : f->state != FRAME_STANDBY && f->state != FRAME_MODIFIED && f->state != FRAME_TRANSITION)
 		WRONG("frame %u of word %llx is in state %u", pfn, (unsigned long long)*word, f->state);
 }
 
-static void check_word(const word_t *word, bool section)
+/* flags: FRAME_* that say whose words they are */
+static void check_word(const word_t *word, u8 flags)
 {
 	switch (word_kind(*word)) {
 	case WORD_VALID:
 	case WORD_TRANSITION:
-		check_owner(word, section);
+		check_owner(word, flags);
 		break;
 	case WORD_SWAP:
 		tally.slots++;
@@ -57,13 +60,29 @@ static void check_word(const word_t *word, bool section)
 	}
 }
 
+/*
+ * One of the words that refer to c. The first one also checks c itself; after the last one c is ready for the next check. If
+ * c counts more or fewer than there are, so do the sums.
+ */
+static void check_clone(struct clone_page *c)
+{
+	tally.clone_words++;
+	if (!c->seen++) {
+		tally.clones++;
+		tally.clone_refs += c->refs;
+		check_word(&c->word, FRAME_SECTION | FRAME_CLONE);
+	}
+	if (c->seen == c->refs)
+		c->seen = 0;
+}
+
 static void check_prototypes(struct section *s, u64 first, word_t *words, u64 count, void *arg)
 {
 	(void)s;
 	(void)first;
 	(void)arg;
 	for (u64 i = 0; i < count; i++)
-		check_word(&words[i], true);
+		check_word(&words[i], FRAME_SECTION);
 }
 
 static u64 count_tables(u64 *table, u32 level)
@@ -136,6 +155,44 @@ static void check_window_entry(struct vspace *v, const word_t *word)
 
 /* ---- address spaces ---- */
 
+/* A page of a section's view that has a private copy. */
+static bool is_copy(word_t w)
+{
+	enum word_kind kind = word_kind(w);
+
+	return kind == WORD_ZERO || kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(w & PTE_SECTION));
+}
+
+/* An entry that says where a section's or a clone page is as well. */
+static void check_cache(struct vspace *v, struct view *w, u64 va, word_t at)
+{
+	const struct frame *f = &frames[word_pfn(at)];
+	u32 flags = FRAME_SECTION | (at & PTE_CLONE ? FRAME_CLONE : 0);
+	bool large = w->section && w->section->large && !(at & PTE_CLONE);
+
+	if (large ? f->state != FRAME_PHYSICAL
+		  : f->state != FRAME_ACTIVE || (f->flags & (FRAME_SECTION | FRAME_CLONE)) != flags)
+		WRONG("process %u, %llx: frame %u is not an active page of a %s", v->process_id, (unsigned long long)va,
+		      word_pfn(at), at & PTE_CLONE ? "clone" : "section");
+	else if (at & PTE_CLONE)
+		check_clone(clone_of(at));
+	if (at & PTE_CLONE && at & PTE_WRITE)
+		WRONG("process %u, %llx: a page shared with a clone can be written to", v->process_id, (unsigned long long)va);
+}
+
+static void check_valid(struct vspace *v, struct view *w, u64 va, const word_t *word)
+{
+	tally.entries++;
+	tally.entries_hash += hash(word_pfn(*word));
+	tally.locked += word_prot(*word) & MARK_LOCKED && !(w->flags & VIEW_AWE);
+	if (w->flags & VIEW_AWE)
+		check_window_entry(v, word);
+	else if (*word & PTE_SECTION)
+		check_cache(v, w, va, *word);
+	else
+		check_owner(word, 0);
+}
+
 static void check_view(struct vspace *v, struct view *w)
 {
 	u64 va, count, charge = 0;
@@ -147,26 +204,17 @@ static void check_view(struct vspace *v, struct view *w)
 		for (u64 i = 0; i < count; i++) {
 			word_t at = word[i];
 
-			charge += !w->section && !(w->flags & VIEW_AWE) && at;
-			if (!word_valid(at)) {
-				check_word(&word[i], false);
-				continue;
-			}
-			tally.entries++;
-			tally.locked += word_prot(at) & MARK_LOCKED && !(w->flags & VIEW_AWE);
-			tally.entries_hash += hash(word_pfn(at));
-			if (w->flags & VIEW_AWE)
-				check_window_entry(v, &word[i]);
-			else if (!(at & PTE_SECTION))
-				check_owner(&word[i], false);
-			else if (w->section->large ? frames[word_pfn(at)].state != FRAME_PHYSICAL
-						   : frames[word_pfn(at)].state != FRAME_ACTIVE ||
-							     !(frames[word_pfn(at)].flags & FRAME_SECTION))
-				WRONG("process %u, %llx: frame %u is not an active page of a section", v->process_id,
-				      (unsigned long long)va, word_pfn(at));
+			charge += w->section ? is_copy(at) : !(w->flags & VIEW_AWE) && word_charged(at);
+			if (word_valid(at))
+				check_valid(v, w, va + (i << PAGE_SHIFT), &word[i]);
+			else if (word_kind(at) == WORD_CLONE)
+				check_clone(clone_of(at));
+			else
+				check_word(&word[i], 0);
 		}
-	if (!w->section && charge != w->charge)
-		WRONG("process %u, view %llx: %llu pages committed, %llu charged", v->process_id,
+	/* A section's view is charged for the pages that may be copied, but under lazy-writecopy for those that were. */
+	if ((!w->section || commit_totals.lazy_writecopy) && charge != w->charge)
+		WRONG("process %u, view %llx: %llu pages to be charged, %llu charged", v->process_id,
 		      (unsigned long long)w->node.start, (unsigned long long)charge, (unsigned long long)w->charge);
 }
 
@@ -184,6 +232,8 @@ static void check_vspace(struct vspace *v)
 	}
 	check_given(v);
 	tables = count_tables(phys_to_virt(v->pml4_phys), 4);
+	for (u32 spare = v->spare_tables; spare; spare = frames[spare].next)
+		tables++;
 	tally.tables += tables;
 	if (charge != v->private_charge)
 		WRONG("process %u: views hold %llu pages of charge, the address space %llu", v->process_id,
@@ -289,6 +339,9 @@ u64 mm_check(void)
 	check_total("slots in use", tally.slots, swap_slots_in_use());
 	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
 	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
+	check_total("references to clone pages", tally.clone_words, tally.clone_refs);
+	check_total("charge of clone pages", commit_totals.lazy_writecopy ? tally.clones : 0,
+		    commit_totals.by_owner[COMMIT_CLONES]);
 	check_total("charge of physical pages", tally.physical, commit_totals.by_owner[COMMIT_PHYSICAL]);
 	check_total("pages reserved for locking", reserved, commit_totals.fixed_reserved);
 	check_total("charge of page tables", tally.tables, commit_totals.by_owner[COMMIT_TABLES]);

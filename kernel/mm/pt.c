@@ -16,8 +16,14 @@ static bool is_table(u64 entry) { return (entry & (PTE_VALID | PTE_LARGE)) == PT
 /* promised: for a page that was promised already, so that its table can't be refused. */
 static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 {
-	u32 pfn;
+	u32 pfn = v->spare_tables;
 
+	if (pfn) {
+		v->spare_tables = frames[pfn].next;
+		frames[pfn].next = 0;
+		*phys = (u64)pfn << PAGE_SHIFT;
+		return STATUS_SUCCESS;
+	}
 	if (promised)
 		commit_charge_always(COMMIT_TABLES, 1);
 	else if (!commit_charge(COMMIT_TABLES, 1))
@@ -175,24 +181,72 @@ void pt_prune(struct vspace *v, u64 start, u64 end)
 	}
 }
 
-bool pt_create(struct vspace *v)
+/* Runs a step under v->lock, again after each wait for memory. */
+static u32 with_memory(struct vspace *v, u32 (*step)(struct vspace *v))
 {
 	u32 status;
 
 	do {
-		u64 phys;
-
 		mutex_lock(&v->lock);
-		status = table_alloc(v, false, &phys);
-		if (!status) {
-			kernel_half_copy(phys_to_virt(phys));
-			v->pml4_phys = phys;
-		}
+		status = step(v);
 		mutex_unlock(&v->lock);
 	} while (status == MM_WAIT_MEMORY && frames_wait());
-	return !status;
+	return status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status;
 }
 
+static u32 spare_make(struct vspace *v)
+{
+	u32 spares = v->spare_tables, status;
+	u64 phys;
+
+	v->spare_tables = 0;
+	status = table_alloc(v, false, &phys);
+	if (!status) {
+		frames[phys >> PAGE_SHIFT].next = spares;
+		spares = phys >> PAGE_SHIFT;
+	}
+	v->spare_tables = spares;
+	return status;
+}
+
+u32 pt_spares_make(struct vspace *v, u64 tables)
+{
+	u32 status = STATUS_SUCCESS;
+
+	while (!status && v->table_charge < tables)
+		status = with_memory(v, spare_make);
+	return status;
+}
+
+void pt_spares_free(struct vspace *v)
+{
+	mutex_lock(&v->lock);
+	while (v->spare_tables) {
+		u32 pfn = v->spare_tables;
+
+		v->spare_tables = frames[pfn].next;
+		frames[pfn].next = 0;
+		table_free(v, (u64)pfn << PAGE_SHIFT);
+	}
+	mutex_unlock(&v->lock);
+}
+
+static u32 top_make(struct vspace *v)
+{
+	u64 phys;
+	u32 status = table_alloc(v, false, &phys);
+
+	if (!status) {
+		kernel_half_copy(phys_to_virt(phys));
+		v->pml4_phys = phys;
+	}
+	return status;
+}
+
+bool pt_create(struct vspace *v)
+{
+	return !with_memory(v, top_make);
+}
 void pt_destroy(struct vspace *v)
 {
 	table_free(v, v->pml4_phys);

@@ -1,6 +1,6 @@
 /*
- * Questions about address spaces and memory as a whole: which regions there are, how many pages of what kind. Where a page
- * is, and why, tells backed.c.
+ * Questions about address spaces and memory as a whole: which regions there are, how many pages of what kind. Where a
+ * page is, and why, tells backed.c.
  */
 #include "lib/string.h"
 #include "mm/pool.h"
@@ -9,8 +9,8 @@
 #include "mm/vspace.h"
 
 /*
- * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor, where
- * that counts, of the section's. At least one page. So a large reservation is not asked page by page.
+ * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor,
+ * where that counts, of the section's. At least one page. So a large reservation is not asked page by page.
  */
 static u64 uniform_end(struct vspace *v, struct view *w, u64 va)
 {
@@ -91,14 +91,28 @@ u32 vspace_query(struct vspace *v, u64 address, struct nt_memory_basic_informati
 	return STATUS_SUCCESS;
 }
 
+/* Pages of private memory that are committed. Under lazy-writecopy those that are shared with clones are not its charge. */
+static u64 committed_private(struct vspace *v, const struct view *w)
+{
+	u64 n = 0, count;
+	word_t *word;
+
+	if (!commit_totals.lazy_writecopy)
+		return w->charge;
+	for (u64 va = w->node.start; (word = pt_next(v, &va, w->node.end, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++)
+			n += word[i] != 0;
+	return n;
+}
+
 /* Pages of a view that are committed. */
-static u64 committed_pages(const struct view *w)
+static u64 committed_pages(struct vspace *v, const struct view *w)
 {
 	u64 pages = (w->node.end - w->node.start) >> PAGE_SHIFT;
 
 	if (w->flags & VIEW_LARGE)
 		return pages;
-	return w->section ? section_committed(w->section, w->first, pages) : w->charge;
+	return w->section ? section_committed(w->section, w->first, pages) : committed_private(v, w);
 }
 
 static u32 region_flags(const struct view *w)
@@ -125,7 +139,7 @@ u32 vspace_query_region(struct vspace *v, u64 address, struct nt_memory_region_i
 		out->allocation_protect = w->protect;
 		out->flags = region_flags(w);
 		out->region_size = w->node.end - w->node.start;
-		out->commit_size = committed_pages(w) << PAGE_SHIFT;
+		out->commit_size = committed_pages(v, w) << PAGE_SHIFT;
 	}
 	mutex_unlock(&v->lock);
 	return w ? STATUS_SUCCESS : STATUS_INVALID_ADDRESS;
@@ -169,7 +183,9 @@ void mm_query(struct bs_memory *out)
 	out->commit_kernel = commit_totals.by_owner[COMMIT_KERNEL];
 	out->commit_physical = commit_totals.by_owner[COMMIT_PHYSICAL];
 	out->commit_refused = commit_totals.refused;
-	out->commit_policy = commit_totals.overcommit;
+	out->commit_clones = commit_totals.by_owner[COMMIT_CLONES];
+	out->commit_policy = commit_totals.overcommit ? BS_COMMIT_OVERCOMMIT
+			     : commit_totals.lazy_writecopy ? BS_COMMIT_LAZY_WRITECOPY : BS_COMMIT_STRICT;
 	out->faults = fault_counters.all;
 	out->faults_zero = fault_counters.zero;
 	out->faults_section = fault_counters.section;

@@ -218,14 +218,17 @@ static void tables_free(struct section *s, u64 *table, u32 level)
 
 u32 section_check(u32 attributes, u32 protect)
 {
-	u32 kind = attributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE), caching = attributes & (SEC_NOCACHE | SEC_WRITECOMBINE);
+	const u32 kinds = SEC_COMMIT | SEC_RESERVE | SEC_IMAGE, both_cachings = SEC_NOCACHE | SEC_WRITECOMBINE;
+	u32 kind = attributes & kinds;
 
-	if (attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES | SEC_NO_CHANGE))
-		return STATUS_INVALID_PARAMETER_6;
-	if (attributes & SEC_LARGE_PAGES && attributes != (SEC_COMMIT | SEC_LARGE_PAGES))
+	if (attributes & ~(kinds | both_cachings | SEC_LARGE_PAGES | SEC_NO_CHANGE))
 		return STATUS_INVALID_PARAMETER_6;
 	/* One of the three; an image says the rest itself. */
-	if (!kind || kind & (kind - 1) || caching == (SEC_NOCACHE | SEC_WRITECOMBINE) || (kind == SEC_IMAGE && attributes != kind))
+	if (!kind || kind & (kind - 1) || (kind == SEC_IMAGE && attributes != kind))
+		return STATUS_INVALID_PARAMETER_6;
+	if ((attributes & both_cachings) == both_cachings)
+		return STATUS_INVALID_PARAMETER_6;
+	if (attributes & SEC_LARGE_PAGES && attributes != (SEC_COMMIT | SEC_LARGE_PAGES))
 		return STATUS_INVALID_PARAMETER_6;
 	switch (protect) {
 	case PAGE_READONLY:

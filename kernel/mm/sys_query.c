@@ -1,4 +1,4 @@
-/* System calls that ask about memory. Source: Windows documentation of NtQueryVirtualMemory; abi/backstore.h for our own. */
+/* System calls that ask about memory. Source: Windows documentation of NtQueryVirtualMemory; abi/backstore.h for ours. */
 #include "io/fat_path.h"
 #include "io/file.h"
 #include "lib/string.h"
@@ -82,7 +82,7 @@ static u32 query_shared_commit(struct vspace *v, u64 address, u64 buffer, u64 le
 /* Long answers are made and copied in pieces of this many bytes. */
 #define PIECE 2048u
 
-/* A count, and a quadword for each page. If there is not room for all: STATUS_INFO_LENGTH_MISMATCH, and only the count. */
+/* A count, and a quadword for each page. Not room for all: STATUS_INFO_LENGTH_MISMATCH, and only the count. */
 static u32 query_working_set(struct vspace *v, u64 address, u64 buffer, u64 length, u64 *returned)
 {
 	u64 room = length / sizeof(u64) - 1, done = 0, at = 0, *entries;
@@ -237,7 +237,7 @@ u32 sys_BsCheckMemory(const u64 *a)
 	return mm_check() ? STATUS_UNSUCCESSFUL : STATUS_SUCCESS;
 }
 
-/* BsQueryFrames(uint64_t first, uint64_t count, struct bs_frame *out): what is behind the highest frame is left as it is */
+/* BsQueryFrames(uint64_t first, uint64_t count, struct bs_frame *out): entries behind the highest frame stay as they are */
 u32 sys_BsQueryFrames(const u64 *a)
 {
 	u64 end = frame_highest() + 1, count, done = 0;

@@ -16,7 +16,7 @@ static struct section *section_of(struct object *o)
 	return container_of(o, struct section, object);
 }
 
-/* The section that NtCreateSection's arguments describe. An image's is the file's, and shared: it gets no name of one caller's. */
+/* What NtCreateSection's arguments describe. An image's section is the file's, and shared: no caller can name it. */
 static u32 section_make(const u64 *a, bool named, struct object **out)
 {
 	u32 attributes = (u32)a[5], status, prot;
@@ -32,7 +32,8 @@ static u32 section_make(const u64 *a, bool named, struct object **out)
 		return status;
 	if (a[6]) {
 		check(prot_from_page((u32)a[4], &prot));
-		status = handle_lookup(process_current(), a[6], &file_type, prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
+		status = handle_lookup(process_current(), a[6], &file_type,
+				       prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
 		if (status)
 			return status;
 		f = file_object_of(o)->file;
@@ -53,8 +54,8 @@ static u32 section_make(const u64 *a, bool named, struct object **out)
 }
 
 /*
- * NtCreateSection(HANDLE *section, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, LARGE_INTEGER *size, ULONG protect,
- * ULONG attributes, HANDLE file)
+ * NtCreateSection(HANDLE *section, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, LARGE_INTEGER *size,
+ * ULONG protect, ULONG attributes, HANDLE file)
  */
 u32 sys_NtCreateSection(const u64 *a)
 {
@@ -67,7 +68,7 @@ u32 sys_NtOpenSection(const u64 *a)
 	return object_open_call(a, &section_type);
 }
 
-/* NtExtendSection(HANDLE section, LARGE_INTEGER *size): sections of data files alone can grow, and there are none yet */
+/* NtExtendSection(HANDLE section, LARGE_INTEGER *size): only sections of data files can grow, and there are none yet */
 u32 sys_NtExtendSection(const u64 *a)
 {
 	struct object *o;
@@ -84,7 +85,7 @@ u32 sys_NtExtendSection(const u64 *a)
 
 /* ---- mapping ---- */
 
-/* The rights that a section handle must have for a view of this protection. Any will do for PAGE_NOACCESS but none at all. */
+/* The rights that a section handle must have for a view of this protection. */
 static u32 access_for(u32 prot)
 {
 	u32 access = prot & PROT_EXECUTE ? SECTION_MAP_EXECUTE : 0;
@@ -163,13 +164,14 @@ static u32 map_call(const struct map_call *c)
 }
 
 /*
- * NtMapViewOfSection(HANDLE section, HANDLE process, void **base, ULONG_PTR zero_bits, SIZE_T commit, LARGE_INTEGER *offset,
- * SIZE_T *size, SECTION_INHERIT inherit, ULONG type, ULONG protect)
+ * NtMapViewOfSection(HANDLE section, HANDLE process, void **base, ULONG_PTR zero_bits, SIZE_T commit,
+ * LARGE_INTEGER *offset, SIZE_T *size, SECTION_INHERIT inherit, ULONG type, ULONG protect)
  */
 u32 sys_NtMapViewOfSection(const u64 *a)
 {
 	struct map_call c = { .section = a[0], .process = a[1], .base_at = a[2], .size_at = a[6], .offset_at = a[5],
-			      .commit = a[4], .type = (u32)a[8], .protect = (u32)a[9], .inherit = (u32)a[7] == VIEW_SHARE };
+			      .commit = a[4], .type = (u32)a[8], .protect = (u32)a[9],
+			      .inherit = (u32)a[7] == VIEW_SHARE };
 	u64 base;
 
 	if (!limits_from_zero_bits(a[3], &c.where))
@@ -197,7 +199,8 @@ u32 sys_NtMapViewOfSectionEx(const u64 *a)
 			      .type = (u32)a[5], .protect = (u32)a[6], .inherit = true };
 	u32 status;
 
-	if (c.type & ~(MEM_RESERVE | MEM_REPLACE_PLACEHOLDER | MEM_TOP_DOWN | MEM_LARGE_PAGES | MEM_DIFFERENT_IMAGE_BASE_OK))
+	if (c.type & ~(MEM_RESERVE | MEM_REPLACE_PLACEHOLDER | MEM_TOP_DOWN | MEM_LARGE_PAGES |
+		       MEM_DIFFERENT_IMAGE_BASE_OK))
 		return STATUS_INVALID_PARAMETER_6;
 	status = limits_from_parameters(a[7], (u32)a[8], &c.where);
 	return status ? status : map_call(&c);

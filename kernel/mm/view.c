@@ -65,7 +65,7 @@ u64 view_words(struct vspace *v, u64 start, u64 end)
 
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
-			n += word[i] != 0;
+			n += word_charged(word[i]);
 	return n;
 }
 
@@ -106,8 +106,9 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 	enum word_kind kind = word_kind(word);
 	struct section *s = w->section;
 
-	out->prot = word_prot(word);
+	out->prot = word_own_prot(word);
 	out->private_copy = false;
+	out->clone = word_is_clone(word);
 	if (w->flags & VIEW_LARGE) {
 		out->committed = true;
 		out->prot = large_prot(v, va);
@@ -117,7 +118,7 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 		out->committed = word != 0;
 		return;
 	}
-	if (kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(word & PTE_SECTION))) {
+	if (out->clone || kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(word & PTE_SECTION))) {
 		out->private_copy = out->committed = true;
 		return;
 	}
@@ -149,7 +150,7 @@ static bool view_prot_allowed(u32 section_page, u32 view_prot)
 	return !(view_prot & (PROT_READ | PROT_EXECUTE) & ~section_prot);
 }
 
-/* Pages of a view of s that will be write-copy: each may become private, and is charged now. */
+/* Pages of a view of s that will be write-copy: each may become private, and is charged now, but under lazy-writecopy. */
 static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
 {
 	u64 n = 0;
@@ -169,7 +170,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 			     .copy = image || prot & PROT_COPY, .first = first,
 			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) |
 				      (type & SEC_NO_CHANGE ? VIEW_NO_CHANGE : 0) };
-	u64 charge = copy_pages(s, first, size >> PAGE_SHIFT, prot);
+	u64 charge = commit_totals.lazy_writecopy ? 0 : copy_pages(s, first, size >> PAGE_SHIFT, prot);
 	bool elsewhere = false;
 	struct view *w;
 	u32 status;

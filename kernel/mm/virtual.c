@@ -56,7 +56,8 @@ static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 	}
 	if (reachable) {
 		old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
-		*word = word_valid_make(word_pfn(old), prot | marks, false, false) | (old & (PTE_DIRTY | PTE_SECTION | PTE_CLONE));
+		*word = old & PTE_CLONE ? word_clone_valid_make(word_pfn(old), prot | marks)
+					: word_valid_make(word_pfn(old), prot | marks, old & PTE_SECTION, old & PTE_DIRTY);
 		gather_flush_only(g, va);
 		return false;
 	}
@@ -103,8 +104,8 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 		if (w->section && !state.private_copy) {
 			bool after = prot_for_page(w, va, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
 
-			copies += after && !before;
-			freed += before && !after;
+			copies += after && !before && !commit_totals.lazy_writecopy;
+			freed += before && !after && !commit_totals.lazy_writecopy;
 		}
 	}
 	if (w->section && (status = pt_make_range(v, start, end)))

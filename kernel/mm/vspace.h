@@ -36,6 +36,12 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end);
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
 /* Frees the tables under [start, end) that no view needs; all words there are 0. The view is out of the tree. */
 void pt_prune(struct vspace *v, u64 start, u64 end);
+/*
+ * Spare tables, charged to v, for as many tables in all: so that making the next ones can't fail. No lock held: waits for
+ * memory. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY (the thread was told to end): some may have been made.
+ */
+u32 pt_spares_make(struct vspace *v, u64 tables);
+void pt_spares_free(struct vspace *v);
 /* The entry of the large page at va, valid or not (no access); NULL: there is none. It has the form of a word, and PTE_LARGE. */
 word_t *pt_large(struct vspace *v, u64 va);
 u32 pt_large_make(struct vspace *v, u64 va, word_t **entry); /* statuses as pt_word_make's; *entry may be 0 still */
@@ -77,7 +83,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 struct section *view_remove(struct vspace *v, struct view *w);
 /* The same, but for the end of w itself, which is out of the tree then. */
 void view_clear(struct vspace *v, struct view *w);
-/* How many words in [start, end) are not 0. */
+/* How many pages in [start, end), all of it private memory, the view is charged for. */
 u64 view_words(struct vspace *v, u64 start, u64 end);
 /* The part of w, private memory, from at on becomes a view of its own, upper, which the caller has allocated. */
 void view_split(struct vspace *v, struct view *w, u64 at, struct view *upper);
@@ -96,7 +102,12 @@ u32 placeholder_split(struct vspace *v, u64 start, u64 end);
 u32 placeholders_coalesce(struct vspace *v, u64 start, u64 end);
 
 /* What page va of w is: its protection, if it is committed, from its word or from what the view and the section say. */
-struct page_state { bool committed; u32 prot; bool private_copy; };
+struct page_state {
+	bool committed;
+	u32 prot;
+	bool private_copy; /* in a section's view: the page is not the section's */
+	bool clone;        /* shared with a clone of the process: a write makes a copy, though prot does not say so */
+};
 void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out);
 
 /* ---- working-set limits (working_set.c); v->lock held ---- */
@@ -111,6 +122,8 @@ void working_set_enforce(struct vspace *v);
 
 /* MEM_RESET and, if undo, MEM_RESET_UNDO (discard.c). */
 u32 vspace_reset(struct vspace *v, u64 *base, u64 *size, bool undo, u32 protect);
+/* The contents of a page that was reset or is on offer are wanted again: its frame alone has them, or a slot. frames_lock held. */
+void page_contents_keep(u32 pfn);
 
 /* ---- large pages (large.c) and physical pages (physical.c); v->lock held, if nothing else is said ---- */
 
@@ -162,8 +175,29 @@ void gather_flush_only(struct gather *g, u64 va); /* va's entry changed, its fra
  */
 void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot);
 void gather_finish(struct gather *g);
-/* Gives up every page in [start, end) of a view: words become 0. Returns how many words were not 0. */
+/* Gives up every page in [start, end) of a view: words become 0. Returns how many pages the view was charged for, if it is private memory. */
 u64 pages_remove(struct vspace *v, u64 start, u64 end);
+
+/* ---- pages shared with clones of the process (clone.c) ---- */
+
+/* Says where the page is, for all processes that share it. 16 bytes aligned to 16, so that a word can hold the address. */
+struct clone_page {
+	word_t word;
+	u32 refs;    /* words of processes that refer to it, valid ones or not; under frames_lock */
+	u32 seen;    /* how many of them mm_check has found; 0 outside */
+};
+extern struct mutex clones_lock; /* for all clone pages' words what a section's lock is for its prototype words */
+struct clone_page *clone_of(word_t w);
+/*
+ * One reference less, with its valid entry gone; frames_lock held. The last one gives up the page. True: c is to be freed
+ * with kfree, and *pfn, if not 0, with frame_free, after frames_lock was dropped.
+ */
+bool clone_unref(struct clone_page *c, u32 *pfn);
+/* Is a committed page of private memory, or a private copy, part of its view's charge? */
+static inline bool word_charged(word_t w)
+{
+	return w && !(commit_totals.lazy_writecopy && word_is_clone(w));
+}
 
 /* ---- sections ---- */
 
@@ -249,7 +283,15 @@ struct fault {
 /* v->lock held by all of them; those about sections take the section's lock. */
 enum fault_result fault_zero(struct fault *f);
 enum fault_result fault_section(struct fault *f);
+enum fault_result fault_clone(struct fault *f);
 enum fault_result fault_cow(struct fault *f, u32 source_pfn);
+/* lazy-writecopy: charges f's view for the private copy that is about to be made. False: over the limit. */
+bool fault_copy_charge(struct fault *f);
+void fault_copy_release(struct fault *f); /* it was not made */
+/* A page that a prototype word, a section's or a clone page's, says is in memory. FAULT_RETRY with *pfn set: one share more, to be mapped. */
+enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn);
+/* The same for one that is demand zero. flags: FRAME_* that say whose word it is. */
+enum fault_result prototype_zero(struct fault *f, word_t *word, u8 flags, u32 *pfn);
 enum fault_result fault_swap(struct fault *f);
 enum fault_result fault_transition(struct fault *f);
 enum fault_result fault_guard(struct fault *f);
@@ -259,10 +301,14 @@ enum fault_result fault_guard(struct fault *f);
  */
 bool fault_stack_grown(const struct fault *f);
 enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
-/* Begins to read slots around *word into new frames: words become transition words. words_after: words in a row behind word. */
-enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, bool section);
+/*
+ * Begins to read the slot of *word, and those behind it, into new frames: words become transition words. words_after: words
+ * in a row behind word. flags: FRAME_* that say whose words they are; FRAME_CLONE: entries that refer to clone pages.
+ */
+enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags);
 /* The valid entry for a page that is present, and what counts with it. */
 void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty);
+void fault_map_word(struct fault *f, word_t valid);
 
 struct fault_counters { volatile u64 all, zero, section, cow, cow_steal, swap_in, transition, guard, image_read, image_pages; };
 extern struct fault_counters fault_counters;

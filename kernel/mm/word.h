@@ -65,6 +65,7 @@ enum word_kind {
 #define WORD_PROT_MASK 4095u
 #define WORD_SWAP_FILE_SHIFT 12
 #define WORD_SWAP_SLOT_SHIFT 16
+#define WORD_CLONE_ADDRESS 0x000ffffffffffff0ull
 /* In valid entries: the page belongs to a prototype word, a section's or a clone page's. */
 #define PTE_SECTION (1ull << 9)
 /* With PTE_SECTION: to a clone page's. */
@@ -111,6 +112,22 @@ static inline word_t word_with_prot(word_t w, u32 prot)
 	return (w & ~((word_t)WORD_PROT_MASK << WORD_PROT_SHIFT)) | (word_t)prot << WORD_PROT_SHIFT;
 }
 
+/* A page that is shared with clones of the process: phys is its clone page's address, a multiple of 16. */
+static inline word_t word_clone_make(u64 phys, u32 prot) { return word_make(WORD_CLONE, prot) | phys; }
+static inline u64 word_clone_phys(word_t w) { return w & WORD_CLONE_ADDRESS; }
+
+/* Does the word refer to a clone page, in its page table or not? */
+static inline bool word_is_clone(word_t w)
+{
+	return word_valid(w) ? w & PTE_CLONE : word_kind(w) == WORD_CLONE;
+}
+
+/* The protection as the process knows it. */
+static inline u32 word_own_prot(word_t w)
+{
+	return word_is_clone(w) ? word_prot(w) & ~PROT_COPY : word_prot(w);
+}
+
 /*
  * The valid entry for a frame. Write access reaches the hardware only for PROT_WRITE without PROT_COPY; a guarded or
  * inaccessible page, or one on offer, never gets a valid entry. section: the page belongs to a prototype word. dirty: it will be written at once.
@@ -130,6 +147,12 @@ static inline word_t word_valid_make(u32 pfn, u32 prot, bool section, bool dirty
 	if (prot & (PROT_NOCACHE | PROT_WRITECOMBINE)) /* without a PAT entry of its own, write-combining is uncached */
 		w |= PTE_CACHE_OFF;
 	return w;
+}
+
+/* The same for a page that is shared with clones: whoever may write to it gets a copy when he does. */
+static inline word_t word_clone_valid_make(u32 pfn, u32 prot)
+{
+	return word_valid_make(pfn, prot & PROT_WRITE ? prot | PROT_COPY : prot & ~PROT_COPY, true, false) | PTE_CLONE;
 }
 
 #endif

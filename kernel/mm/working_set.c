@@ -1,6 +1,6 @@
 /*
- * Working sets: which pages a process has in its page tables, and the limits of how many. Source: Windows documentation of
- * SetProcessWorkingSetSizeEx, QueryWorkingSet and QueryWorkingSetEx.
+ * Working sets: which pages a process has in its page tables, and the limits of how many. Source: Windows documentation
+ * of SetProcessWorkingSetSizeEx, QueryWorkingSet and QueryWorkingSetEx.
  *
  * A minimum lets the process lock that many pages, less a few; so memory must be able to hold the minima of all who may
  * lock. Nobody has to be asked before the first page is locked, as long as the minimum is the default one.
@@ -105,8 +105,8 @@ static bool take_any(word_t *word)
 }
 
 /*
- * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not the
- * one that leaves each time, and every instruction gets all the pages that it needs in the end.
+ * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not
+ * the one that leaves each time, and every instruction gets all the pages that it needs in the end.
  */
 void working_set_enforce(struct vspace *v)
 {
@@ -145,7 +145,7 @@ static u32 protection_code(u32 prot)
 
 static u64 entry(u64 va, word_t word)
 {
-	return va | protection_code(word_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
+	return va | protection_code(word_own_prot(word)) | share_count(word) << WORKING_SET_SHARE_COUNT_SHIFT |
 	       (word & PTE_SECTION ? WORKING_SET_SHARED : 0);
 }
 
@@ -193,7 +193,7 @@ static u64 attributes(struct vspace *v, u64 va)
 		return w->section && !state.private_copy ? WORKING_SET_EX_SHARED : 0;
 	}
 	return WORKING_SET_EX_VALID | share_count(word) << WORKING_SET_EX_SHARE_COUNT_SHIFT |
-	       (u64)prot_to_page(word_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
+	       (u64)prot_to_page(word_own_prot(word)) << WORKING_SET_EX_PROTECTION_SHIFT |
 	       (word & PTE_SECTION ? WORKING_SET_EX_SHARED : 0) |
 	       (word_prot(word) & MARK_LOCKED || w->flags & VIEW_AWE ? WORKING_SET_EX_LOCKED : 0);
 }

@@ -138,6 +138,9 @@ void exception_from_trap(struct trap_frame *f, enum fault_result result, u64 add
 	case FAULT_IN_PAGE_ERROR:
 		raise(f, STATUS_IN_PAGE_ERROR, 3, kind, address, STATUS_IO_DEVICE_ERROR);
 		break;
+	case FAULT_COMMIT_LIMIT:
+		raise(f, STATUS_IN_PAGE_ERROR, 3, kind, address, STATUS_COMMITMENT_LIMIT);
+		break;
 	case FAULT_GUARD_PAGE:
 		raise(f, STATUS_GUARD_PAGE_VIOLATION, 2, kind, address, 0);
 		break;

@@ -190,7 +190,8 @@ static u32 introduce(struct object *o, const char *name, u32 access, u32 flags, 
 	return status;
 }
 
-u32 object_create_call(const u64 *a, const struct object_type *type, u32 (*make)(const u64 *a, bool named, struct object **out))
+u32 object_create_call(const u64 *a, const struct object_type *type,
+		       u32 (*make)(const u64 *a, bool named, struct object **out))
 {
 	u32 attributes, flags, access = (u32)a[1], status;
 	char name[NAME_BYTES];

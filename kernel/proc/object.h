@@ -54,12 +54,14 @@ struct object *object_name_lookup(const char *name);
  */
 void object_name_remove(struct object *o, bool unless_handles);
 /*
- * What NtCreateX and NtOpenX have in common. a: the call's arguments, which begin with HANDLE *handle, ACCESS_MASK access,
- * OBJECT_ATTRIBUTES *attributes. make gives a new object, with one reference; named: it will get a name. An object of that
- * name is opened instead if OBJ_OPENIF says so: STATUS_OBJECT_NAME_EXISTS. STATUS_OBJECT_NAME_COLLISION,
+ * What NtCreateX and NtOpenX have in common. a: the call's arguments, which begin with HANDLE *handle,
+ * ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes. make gives a new object, with one reference; named: it will get a
+ * name. An object of that name is opened instead if OBJ_OPENIF says so: STATUS_OBJECT_NAME_EXISTS, a success.
+ * STATUS_OBJECT_NAME_COLLISION,
  * STATUS_OBJECT_TYPE_MISMATCH, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_ACCESS_VIOLATION, and what make returns.
  */
-u32 object_create_call(const u64 *a, const struct object_type *type, u32 (*make)(const u64 *a, bool named, struct object **out));
+u32 object_create_call(const u64 *a, const struct object_type *type,
+		       u32 (*make)(const u64 *a, bool named, struct object **out));
 u32 object_open_call(const u64 *a, const struct object_type *type);
 /*
  * NTSTATUS: index of the object that ended the wait, STATUS_TIMEOUT, STATUS_THREAD_IS_TERMINATING. deadline:

@@ -103,6 +103,13 @@ struct process_start {
  * thread, if only to let it end. Statuses as abi/backstore.h says of BsCreateProcess.
  */
 u32 process_create(const struct process_start *s, struct process **out, struct user_thread **thread);
+/* The same of a copy of the current process, with a copy of the current thread. flags: BS_CLONE_*. */
+u32 process_clone(u32 flags, struct process **out, struct user_thread **thread);
+/*
+ * Handles of the caller's for a new process and its thread, stored where process, thread and ids (two u32) say, in user
+ * memory. Nothing remains if that fails.
+ */
+u32 process_hand_over(struct process *p, struct user_thread *t, u64 process, u64 thread, u64 ids);
 struct process *process_alloc(void); /* one reference, not in the list yet. NULL: no memory */
 void process_publish(struct process *p);
 /* Gives back all that the process has. No thread of it runs in user mode; it may be the caller's own. */

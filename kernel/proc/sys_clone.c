@@ -1,8 +1,26 @@
-/* The clone of a process. Source: abi/backstore.h; Windows documentation of processes has no fork, its native interface does. */
+/* The clone of a process. Source: abi/backstore.h; Windows documents no fork, but its native interface has one. */
 #include "proc/syscall.h"
+#include "proc/thread.h"
 
+/* BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]) */
 u32 sys_BsCloneProcess(const u64 *a)
 {
-	(void)a;
-	return STATUS_NOT_IMPLEMENTED;
+	struct user_thread *t;
+	struct process *p;
+	u32 status;
+
+	if ((u32)a[0] & ~(BS_CLONE_SUSPENDED | BS_CLONE_INHERIT_HANDLES))
+		return STATUS_INVALID_PARAMETER;
+	if (!user_probe(a[1], sizeof(u64)) || !user_probe(a[2], sizeof(u64)) || !user_probe(a[3], 2 * sizeof(u32)))
+		return STATUS_ACCESS_VIOLATION;
+	status = process_clone((u32)a[0], &p, &t);
+	if (status)
+		return status;
+	status = process_hand_over(p, t, a[1], a[2], a[3]);
+	if (status)
+		process_terminate(p, status);
+	thread_start(&t->thread); /* in any case: a process that nobody got ends in its first thread */
+	object_unref(&t->object);
+	object_unref(&p->object);
+	return status;
 }

@@ -31,8 +31,7 @@ static u32 image_open(const struct bs_create_process *in, struct file **out)
 	return status;
 }
 
-/* Handles and ids for the creator. Nothing remains if that fails. */
-static u32 hand_over(const u64 *a, struct process *p, struct user_thread *t)
+u32 process_hand_over(struct process *p, struct user_thread *t, u64 to_process, u64 to_thread, u64 to_ids)
 {
 	u32 ids[2] = { p->id, t->thread.id };
 	u64 process, thread;
@@ -41,8 +40,8 @@ static u32 hand_over(const u64 *a, struct process *p, struct user_thread *t)
 	if (status)
 		return status;
 	status = handle_create(process_current(), &t->object, MAXIMUM_ALLOWED_ACCESS, 0, &thread);
-	if (!status && !(put_user_u64(a[1], process) && put_user_u64(a[2], thread) &&
-			 copy_to_user(a[0] + offsetof(struct bs_create_process, process_id), ids, sizeof(ids)))) {
+	if (!status && !(put_user_u64(to_process, process) && put_user_u64(to_thread, thread) &&
+			 copy_to_user(to_ids, ids, sizeof(ids)))) {
 		handle_close(process_current(), thread);
 		status = STATUS_ACCESS_VIOLATION;
 	}
@@ -84,7 +83,7 @@ u32 sys_BsCreateProcess(const u64 *a)
 	if (status)
 		return status;
 
-	status = hand_over(a, p, t);
+	status = process_hand_over(p, t, a[1], a[2], a[0] + offsetof(struct bs_create_process, process_id));
 	if (status)
 		process_terminate(p, status);
 	thread_start(&t->thread); /* in any case: a process that nobody got ends in its first thread */
@@ -234,8 +233,11 @@ static u32 query_quota(struct process *p, const u64 *a)
 	q.limits.maximum_working_set = p->vspace->working_set_max * PAGE_SIZE;
 	flags = p->vspace->working_set_flags;
 	process_vspace_leave(p);
-	q.flags = (flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE ? QUOTA_LIMITS_HARDWS_MIN_ENABLE : QUOTA_LIMITS_HARDWS_MIN_DISABLE) |
-		  (flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE ? QUOTA_LIMITS_HARDWS_MAX_ENABLE : QUOTA_LIMITS_HARDWS_MAX_DISABLE);
+	q.flags = flags;
+	if (!(flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE))
+		q.flags |= QUOTA_LIMITS_HARDWS_MIN_DISABLE;
+	if (!(flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE))
+		q.flags |= QUOTA_LIMITS_HARDWS_MAX_DISABLE;
 	return user_return(a[2], (u32)a[3], a[4], &q, (u32)a[3] == sizeof(q.limits) ? sizeof(q.limits) : sizeof(q));
 }
 

@@ -200,7 +200,7 @@ static bool option_text(const char *name, char *text, size_t size)
 	if (!strcmp(name, "swap"))
 		mm_options_describe_swap(text, size);
 	else if (!strcmp(name, "commit"))
-		strlcpy(text, options.commit == COMMIT_OVERCOMMIT ? "overcommit" : "strict", size);
+		strlcpy(text, commit_policy_names[options.commit], size);
 	else if (!strcmp(name, "mem"))
 		ksnprintf(text, size, "%lu", options.memory_limit);
 	else if (!strcmp(name, "run"))

@@ -17,6 +17,7 @@ static void thread_destroy(struct object *o)
 	struct user_thread *t = user_thread_from(o);
 
 	object_unref(&t->thread.process->object);
+	kfree(t->clone_frame);
 	kfree(t);
 }
 
@@ -104,11 +105,9 @@ static u32 teb_create(struct user_thread *t, u64 stack_limit)
 	return status;
 }
 
-/* The scheduler's first call, on the thread's own stack. */
-static void user_thread_begin(void *arg)
+/* Before it goes to user mode for the first time. */
+static void wait_resumed(struct user_thread *t)
 {
-	struct user_thread *t = arg;
-
 	spin_lock(&suspend_lock);
 	while (t->suspend_count && !thread_ending())
 		wait_sleep(&t->resumed, &suspend_lock, WAIT_FOREVER, true);
@@ -117,7 +116,27 @@ static void user_thread_begin(void *arg)
 		thread_exit_ending();
 	if (!process_first_user_tsc)
 		process_first_user_tsc = tsc_read();
+}
+
+/* The scheduler's first call, on the thread's own stack. */
+static void user_thread_begin(void *arg)
+{
+	struct user_thread *t = arg;
+
+	wait_resumed(t);
 	enter_user(t->entry, t->rsp, t->start, t->parameter);
+}
+
+/* The same for the copy of a thread, which goes on where the other one is. */
+static void thread_clone_begin(void *arg)
+{
+	struct user_thread *t = arg;
+	struct trap_frame f = *t->clone_frame;
+
+	kfree(t->clone_frame);
+	t->clone_frame = NULL;
+	wait_resumed(t);
+	trap_return(&f);
 }
 
 /* From the scheduler, when the thread's kernel stack is free: so who waits for it finds all of it gone. */
@@ -148,15 +167,13 @@ static u32 thread_link(struct user_thread *t)
 	return status;
 }
 
-u32 user_thread_create(struct process *p, u64 start, u64 parameter, u64 commit, u64 reserve, bool suspended,
-		       struct user_thread **out)
+/* All but its memory. NULL: no memory. */
+static struct user_thread *thread_alloc(struct process *p, bool suspended)
 {
 	struct user_thread *t = kzalloc(sizeof(*t));
-	u64 stack_limit;
-	u32 status;
 
 	if (!t)
-		return STATUS_INSUFFICIENT_RESOURCES;
+		return NULL;
 	object_setup(&t->object, &thread_type);
 	object_ref(&p->object);
 	list_init(&t->process_link);
@@ -168,31 +185,82 @@ u32 user_thread_create(struct process *p, u64 start, u64 parameter, u64 commit, 
 	t->thread.ended = user_thread_ended;
 	t->exit_status = STATUS_PENDING;
 	t->suspend_count = suspended;
-	fpu_init_state(t->fpu);
+	return t;
+}
 
+/* Its stack and TEB are there: it gets a kernel stack, where it will begin with begin, and joins its process. */
+static u32 thread_set_up(struct user_thread *t, void (*begin)(void *t))
+{
+	u32 status;
+
+	if (!thread_init(&t->thread, begin, t))
+		return STATUS_INSUFFICIENT_RESOURCES;
+	t->thread.context.fpu = t->fpu;
+	t->thread.context.user_gs = t->teb;
+	object_ref(&t->object); /* the thread's own, until it has ended */
+	status = thread_link(t);
+	if (status) {
+		thread_discard(&t->thread);
+		object_unref(&t->object);
+	}
+	return status;
+}
+
+u32 user_thread_create(struct process *p, u64 start, u64 parameter, u64 commit, u64 reserve, bool suspended,
+		       struct user_thread **out)
+{
+	struct user_thread *t = thread_alloc(p, suspended);
+	u64 stack_limit;
+	u32 status;
+
+	if (!t)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	fpu_init_state(t->fpu);
 	status = stack_create(t, commit, reserve, &stack_limit);
 	if (!status)
 		status = teb_create(t, stack_limit);
-	if (!status && !thread_init(&t->thread, user_thread_begin, t))
-		status = STATUS_INSUFFICIENT_RESOURCES;
 	if (!status) {
-		t->thread.context.fpu = t->fpu;
-		t->thread.context.user_gs = t->teb;
 		t->entry = p->ntdll_base + ntdll_thread_start_rva;
 		/* As if called: aligned but for a return address, with the caller's four home places above it. */
 		t->rsp = t->stack_high - 5 * sizeof(u64);
 		t->start = start;
 		t->parameter = parameter;
-		object_ref(&t->object); /* the thread's own, until it has ended */
-		status = thread_link(t);
-		if (status) {
-			thread_discard(&t->thread);
-			object_unref(&t->object);
-		}
+		status = thread_set_up(t, user_thread_begin);
 	}
 	if (status) {
 		region_free(p->vspace, t->teb);
 		region_free(p->vspace, t->stack_low);
+		object_unref(&t->object);
+		return status;
+	}
+	*out = t;
+	return STATUS_SUCCESS;
+}
+
+u32 user_thread_clone(struct process *p, u32 result, bool suspended, struct user_thread **out)
+{
+	struct user_thread *self = user_thread_current(), *t = thread_alloc(p, suspended);
+	struct nt_client_id id;
+	u32 status;
+
+	if (!t)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	t->teb = self->teb;
+	t->stack_low = self->stack_low;
+	t->stack_high = self->stack_high;
+	fpu_store(t->fpu);
+	t->clone_frame = kmalloc(sizeof(*t->clone_frame));
+	if (!t->clone_frame) {
+		object_unref(&t->object);
+		return STATUS_INSUFFICIENT_RESOURCES;
+	}
+	*t->clone_frame = *self->frame;
+	t->clone_frame->rax = result;
+	id = (struct nt_client_id){ p->id, t->thread.id };
+	status = write_all(p->vspace, t->teb + offsetof(struct nt_teb, client_id), &id, sizeof(id));
+	if (!status)
+		status = thread_set_up(t, thread_clone_begin);
+	if (status) {
 		object_unref(&t->object);
 		return status;
 	}

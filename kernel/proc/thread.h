@@ -18,6 +18,7 @@ struct user_thread {
 	u32 suspend_count;         /* it waits for 0 before it begins; under a lock of thread.c */
 	struct wait_queue resumed;
 	struct trap_frame *frame;  /* of the system call in progress */
+	struct trap_frame *clone_frame; /* the copy of a thread: its registers until it starts */
 	u8 fpu[512] __attribute__((aligned(16)));
 };
 
@@ -38,6 +39,11 @@ static inline struct user_thread *user_thread_current(void)
  */
 u32 user_thread_create(struct process *p, u64 start, u64 parameter, u64 commit, u64 reserve, bool suspended,
 		       struct user_thread **out);
+/*
+ * The same, of a copy of the current thread in p, whose memory is a copy of the current process's: it returns from the same
+ * system call, with this result. STATUS_ACCESS_VIOLATION: its TEB can't be written.
+ */
+u32 user_thread_clone(struct process *p, u32 result, bool suspended, struct user_thread **out);
 static inline struct user_thread *user_thread_from(struct object *o)
 {
 	return container_of(o, struct user_thread, object);

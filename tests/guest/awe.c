@@ -367,7 +367,7 @@ static void body(void)
 static void test_pressure(void)
 {
 	struct bs_memory m = memory_now();
-	uint64_t much = memory_available(&m) / 4, room = m.commit_limit - m.commit_charge;
+	uint64_t much = memory_available(&m) / 4;
 	ULONG_PTR count = much, *frames = malloc(much * sizeof(*frames));
 	char *w = window_make(much * PAGE_BYTES);
 	is((uint32_t)give(&count, frames), 0, "a quarter of memory is given");
@@ -375,9 +375,11 @@ static void test_pressure(void)
 	is((uint32_t)NtMapUserPhysicalPages(w, count, frames), 0, "and mapped");
 	for (uint64_t i = 0; i < count; i++)
 		pattern_fill(w, i, 3);
-	/* More than the rest of memory, if it may be promised. */
-	uint64_t fill = memory_available(&m) * 9 / 10;
-	fill = fill < room - much - 512 ? fill : room - much - 512;
+	/* More than the rest of memory, if it may be promised, with its page tables. */
+	uint64_t fill = memory_available(&m) * 9 / 10, room;
+	m = memory_now();
+	room = (m.commit_limit - m.commit_charge) * 63 / 64 - 256;
+	fill = fill < room ? fill : room;
 	char *p = VirtualAlloc(NULL, fill * PAGE_BYTES, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(p != NULL, "%llu pages of other memory", (unsigned long long)fill);
 	for (uint64_t i = 0; p && i < fill; i++) {

@@ -208,7 +208,7 @@ int main(int argc, char **argv)
 {
 	if (argc == 2 && !strcmp(argv[1], "child"))
 		return 7;
-	strict = memory_now().commit_policy == 0;
+	strict = memory_now().commit_policy != BS_COMMIT_OVERCOMMIT;
 	probes_init();
 	all();
 	leaks_none(all, STACKS_KEPT);

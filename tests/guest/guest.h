@@ -17,7 +17,7 @@
 /* The exception that the last probe met; code 0: none. */
 static volatile struct {
 	DWORD code;
-	ULONG_PTR kind, address;
+	ULONG_PTR kind, address, status; /* status: of an in-page error */
 } fault;
 
 /* Each returns 0, or 1 if it faulted: the handler goes on at probe_failed. */
@@ -63,6 +63,7 @@ static LONG WINAPI probe_handler(EXCEPTION_POINTERS *e)
 	fault.code = r->ExceptionCode;
 	fault.kind = r->NumberParameters >= 1 ? r->ExceptionInformation[0] : 0;
 	fault.address = r->NumberParameters >= 2 ? r->ExceptionInformation[1] : 0;
+	fault.status = r->NumberParameters >= 3 ? r->ExceptionInformation[2] : 0;
 	c->Rip = (DWORD64)probe_failed;
 	return EXCEPTION_CONTINUE_EXECUTION;
 }

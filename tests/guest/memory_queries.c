@@ -1,5 +1,5 @@
 /*
- * NtQueryVirtualMemory in all its classes, and where pages are backed, and why: what each answers, and what each refuses.
+ * NtQueryVirtualMemory in all its classes, and where pages are backed, and why: what each answers, what each refuses.
  */
 #include "guest.h"
 #include <psapi.h>
@@ -48,7 +48,8 @@ static void test_refusals(void)
 	static const SIZE_T sizes[CLASSES] = { 48, 8, 16, 24, 16, 8, 24, 48 };
 	char buffer[4096], *p = commit(4096);
 	SIZE_T returned = 77;
-	status_is(ask(p, CLASSES, buffer, sizeof(buffer), &returned), STATUS_INVALID_INFO_CLASS, "a class that there is not");
+	status_is(ask(p, CLASSES, buffer, sizeof(buffer), &returned), STATUS_INVALID_INFO_CLASS,
+		"a class that there is not");
 	status_is(ask(p, ~0u, buffer, sizeof(buffer), &returned), STATUS_INVALID_INFO_CLASS, "the highest number");
 	for (ULONG class = 0; class < CLASSES; class++) {
 		is((uint32_t)ask(p, class, buffer, sizes[class] - 1, &returned), (uint32_t)STATUS_INFO_LENGTH_MISMATCH,
@@ -58,11 +59,13 @@ static void test_refusals(void)
 			   "class %lu: a buffer in the kernel", class);
 		is((uint32_t)NtQueryVirtualMemory((HANDLE)0xdead0, p, class, buffer, sizeof(buffer), NULL),
 		   (uint32_t)STATUS_INVALID_HANDLE, "class %lu: a bad handle", class);
-		is((uint32_t)ask(p, class, buffer, sizeof(buffer), (SIZE_T *)KERNEL_ADDRESS), (uint32_t)STATUS_ACCESS_VIOLATION,
+		is((uint32_t)ask(p, class, buffer, sizeof(buffer), (SIZE_T *)KERNEL_ADDRESS),
+			(uint32_t)STATUS_ACCESS_VIOLATION,
 		   "class %lu: a bad place for the length", class);
 	}
 	is(returned, 77, "nothing was said of lengths");
-	status_is(ask(KERNEL_ADDRESS, BASIC, buffer, sizeof(buffer), NULL), STATUS_INVALID_PARAMETER, "a kernel address");
+	status_is(ask(KERNEL_ADDRESS, BASIC, buffer, sizeof(buffer), NULL), STATUS_INVALID_PARAMETER,
+		"a kernel address");
 	status_is(ask(KERNEL_ADDRESS, REGION, buffer, 48, NULL), STATUS_INVALID_PARAMETER, "its region");
 	status_is(ask(KERNEL_ADDRESS, IMAGE, buffer, 24, NULL), STATUS_INVALID_PARAMETER, "its image");
 	status_is(ask(KERNEL_ADDRESS, FILE_NAME, buffer, sizeof(buffer), NULL), STATUS_INVALID_ADDRESS, "its file");
@@ -142,15 +145,18 @@ static void test_files(void)
 	SIZE_T returned = 0, needed;
 	HANDLE s = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 65536, NULL);
 	char *view = MapViewOfFile(s, FILE_MAP_WRITE, 0, 0, 0), *p = commit(4096);
-	status_is(ask((void *)test_files, FILE_NAME, &b, sizeof(b), &returned), STATUS_SUCCESS, "MemoryMappedFilenameInformation");
+	status_is(ask((void *)test_files, FILE_NAME, &b, sizeof(b), &returned), STATUS_SUCCESS,
+		"MemoryMappedFilenameInformation");
 	ok(b.name.Length > 20 && returned == sizeof(b.name) + b.name.MaximumLength &&
 		   (char *)b.name.Buffer == b.bytes + sizeof(b.name) &&
 		   !memcmp(b.name.Buffer + b.name.Length / 2 - 18, L"memory_queries.exe", 36),
 	   "tells this program's path");
 	needed = returned;
-	status_is(ask((void *)test_files, FILE_NAME, &b, needed - 1, &returned), STATUS_BUFFER_OVERFLOW, "in a byte less");
+	status_is(ask((void *)test_files, FILE_NAME, &b, needed - 1, &returned), STATUS_BUFFER_OVERFLOW,
+		"in a byte less");
 	is(returned, needed, "it tells how many are needed");
-	status_is(ask((void *)test_files, FILE_NAME, KERNEL_ADDRESS, 1200, NULL), STATUS_ACCESS_VIOLATION, "to a bad address");
+	status_is(ask((void *)test_files, FILE_NAME, KERNEL_ADDRESS, 1200, NULL), STATUS_ACCESS_VIOLATION,
+		"to a bad address");
 	status_is(ask(view, FILE_NAME, &b, sizeof(b), NULL), STATUS_FILE_INVALID, "an anonymous section has no file");
 	status_is(ask(p, FILE_NAME, &b, sizeof(b), NULL), STATUS_INVALID_ADDRESS, "nor has private memory");
 
@@ -158,7 +164,8 @@ static void test_files(void)
 	const IMAGE_DOS_HEADER *dos = (void *)GetModuleHandleA(NULL);
 	const IMAGE_NT_HEADERS *nt = (void *)((char *)dos + dos->e_lfanew);
 	status_is(ask((void *)test_files, IMAGE, &i, sizeof(i), &returned), STATUS_SUCCESS, "MemoryImageInformation");
-	ok(i.base == dos && i.size == nt->OptionalHeader.SizeOfImage && i.flags == 0 && returned == 24, "base and size");
+	ok(i.base == dos && i.size == nt->OptionalHeader.SizeOfImage && i.flags == 0 && returned == 24,
+		"base and size");
 	status_is(ask(view, IMAGE, &i, sizeof(i), NULL), STATUS_SUCCESS, "a view that is no image");
 	ok(!i.base && !i.size, "has none");
 	release(p);
@@ -166,7 +173,8 @@ static void test_files(void)
 
 	SIZE_T with = 0, without = 0, twice = 0;
 	char *again = MapViewOfFile(s, FILE_MAP_READ, 0, 0, 0);
-	status_is(ask(NULL, SHARED_COMMIT, &twice, sizeof(twice), &returned), STATUS_SUCCESS, "MemorySharedCommitInformation");
+	status_is(ask(NULL, SHARED_COMMIT, &twice, sizeof(twice), &returned), STATUS_SUCCESS,
+		"MemorySharedCommitInformation");
 	UnmapViewOfFile(again);
 	ask(NULL, SHARED_COMMIT, &with, sizeof(with), NULL);
 	UnmapViewOfFile(view);
@@ -225,13 +233,15 @@ static void test_working_set(void)
 		{ .VirtualAddress = NULL }, { .VirtualAddress = KERNEL_ADDRESS }, { .VirtualAddress = p + 8192 },
 	};
 	VirtualFree(p + 8192, 4096, MEM_DECOMMIT);
-	status_is(ask(NULL, WORKING_SET_EX, ex, sizeof(ex) + 8, &returned), STATUS_SUCCESS, "MemoryWorkingSetExInformation");
+	status_is(ask(NULL, WORKING_SET_EX, ex, sizeof(ex) + 8, &returned), STATUS_SUCCESS,
+		"MemoryWorkingSetExInformation");
 	is(returned, sizeof(ex), "fills whole entries");
 	ok(ex[0].VirtualAttributes.Valid && ex[0].VirtualAttributes.Win32Protection == PAGE_READWRITE &&
 		   !ex[0].VirtualAttributes.Shared && !ex[0].VirtualAttributes.Locked,
 	   "a private page");
 	is(ex[1].VirtualAttributes.Win32Protection, PAGE_READONLY, "a read-only page");
-	ok(ex[2].VirtualAttributes.Shared && ex[2].VirtualAttributes.ShareCount == 2, "a section's page with two views");
+	ok(ex[2].VirtualAttributes.Shared && ex[2].VirtualAttributes.ShareCount == 2,
+		"a section's page with two views");
 	is(ex[3].VirtualAttributes.Flags | ex[4].VirtualAttributes.Flags, 0, "what is not allocated: nothing");
 	ok(!ex[5].VirtualAttributes.Valid, "a page that is not committed is not valid");
 	working_set_empty();
@@ -290,11 +300,13 @@ static void test_why(void)
 	why_is(view, BS_ZERO, BS_WHY_UNWRITTEN, "read, but never written: its frame can be taken at any time");
 	view[0] = 1;
 	why_is(view, BS_MEMORY, BS_WHY_MODIFIED, "written");
-	is(page_at(view).flags & (BS_SHARED | BS_VALID | BS_DIRTY), BS_SHARED | BS_VALID | BS_DIRTY, "it is the section's");
+	is(page_at(view).flags & (BS_SHARED | BS_VALID | BS_DIRTY), BS_SHARED | BS_VALID | BS_DIRTY,
+		"it is the section's");
 	UnmapViewOfFile(view);
 	CloseHandle(s);
 	struct bs_page page;
-	status_is(BsQueryBacking(SELF, KERNEL_ADDRESS, 1, &page), STATUS_INVALID_PARAMETER, "a kernel address is refused");
+	status_is(BsQueryBacking(SELF, KERNEL_ADDRESS, 1, &page), STATUS_INVALID_PARAMETER,
+		"a kernel address is refused");
 	status_is(BsQueryBacking(SELF, NULL, 1, (void *)KERNEL_ADDRESS), STATUS_ACCESS_VIOLATION, "and a bad buffer");
 }
 
@@ -311,7 +323,8 @@ static void test_frames(void)
 		all += n;
 		for (uint64_t i = 0; i < n; i++) {
 			managed += frames[i].state != BS_FRAME_NONE;
-			wrong += (frames[i].state == BS_FRAME_NONE) != (frames[i].use == BS_USE_NONE) || frames[i].use > BS_USE_KERNEL;
+			wrong += (frames[i].state == BS_FRAME_NONE) != (frames[i].use == BS_USE_NONE) ||
+				frames[i].use > BS_USE_KERNEL;
 			uses[frames[i].use % (BS_USE_KERNEL + 1)]++;
 		}
 	}
@@ -327,7 +340,8 @@ static void test_frames(void)
 	struct bs_page page = page_at(p);
 	struct bs_frame f = { 0 };
 	status_is(BsQueryFrames(page.frame, 1, &f), STATUS_SUCCESS, "the frame of a page");
-	ok(f.state == BS_FRAME_ACTIVE && f.use == BS_USE_PRIVATE && f.shares == 1, "is active, private, of one page table");
+	ok(f.state == BS_FRAME_ACTIVE && f.use == BS_USE_PRIVATE && f.shares == 1,
+		"is active, private, of one page table");
 	release(p);
 	status_is(BsQueryFrames(m.frame_highest + 1, 1, &f), STATUS_NO_MORE_ENTRIES, "behind the highest is none");
 	status_is(BsQueryFrames(0, 0, &f), STATUS_INVALID_PARAMETER, "none are asked for");
@@ -350,7 +364,8 @@ static void test_system(void)
 	is(field[13], m.commit_limit, "the commit limit");
 	is_within(field[12], 1, m.commit_limit, "the commit charge");
 	is_within(field[11], 1, m.frames_total, "available pages");
-	status_is(NtQuerySystemInformation(2, buffer, sizeof(buffer), &returned), STATUS_SUCCESS, "in the newer 344 bytes");
+	status_is(NtQuerySystemInformation(2, buffer, sizeof(buffer), &returned), STATUS_SUCCESS,
+		"in the newer 344 bytes");
 	is(returned, 344, "which it fills, too");
 }
 

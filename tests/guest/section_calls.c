@@ -36,7 +36,8 @@ static NTSTATUS make_status(uint64_t size, ULONG protect, ULONG attributes)
 	return status;
 }
 
-static NTSTATUS map_full(HANDLE s, void **base, ULONG_PTR zero_bits, SIZE_T commit, uint64_t offset, SIZE_T *size, ULONG inherit,
+static NTSTATUS map_full(HANDLE s, void **base, ULONG_PTR zero_bits, SIZE_T commit, uint64_t offset, SIZE_T *size,
+	ULONG inherit,
 			 ULONG type, ULONG protect)
 {
 	LARGE_INTEGER at = { .QuadPart = (LONGLONG)offset };
@@ -79,10 +80,14 @@ static HANDLE image_make(void)
 
 static void test_create(void)
 {
-	static const ULONG bad[] = { 0, SEC_COMMIT | SEC_RESERVE, SEC_NOCACHE, SEC_COMMIT | SEC_NOCACHE | SEC_WRITECOMBINE,
-				     SEC_IMAGE | SEC_COMMIT, SEC_IMAGE | SEC_NOCACHE, SEC_COMMIT | 1, SEC_WRITECOMBINE };
-	static const ULONG bad_protect[] = { 0, PAGE_NOACCESS, PAGE_READWRITE | PAGE_GUARD, PAGE_READWRITE | PAGE_NOCACHE,
-					     PAGE_READWRITE | PAGE_WRITECOMBINE, PAGE_READONLY | PAGE_READWRITE, 0x1000 };
+	static const ULONG bad[] = { 0, SEC_COMMIT | SEC_RESERVE, SEC_NOCACHE,
+		SEC_COMMIT | SEC_NOCACHE | SEC_WRITECOMBINE,
+				     SEC_IMAGE | SEC_COMMIT, SEC_IMAGE | SEC_NOCACHE, SEC_COMMIT | 1,
+					SEC_WRITECOMBINE };
+	static const ULONG bad_protect[] = { 0, PAGE_NOACCESS, PAGE_READWRITE | PAGE_GUARD,
+		PAGE_READWRITE | PAGE_NOCACHE,
+					     PAGE_READWRITE | PAGE_WRITECOMBINE, PAGE_READONLY | PAGE_READWRITE,
+						0x1000 };
 	HANDLE s = NULL;
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		is((uint32_t)make_status(SIZE, PAGE_READWRITE, bad[i]), (uint32_t)STATUS_INVALID_PARAMETER_6,
@@ -91,11 +96,14 @@ static void test_create(void)
 		is((uint32_t)make_status(SIZE, bad_protect[i], SEC_COMMIT), (uint32_t)STATUS_INVALID_PAGE_PROTECTION,
 		   "protection 0x%lx", bad_protect[i]);
 	status_is(make_status(0, PAGE_READWRITE, SEC_COMMIT), STATUS_INVALID_PARAMETER_4, "size 0");
-	status_is(NtCreateSection(&s, SECTION_ALL_ACCESS, NULL, NULL, PAGE_READWRITE, SEC_COMMIT, NULL), STATUS_INVALID_PARAMETER_4,
+	status_is(NtCreateSection(&s, SECTION_ALL_ACCESS, NULL, NULL, PAGE_READWRITE, SEC_COMMIT, NULL),
+		STATUS_INVALID_PARAMETER_4,
 		  "no size");
-	status_is(make_status(1ull << 63, PAGE_READWRITE, SEC_RESERVE), STATUS_SECTION_TOO_BIG, "a size that is too big");
+	status_is(make_status(1ull << 63, PAGE_READWRITE, SEC_RESERVE), STATUS_SECTION_TOO_BIG,
+		"a size that is too big");
 	status_is(make_status(~0ull, PAGE_READWRITE, SEC_RESERVE), STATUS_SECTION_TOO_BIG, "the biggest number");
-	status_is(make_status(SIZE, PAGE_EXECUTE, SEC_IMAGE), STATUS_INVALID_FILE_FOR_SECTION, "an image without a file");
+	status_is(make_status(SIZE, PAGE_EXECUTE, SEC_IMAGE), STATUS_INVALID_FILE_FOR_SECTION,
+		"an image without a file");
 	status_is(NtCreateSection(&s, SECTION_ALL_ACCESS, NULL, KERNEL_ADDRESS, PAGE_READWRITE, SEC_COMMIT, NULL),
 		  STATUS_ACCESS_VIOLATION, "a size in the kernel");
 	status_is(NtCreateSection(KERNEL_ADDRESS, SECTION_ALL_ACCESS, NULL, NULL, PAGE_READWRITE, SEC_COMMIT, NULL),
@@ -111,14 +119,17 @@ static void test_create(void)
 	} b;
 	SIZE_T returned = 0;
 	status_is(NtQuerySection(s, 0, &b, sizeof(b), &returned), STATUS_SUCCESS, "NtQuerySection");
-	ok(b.size.QuadPart == 8192 && b.attributes == SEC_COMMIT && !b.base && returned == 24, "an unaligned size is rounded up to pages");
+	ok(b.size.QuadPart == 8192 && b.attributes == SEC_COMMIT && !b.base && returned == 24,
+		"an unaligned size is rounded up to pages");
 	status_is(NtQuerySection(s, 0, &b, 23, NULL), STATUS_INFO_LENGTH_MISMATCH, "in too short a buffer");
-	status_is(NtQuerySection(s, 1, &b, 64, NULL), STATUS_SECTION_NOT_IMAGE, "image information of an anonymous section");
+	status_is(NtQuerySection(s, 1, &b, 64, NULL), STATUS_SECTION_NOT_IMAGE,
+		"image information of an anonymous section");
 	status_is(NtQuerySection(s, 9, &b, 64, NULL), STATUS_INVALID_INFO_CLASS, "a class that there is not");
 	status_is(NtQuerySection(s, 0, KERNEL_ADDRESS, 64, NULL), STATUS_ACCESS_VIOLATION, "to a bad address");
 	HANDLE weak = NULL;
 	DuplicateHandle(SELF, s, SELF, &weak, SECTION_MAP_READ, FALSE, 0);
-	status_is(NtQuerySection(weak, 0, &b, sizeof(b), NULL), STATUS_ACCESS_DENIED, "with a handle that may only map");
+	status_is(NtQuerySection(weak, 0, &b, sizeof(b), NULL), STATUS_ACCESS_DENIED,
+		"with a handle that may only map");
 	CloseHandle(weak);
 	CloseHandle(s);
 
@@ -135,7 +146,8 @@ static void test_create(void)
 static void test_protections(void)
 {
 	static const ULONG protections[] = { PAGE_NOACCESS, PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY,
-					     PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY };
+					     PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE,
+						PAGE_EXECUTE_WRITECOPY };
 	static const char *const allowed[] = { NULL,	     "11.1....", "1111....", "11.1....",
 					       "1...1...", "11.111.1", "11111111", "11.111.1" };
 	/* Views of PAGE_READWRITE sections that a handle with these rights may map. */
@@ -180,28 +192,40 @@ static void test_map(void)
 	HANDLE s = make(4 * SIZE, PAGE_READWRITE, SEC_COMMIT, NULL), event = CreateEventA(NULL, TRUE, FALSE, NULL);
 	void *base = NULL;
 	SIZE_T size = 0;
-	status_is(map_full(s, &base, 0, 0, 0, &size, 0, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_8, "inherit disposition 0");
+	status_is(map_full(s, &base, 0, 0, 0, &size, 0, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_8,
+		"inherit disposition 0");
 	status_is(map_full(s, &base, 0, 0, 0, &size, 3, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_8, "or 3");
-	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, MEM_COMMIT, PAGE_READWRITE), STATUS_INVALID_PARAMETER_9, "type MEM_COMMIT");
-	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, MEM_LARGE_PAGES, PAGE_READWRITE), STATUS_INVALID_PARAMETER_9,
+	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, MEM_COMMIT, PAGE_READWRITE), STATUS_INVALID_PARAMETER_9,
+		"type MEM_COMMIT");
+	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, MEM_LARGE_PAGES, PAGE_READWRITE),
+		STATUS_INVALID_PARAMETER_9,
 		  "large pages of a section that has none");
 	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, 0, 0), STATUS_INVALID_PAGE_PROTECTION, "protection 0");
-	status_is(map_full(s, &base, 25, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_4, "25 zero bits");
-	status_is(map_full(s, &base, 0, 0, 4096, &size, SHARE, 0, PAGE_READWRITE), STATUS_MAPPED_ALIGNMENT, "an unaligned offset");
-	status_is(map_full(s, &base, 0, 0, 4 * SIZE, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_VIEW_SIZE, "an offset at the end");
-	status_is(map_full((HANDLE)0xdead0, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_HANDLE, "a bad handle");
-	status_is(map_full(event, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_OBJECT_TYPE_MISMATCH, "an event");
-	status_is(map_full(s, KERNEL_ADDRESS, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_ACCESS_VIOLATION, "a bad pointer");
+	status_is(map_full(s, &base, 25, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_4,
+		"25 zero bits");
+	status_is(map_full(s, &base, 0, 0, 4096, &size, SHARE, 0, PAGE_READWRITE), STATUS_MAPPED_ALIGNMENT,
+		"an unaligned offset");
+	status_is(map_full(s, &base, 0, 0, 4 * SIZE, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_VIEW_SIZE,
+		"an offset at the end");
+	status_is(map_full((HANDLE)0xdead0, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_HANDLE,
+		"a bad handle");
+	status_is(map_full(event, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_OBJECT_TYPE_MISMATCH,
+		"an event");
+	status_is(map_full(s, KERNEL_ADDRESS, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_ACCESS_VIOLATION,
+		"a bad pointer");
 	base = KERNEL_ADDRESS;
-	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_3, "a kernel address");
+	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_3,
+		"a kernel address");
 	base = NULL;
 	size = 1ull << 62;
-	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_4, "more than there are addresses");
+	status_is(map_full(s, &base, 0, 0, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_4,
+		"more than there are addresses");
 	size = SIZE;
 	status_is(map_full(s, &base, 0, 2 * SIZE, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_INVALID_PARAMETER_5,
 		  "more to commit than the view shows");
 	ok(base == NULL && size == SIZE, "none of this changed the variables");
-	status_is(map_full(s, &base, 0, 0, SIZE, &size, SHARE, MEM_TOP_DOWN, PAGE_READWRITE), STATUS_SUCCESS, "MEM_TOP_DOWN");
+	status_is(map_full(s, &base, 0, 0, SIZE, &size, SHARE, MEM_TOP_DOWN, PAGE_READWRITE), STATUS_SUCCESS,
+		"MEM_TOP_DOWN");
 	ok((uintptr_t)base > 0x7ff000000000ull, "gives a high address");
 	NtUnmapViewOfSection(SELF, base);
 	base = NULL;
@@ -226,15 +250,18 @@ static void test_map(void)
 	s = make(16 * SIZE, PAGE_READWRITE, SEC_RESERVE, NULL);
 	base = NULL;
 	size = 0;
-	status_is(map_full(s, &base, 0, 5000, SIZE, &size, SHARE, 0, PAGE_READWRITE), STATUS_SUCCESS, "5,000 bytes to commit");
-	ok(query(base).State == MEM_COMMIT && query(base).RegionSize == 8192 && can_write(base), "are two pages from the view's start");
+	status_is(map_full(s, &base, 0, 5000, SIZE, &size, SHARE, 0, PAGE_READWRITE), STATUS_SUCCESS,
+		"5,000 bytes to commit");
+	ok(query(base).State == MEM_COMMIT && query(base).RegionSize == 8192 && can_write(base),
+		"are two pages from the view's start");
 	is(query((char *)base + 8192).State, MEM_RESERVE, "the others are reserved");
 	NtUnmapViewOfSection(SELF, base);
 	if (memory_now().commit_policy == BS_COMMIT_STRICT) {
 		HANDLE huge = make(1ull << 40, PAGE_READWRITE, SEC_RESERVE, NULL);
 		base = NULL;
 		size = 0;
-		status_is(map_full(huge, &base, 0, 1ull << 40, 0, &size, SHARE, 0, PAGE_READWRITE), STATUS_COMMITMENT_LIMIT,
+		status_is(map_full(huge, &base, 0, 1ull << 40, 0, &size, SHARE, 0, PAGE_READWRITE),
+			STATUS_COMMITMENT_LIMIT,
 			  "more to commit than may be promised");
 		is((uintptr_t)base, 0, "maps nothing");
 		CloseHandle(huge);
@@ -247,7 +274,8 @@ static void test_caching(void)
 	static const struct {
 		ULONG attribute, bit;
 		const char *name;
-	} kinds[] = { { SEC_NOCACHE, PAGE_NOCACHE, "SEC_NOCACHE" }, { SEC_WRITECOMBINE, PAGE_WRITECOMBINE, "SEC_WRITECOMBINE" } };
+	} kinds[] = { { SEC_NOCACHE, PAGE_NOCACHE, "SEC_NOCACHE" }, { SEC_WRITECOMBINE, PAGE_WRITECOMBINE,
+		"SEC_WRITECOMBINE" } };
 	for (int i = 0; i < 2; i++) {
 		HANDLE s = make(SIZE, PAGE_READWRITE, SEC_COMMIT | kinds[i].attribute, NULL);
 		char *view = map(s, 0, PAGE_READWRITE, NULL), *copy = map(s, 0, PAGE_WRITECOPY, NULL);
@@ -256,13 +284,15 @@ static void test_caching(void)
 			   query(view).AllocationProtect == (PAGE_READWRITE | kinds[i].bit),
 		   "a view of a %s section says so in its protection", kinds[i].name);
 		ok(can_write(view) && *copy == 0x5a, "and works");
-		ok(VirtualProtect(view, 4096, PAGE_READONLY, &old) && query(view).Protect == (PAGE_READONLY | kinds[i].bit),
+		ok(VirtualProtect(view, 4096, PAGE_READONLY, &old) &&
+			query(view).Protect == (PAGE_READONLY | kinds[i].bit),
 		   "another protection leaves it so");
 		ok(can_write(copy) && query(copy).Protect == (PAGE_READWRITE | kinds[i].bit), "so does a private copy");
 		is(query(map(s, 0, PAGE_NOACCESS, NULL)).Protect, PAGE_NOACCESS, "a view without access is just that");
 		struct bs_page page = page_at(view);
 		is(page.protect, PAGE_READONLY | kinds[i].bit, "the page's own protection is the same");
-		for (MEMORY_BASIC_INFORMATION m = { 0 }; VirtualQuery((char *)m.BaseAddress + m.RegionSize, &m, sizeof(m));)
+		for (MEMORY_BASIC_INFORMATION m = { 0 }; VirtualQuery((char *)m.BaseAddress + m.RegionSize, &m,
+			sizeof(m));)
 			if (m.Type == MEM_MAPPED && m.AllocationProtect == PAGE_NOACCESS && m.RegionSize == SIZE)
 				NtUnmapViewOfSection(SELF, m.AllocationBase);
 		NtUnmapViewOfSection(SELF, view);
@@ -272,7 +302,8 @@ static void test_caching(void)
 	HANDLE s = make(SIZE, PAGE_READWRITE, SEC_RESERVE | SEC_NOCACHE, NULL);
 	char *view = map(s, 0, PAGE_READWRITE, NULL);
 	VirtualAlloc(view, 4096, MEM_COMMIT, PAGE_READWRITE);
-	is(query(view).Protect, PAGE_READWRITE | PAGE_NOCACHE, "with SEC_RESERVE, pages that are committed are uncached");
+	is(query(view).Protect, PAGE_READWRITE | PAGE_NOCACHE,
+		"with SEC_RESERVE, pages that are committed are uncached");
 	NtUnmapViewOfSection(SELF, view);
 	CloseHandle(s);
 }
@@ -281,7 +312,8 @@ static void test_map_ex(void)
 {
 	HANDLE s = make(4 * SIZE, PAGE_READWRITE, SEC_COMMIT, NULL);
 	LARGE_INTEGER offset = { .QuadPart = SIZE };
-	MEM_ADDRESS_REQUIREMENTS limits = { .LowestStartingAddress = (void *)0x10000000, .HighestEndingAddress = (void *)0x1fffffff,
+	MEM_ADDRESS_REQUIREMENTS limits = { .LowestStartingAddress = (void *)0x10000000,
+		.HighestEndingAddress = (void *)0x1fffffff,
 					    .Alignment = 1 << 20 };
 	MEM_EXTENDED_PARAMETER parameter = { .Type = MemExtendedParameterAddressRequirements, .Pointer = &limits };
 	void *base = NULL;
@@ -289,33 +321,42 @@ static void test_map_ex(void)
 	status_is(NtMapViewOfSectionEx(s, SELF, &base, &offset, &size, 0, PAGE_READWRITE, NULL, 0), STATUS_SUCCESS,
 		  "NtMapViewOfSectionEx");
 	is(size, 3 * SIZE, "maps from the offset to the end");
-	status_is(NtUnmapViewOfSectionEx(SELF, base, 4), STATUS_INVALID_PARAMETER, "NtUnmapViewOfSectionEx with a flag that there is not");
-	status_is(NtUnmapViewOfSectionEx(SELF, base, 2), STATUS_CONFLICTING_ADDRESSES, "a view that replaced no placeholder can't become one");
+	status_is(NtUnmapViewOfSectionEx(SELF, base, 4), STATUS_INVALID_PARAMETER,
+		"NtUnmapViewOfSectionEx with a flag that there is not");
+	status_is(NtUnmapViewOfSectionEx(SELF, base, 2), STATUS_CONFLICTING_ADDRESSES,
+		"a view that replaced no placeholder can't become one");
 	status_is(NtUnmapViewOfSectionEx(SELF, base, 1), STATUS_SUCCESS, "with the flag for a boost");
 	base = NULL;
 	size = 0;
 	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, &parameter, 1), STATUS_SUCCESS,
 		  "with address requirements");
-	ok((uintptr_t)base >= 0x10000000 && (uintptr_t)base + size <= 0x20000000 && (uintptr_t)base % (1 << 20) == 0, "they are met");
-	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, &parameter, 1), STATUS_INVALID_PARAMETER,
+	ok((uintptr_t)base >= 0x10000000 && (uintptr_t)base + size <= 0x20000000 &&
+		(uintptr_t)base % (1 << 20) == 0, "they are met");
+	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, &parameter, 1),
+		STATUS_INVALID_PARAMETER,
 		  "with an address as well");
 	NtUnmapViewOfSection(SELF, base);
 	base = NULL;
-	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, MEM_COMMIT, PAGE_READWRITE, NULL, 0), STATUS_INVALID_PARAMETER_6,
+	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, MEM_COMMIT, PAGE_READWRITE, NULL, 0),
+		STATUS_INVALID_PARAMETER_6,
 		  "a type that there is not");
 	parameter.Type = 77;
-	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, &parameter, 1), STATUS_INVALID_PARAMETER,
+	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, &parameter, 1),
+		STATUS_INVALID_PARAMETER,
 		  "a parameter that there is not");
-	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, NULL, 1), STATUS_INVALID_PARAMETER,
+	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, 0, PAGE_READWRITE, NULL, 1),
+		STATUS_INVALID_PARAMETER,
 		  "one parameter, and none");
 
 	/* Into a placeholder, and back. */
 	size = 4 * SIZE;
 	NtAllocateVirtualMemoryEx(SELF, &base, &size, MEM_RESERVE | MEM_RESERVE_PLACEHOLDER, PAGE_NOACCESS, NULL, 0);
-	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, MEM_REPLACE_PLACEHOLDER, PAGE_READWRITE, NULL, 0), STATUS_SUCCESS,
+	status_is(NtMapViewOfSectionEx(s, SELF, &base, NULL, &size, MEM_REPLACE_PLACEHOLDER, PAGE_READWRITE, NULL,
+		0), STATUS_SUCCESS,
 		  "a view replaces a placeholder");
 	ok(can_write(base), "and works");
-	status_is(NtUnmapViewOfSectionEx(SELF, base, MEM_PRESERVE_PLACEHOLDER), STATUS_SUCCESS, "it becomes a placeholder again");
+	status_is(NtUnmapViewOfSectionEx(SELF, base, MEM_PRESERVE_PLACEHOLDER), STATUS_SUCCESS,
+		"it becomes a placeholder again");
 	is(query(base).State, MEM_RESERVE, "the addresses stay reserved");
 	VirtualFree(base, 0, MEM_RELEASE);
 	CloseHandle(s);
@@ -345,24 +386,29 @@ static void test_images(void)
 	ok(!memcmp(view, own, 64), "but is the same");
 	status_is(NtAreMappedFilesTheSame(own, view), STATUS_SUCCESS, "NtAreMappedFilesTheSame says so too");
 	NtUnmapViewOfSection(SELF, view);
-	status_is(map_status(s, DIFFERENT_BASE_OK, PAGE_READONLY), STATUS_SUCCESS, "MEM_DIFFERENT_IMAGE_BASE_OK: that is no news");
+	status_is(map_status(s, DIFFERENT_BASE_OK, PAGE_READONLY), STATUS_SUCCESS,
+		"MEM_DIFFERENT_IMAGE_BASE_OK: that is no news");
 	LARGE_INTEGER size = { .QuadPart = 1 << 20 };
 	status_is(NtExtendSection(s, &size), STATUS_SECTION_NOT_EXTENDED, "an image can't be extended");
 	CloseHandle(s);
 	UNICODE_STRING name = { 40, 42, L"\\BaseNamedObjects\\img" };
 	OBJECT_ATTRIBUTES attributes;
 	InitializeObjectAttributes(&attributes, &name, 0, NULL, NULL);
-	status_is(NtCreateSection(&h, SECTION_ALL_ACCESS, &attributes, NULL, PAGE_EXECUTE, SEC_IMAGE, file), STATUS_OBJECT_NAME_INVALID,
+	status_is(NtCreateSection(&h, SECTION_ALL_ACCESS, &attributes, NULL, PAGE_EXECUTE, SEC_IMAGE, file),
+		STATUS_OBJECT_NAME_INVALID,
 		  "an image's section gets no name");
-	status_is(NtCreateSection(&h, SECTION_ALL_ACCESS, NULL, NULL, PAGE_EXECUTE, SEC_IMAGE | SEC_RESERVE, file), STATUS_INVALID_PARAMETER_6,
+	status_is(NtCreateSection(&h, SECTION_ALL_ACCESS, NULL, NULL, PAGE_EXECUTE, SEC_IMAGE | SEC_RESERVE, file),
+		STATUS_INVALID_PARAMETER_6,
 		  "nor other attributes");
 	CloseHandle(file);
 }
 
 static void test_others(void)
 {
-	HANDLE s = make(SIZE, PAGE_READWRITE, SEC_COMMIT, NULL), other = make(SIZE, PAGE_READWRITE, SEC_COMMIT, NULL), weak = NULL;
-	char *view = map(s, 0, PAGE_READWRITE, NULL), *same = map(s, 0, PAGE_READONLY, NULL), *not = map(other, 0, PAGE_READWRITE, NULL);
+	HANDLE s = make(SIZE, PAGE_READWRITE, SEC_COMMIT, NULL), other = make(SIZE, PAGE_READWRITE, SEC_COMMIT,
+		NULL), weak = NULL;
+	char *view = map(s, 0, PAGE_READWRITE, NULL), *same = map(s, 0, PAGE_READONLY, NULL), *not = map(other, 0,
+		PAGE_READWRITE, NULL);
 	char *private = VirtualAlloc(NULL, SIZE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	LARGE_INTEGER bytes = { .QuadPart = 2 * SIZE };
 	IO_STATUS_BLOCK io;
@@ -374,12 +420,13 @@ static void test_others(void)
 	status_is(NtExtendSection(weak, &bytes), STATUS_ACCESS_DENIED, "nor without the right");
 	CloseHandle(weak);
 	status_is(NtFlushVirtualMemory(SELF, &base, &size, &io), STATUS_NOT_MAPPED_DATA,
-		  "NtFlushVirtualMemory: an anonymous section's view has no file, which FlushViewOfFile takes for success");
+		  "NtFlushVirtualMemory: an anonymous section's view has no file; FlushViewOfFile takes that for success");
 	base = private;
 	status_is(NtFlushVirtualMemory(SELF, &base, &size, &io), STATUS_NOT_MAPPED_VIEW, "private memory is no view");
 	base = view;
 	size = SIZE + 1;
-	status_is(NtFlushVirtualMemory(SELF, &base, &size, &io), STATUS_NOT_MAPPED_VIEW, "nor is what lies behind a view");
+	status_is(NtFlushVirtualMemory(SELF, &base, &size, &io), STATUS_NOT_MAPPED_VIEW,
+		"nor is what lies behind a view");
 	base = KERNEL_ADDRESS;
 	status_is(NtFlushVirtualMemory(SELF, &base, &size, &io), STATUS_INVALID_PARAMETER_2, "a kernel address");
 	status_is(NtFlushVirtualMemory(SELF, NULL, &size, &io), STATUS_ACCESS_VIOLATION, "a bad pointer");

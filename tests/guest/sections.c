@@ -103,7 +103,7 @@ static void test_refusals(void)
 	SetLastError(0);
 	refused(make(4096, 0) != NULL, ERROR_INVALID_PARAMETER, "a section with protection 0");
 	SetLastError(0);
-	if (m.commit_policy == 0)
+	if (m.commit_policy != BS_COMMIT_OVERCOMMIT)
 		refused(make((m.commit_limit + 256) * 4096, PAGE_READWRITE) != NULL, ERROR_COMMITMENT_LIMIT,
 			"a section larger than the commit limit");
 	SetLastError(0);

@@ -30,7 +30,8 @@ static QUOTA_LIMITS_EX get(void)
 static void limits_are(uint64_t min, uint64_t max, const char *name)
 {
 	QUOTA_LIMITS_EX q = get();
-	ok(q.MinimumWorkingSetSize == PAGES(min) && q.MaximumWorkingSetSize == PAGES(max), "%s: %llu and %llu pages", name,
+	ok(q.MinimumWorkingSetSize == PAGES(min) && q.MaximumWorkingSetSize == PAGES(max),
+		"%s: %llu and %llu pages", name,
 	   (unsigned long long)min, (unsigned long long)max);
 }
 
@@ -76,10 +77,12 @@ static void test_setting(void)
 	ULONG returned = 0;
 	limits_are(50, 345, "as Windows sets them");
 	is(get().Flags, QUOTA_LIMITS_HARDWS_MIN_DISABLE | QUOTA_LIMITS_HARDWS_MAX_DISABLE, "neither is hard");
-	status_is(NtQueryInformationProcess(SELF, QUOTA_LIMITS_CLASS, &q, sizeof(QUOTA_LIMITS), &returned), STATUS_SUCCESS,
+	status_is(NtQueryInformationProcess(SELF, QUOTA_LIMITS_CLASS, &q, sizeof(QUOTA_LIMITS), &returned),
+		STATUS_SUCCESS,
 		  "QUOTA_LIMITS can be asked for");
 	is(returned, sizeof(QUOTA_LIMITS), "in 48 bytes");
-	status_is(NtQueryInformationProcess(SELF, QUOTA_LIMITS_CLASS, &q, 50, NULL), STATUS_INFO_LENGTH_MISMATCH, "not in 50");
+	status_is(NtQueryInformationProcess(SELF, QUOTA_LIMITS_CLASS, &q, 50, NULL), STATUS_INFO_LENGTH_MISMATCH,
+		"not in 50");
 	status_is(set(SELF, PAGES(60), PAGES(400)), STATUS_SUCCESS, "new limits");
 	limits_are(60, 400, "are in force");
 	status_is(set(SELF, PAGES(60), PAGES(59)), STATUS_BAD_WORKING_SET_LIMIT, "a minimum over the maximum");
@@ -91,8 +94,10 @@ static void test_setting(void)
 	status_is(set_ex(PAGES(60), PAGES(400), 3), STATUS_INVALID_PARAMETER, "a hard and a soft minimum at once");
 	status_is(set_ex(PAGES(60), PAGES(400), 12), STATUS_INVALID_PARAMETER, "a hard and a soft maximum at once");
 	status_is(set_ex(PAGES(60), PAGES(400), 32), STATUS_INVALID_PARAMETER, "a flag that there is not");
-	status_is(NtSetInformationProcess(SELF, QUOTA_LIMITS_CLASS, &q, 47), STATUS_INFO_LENGTH_MISMATCH, "a bad length");
-	status_is(NtSetInformationProcess(SELF, QUOTA_LIMITS_CLASS, NULL, 48), STATUS_ACCESS_VIOLATION, "a bad address");
+	status_is(NtSetInformationProcess(SELF, QUOTA_LIMITS_CLASS, &q, 47), STATUS_INFO_LENGTH_MISMATCH,
+		"a bad length");
+	status_is(NtSetInformationProcess(SELF, QUOTA_LIMITS_CLASS, NULL, 48), STATUS_ACCESS_VIOLATION,
+		"a bad address");
 	status_is(set((HANDLE)0xdead0, PAGES(60), PAGES(400)), STATUS_INVALID_HANDLE, "a bad handle");
 	HANDLE weak = NULL;
 	DuplicateHandle(SELF, SELF, SELF, &weak, PROCESS_QUERY_INFORMATION, FALSE, 0);
@@ -112,7 +117,8 @@ static void test_hard_maximum(void)
 	enum { LIMIT = 200, MANY = 1000 };
 	char *p = commit(MANY);
 	uint64_t most = 0, wrong;
-	status_is(set_ex(PAGES(50), PAGES(LIMIT), QUOTA_LIMITS_HARDWS_MAX_ENABLE), STATUS_SUCCESS, "a hard maximum of 200 pages");
+	status_is(set_ex(PAGES(50), PAGES(LIMIT), QUOTA_LIMITS_HARDWS_MAX_ENABLE), STATUS_SUCCESS,
+		"a hard maximum of 200 pages");
 	is(get().Flags, QUOTA_LIMITS_HARDWS_MIN_DISABLE | QUOTA_LIMITS_HARDWS_MAX_ENABLE, "is in force");
 	is_within(resident(), 1, LIMIT, "the working set is within it at once");
 	for (uint64_t i = 0; i < MANY; i++) {
@@ -131,7 +137,8 @@ static void test_hard_maximum(void)
 		valid &= (page_at(p + i * 4096).flags & (BS_VALID | BS_LOCKED)) == (BS_VALID | BS_LOCKED);
 	ok(valid, "and stay, when others leave for the maximum's sake");
 	unlock(p, 30);
-	status_is(set_ex(PAGES(20), PAGES(20), QUOTA_LIMITS_HARDWS_MAX_ENABLE), STATUS_SUCCESS, "the smallest that there is: 20 pages");
+	status_is(set_ex(PAGES(20), PAGES(20), QUOTA_LIMITS_HARDWS_MAX_ENABLE), STATUS_SUCCESS,
+		"the smallest that there is: 20 pages");
 	is(pattern_wrong(p, 0, MANY, 9), 0, "everything still works, slowly");
 	defaults();
 	pattern_wrong(p, 0, MANY, 9);
@@ -157,7 +164,8 @@ static void test_locking(void)
 /* child PAGES: sets that minimum, says so in the exit code, after its parent let it go. */
 static int child(uint64_t pages)
 {
-	HANDLE go = OpenEventA(SYNCHRONIZE, FALSE, "WorkingSetGo"), done = OpenEventA(EVENT_MODIFY_STATE, FALSE, "WorkingSetDone");
+	HANDLE go = OpenEventA(SYNCHRONIZE, FALSE, "WorkingSetGo"), done = OpenEventA(EVENT_MODIFY_STATE, FALSE,
+		"WorkingSetDone");
 	NTSTATUS status = set(SELF, PAGES(pages), PAGES(pages));
 	SetEvent(done);
 	WaitForSingleObject(go, INFINITE);
@@ -167,7 +175,8 @@ static int child(uint64_t pages)
 static void test_sum(void)
 {
 	enum { CHILDREN = 4 };
-	HANDLE go = CreateEventA(NULL, TRUE, FALSE, "WorkingSetGo"), done = CreateEventA(NULL, FALSE, FALSE, "WorkingSetDone");
+	HANDLE go = CreateEventA(NULL, TRUE, FALSE, "WorkingSetGo"), done = CreateEventA(NULL, FALSE, FALSE,
+		"WorkingSetDone");
 	PROCESS_INFORMATION p[CHILDREN];
 	struct bs_memory m = memory_now();
 	char arguments[32];
@@ -181,7 +190,8 @@ static void test_sum(void)
 	for (int i = 0; i < CHILDREN; i++)
 		codes[process_end(&p[i]) & 3]++;
 	ok(codes[1] >= 1 && codes[2] >= 2 && codes[3] == 0,
-	   "of four processes that each want a third of memory as minimum some get it (%lu), and not all (%lu)", codes[1], codes[2]);
+	   "of four processes that each want a third of memory as minimum some get it (%lu), and not all (%lu)",
+		codes[1], codes[2]);
 	is(process_run(arguments, false), 1, "when they have ended, the next one gets it");
 	CloseHandle(go);
 	CloseHandle(done);
@@ -191,7 +201,8 @@ static void test_hard_minimum(void)
 {
 	enum { KEEP = 400 };
 	char *p = commit(KEEP);
-	status_is(set_ex(PAGES(KEEP + 100), PAGES(2000), QUOTA_LIMITS_HARDWS_MIN_ENABLE), STATUS_SUCCESS, "a hard minimum");
+	status_is(set_ex(PAGES(KEEP + 100), PAGES(2000), QUOTA_LIMITS_HARDWS_MIN_ENABLE), STATUS_SUCCESS,
+		"a hard minimum");
 	for (uint64_t i = 0; i < KEEP; i++)
 		pattern_fill(p, i, 3);
 	is(get().Flags, QUOTA_LIMITS_HARDWS_MIN_ENABLE | QUOTA_LIMITS_HARDWS_MAX_DISABLE, "is in force");
@@ -213,7 +224,7 @@ static int press(uint64_t pages)
 	return pattern_wrong(p, 0, pages, 7) != 0;
 }
 
-/* While others press, pages of a hard minimum stay; without it they go. Needs a paging file that takes what is pressed out. */
+/* While others press, pages of a hard minimum stay; without it they go. Needs a paging file that takes what goes. */
 static void test_pressure(void)
 {
 	enum { KEEP = 600 };

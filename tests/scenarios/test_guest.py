@@ -5,7 +5,7 @@ import pytest
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
     "commit", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library", "pressure",
-    "memory_queries", "working_set", "section_calls",
+    "memory_queries", "working_set", "section_calls", "awe", "large_pages",
 ]
 
 # Each value of each parameter meets each value of each other one.

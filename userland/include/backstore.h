@@ -45,6 +45,7 @@ extern "C" {
 /* Backstore's own: see abi/backstore.h. */
 NTSYSAPI NTSTATUS NTAPI BsNull(void);
 NTSYSAPI NTSTATUS NTAPI BsCreateProcess(const struct bs_create_process *in, HANDLE *process, HANDLE *thread);
+NTSYSAPI NTSTATUS NTAPI BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]);
 NTSYSAPI NTSTATUS NTAPI BsQueryProcess(uint64_t index, struct bs_process *out);
 NTSYSAPI NTSTATUS NTAPI BsQueryOption(const char *name, char *value, uint64_t size);
 NTSYSAPI NTSTATUS NTAPI BsQueryBacking(HANDLE process, void *address, uint64_t pages, struct bs_page *out);
@@ -139,6 +140,37 @@ NTSYSAPI NTSTATUS NTAPI NtFlushVirtualMemory(HANDLE process, void **base, SIZE_T
 NTSYSAPI NTSTATUS NTAPI NtSetInformationVirtualMemory(HANDLE process, ULONG information, ULONG_PTR count, void *ranges,
 						      void *buffer, ULONG size);
 NTSYSAPI NTSTATUS NTAPI NtAreMappedFilesTheSame(void *first, void *second);
+
+/* The copy of a process (fork); winternl.h has none of this. */
+#ifndef RTL_CLONE_PROCESS_FLAGS_CREATE_SUSPENDED
+#define RTL_CLONE_PROCESS_FLAGS_CREATE_SUSPENDED 1
+#define RTL_CLONE_PROCESS_FLAGS_INHERIT_HANDLES 2
+#define RTL_CLONE_PROCESS_FLAGS_NO_SYNCHRONIZE 4 /* ntdll's own locks are not taken meanwhile */
+#endif
+
+typedef struct _SECTION_IMAGE_INFORMATION {
+	void *TransferAddress;
+	ULONG ZeroBits;
+	SIZE_T MaximumStackSize, CommittedStackSize;
+	ULONG SubSystemType;
+	USHORT SubSystemMinorVersion, SubSystemMajorVersion;
+	USHORT MajorOperatingSystemVersion, MinorOperatingSystemVersion;
+	USHORT ImageCharacteristics, DllCharacteristics, Machine;
+	BOOLEAN ImageContainsCode;
+	UCHAR ImageFlags;
+	ULONG LoaderFlags, ImageFileSize, CheckSum;
+} SECTION_IMAGE_INFORMATION;
+
+typedef struct _RTL_USER_PROCESS_INFORMATION {
+	ULONG Length;
+	HANDLE ProcessHandle, ThreadHandle;
+	CLIENT_ID ClientId;
+	SECTION_IMAGE_INFORMATION ImageInformation;
+} RTL_USER_PROCESS_INFORMATION;
+
+/* STATUS_SUCCESS, in the copy STATUS_PROCESS_CLONED; STATUS_COMMITMENT_LIMIT, ... as BsCloneProcess. */
+NTSYSAPI NTSTATUS NTAPI RtlCloneUserProcess(ULONG flags, void *process_descriptor, void *thread_descriptor,
+					    HANDLE debug_port, RTL_USER_PROCESS_INFORMATION *out);
 
 #ifdef __cplusplus
 }

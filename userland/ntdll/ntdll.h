@@ -47,6 +47,7 @@ extern IMAGE_DOS_HEADER __ImageBase; /* ntdll's own base: the linker's symbol */
 /* sync.c: the thread that ends the process, once it has ended the others; NULL before. */
 extern HANDLE exiting_thread;
 void thread_wait_event_close(void);
+void sync_forget_others(void);
 
 /* module.c: the list of modules and how one gets into memory. */
 extern struct loader_data loader;
@@ -85,6 +86,7 @@ void tls_module_remove(struct loader_module *module);
 NTSTATUS tls_thread_init(void);
 void tls_thread_end(void);
 ULONG tls_thread_count(void);
+void tls_forget_others(void);
 void tls_callbacks_run(struct loader_module *module, ULONG reason);
 
 /* exception.c, seh.c */

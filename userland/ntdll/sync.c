@@ -90,6 +90,13 @@ void thread_wait_event_close(void)
 	teb->wait_event = NULL;
 }
 
+/* In a copy of the process: who slept in the original does not sleep here, and no handle to an event came along. */
+void sync_forget_others(void)
+{
+	memset(buckets, 0, sizeof(buckets));
+	teb_current()->wait_event = NULL;
+}
+
 static BOOLEAN value_equals(const volatile void *address, const void *compare, SIZE_T size)
 {
 	switch (size) {

@@ -212,6 +212,19 @@ void NTAPI RtlForgetThread(void *teb)
 	RtlLeaveCriticalSection(&loader_lock);
 }
 
+/* In a copy of the process: the caller is its only thread. What the others had is lost. */
+void tls_forget_others(void)
+{
+	struct tls_record *own = teb_current()->tls_record;
+
+	list_init(&records);
+	record_count = 0;
+	if (!own)
+		return;
+	list_append(&records, &own->links);
+	record_count = 1;
+}
+
 /* Threads that ntdll knows. */
 ULONG tls_thread_count(void)
 {

@@ -263,7 +263,8 @@ static void backing(struct worker *w, struct arena *a, unsigned int first, unsig
 		if (b->protect != protect || (b->backing == BS_NOTHING) != !committed)
 			failure(w, "page %u: backing %u, protect 0x%x; expected %s, protect 0x%x", first + i, b->backing, b->protect,
 				committed ? "something" : "nothing", protect);
-		else if (!(b->flags & BS_SHARED) != !shared || !(b->flags & BS_WRITE_COPY) != !protect_copies(protect))
+		else if (!(b->flags & BS_SHARED) != !shared || (!(b->flags & BS_WRITE_COPY) != !protect_copies(protect) &&
+								   !(b->flags & BS_CLONE)))
 			failure(w, "page %u: flags 0x%x; shared should be %d, write-copy %d", first + i, b->flags, shared,
 				protect_copies(protect));
 		else if (stamp && !shared && !p->reset && !p->offered && b->backing != BS_MEMORY && b->backing != BS_PAGING_FILE)

@@ -1,0 +1,346 @@
+/*
+ * The copy of an address space. Nothing is copied when it is made: a private page that has contents gets a clone page,
+ * which is from then on the one place that says where it is, and both processes' entries refer to that. Who writes to
+ * the page gets a copy (fault_cow.c), and the last one who refers to it the page itself.
+ *
+ * All that the copy needs, memory and commit, is got before any lock is taken, or before the first word is changed: so it
+ * is made as a whole or not at all. Only then both address spaces are locked, and nothing can fail any more.
+ */
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "mm/swap.h"
+#include "mm/vspace.h"
+
+struct mutex clones_lock = MUTEX_INIT(clones_lock, "clone pages", RANK_SECTION);
+
+struct clone_page *clone_of(word_t w)
+{
+	assert(word_is_clone(w));
+	/* The clone page's first field is the frame's word. */
+	return word_valid(w) ? (struct clone_page *)frames[word_pfn(w)].word : phys_to_virt(word_clone_phys(w));
+}
+
+bool clone_unref(struct clone_page *c, u32 *pfn)
+{
+	assert(spin_held(&frames_lock) && c->refs);
+	*pfn = 0;
+	if (--c->refs)
+		return false;
+	check(!word_valid(c->word));
+	if (word_kind(c->word) == WORD_TRANSITION && frame_give_up(word_pfn(c->word)))
+		*pfn = word_pfn(c->word);
+	else if (word_kind(c->word) == WORD_SWAP)
+		swap_slot_free(word_swap_file(c->word), word_swap_slot(c->word));
+	if (commit_totals.lazy_writecopy)
+		commit_release(COMMIT_CLONES, 1);
+	return true;
+}
+
+/* ---- what is needed ---- */
+
+struct block {
+	struct block *next;
+};
+
+/* Blocks of kernel memory, got while no lock is held; page tables are supplied to the new address space itself. */
+struct supply {
+	struct block *pages, *views;
+	u64 page_count, view_count;
+};
+
+struct need {
+	u64 pages, views, tables, charge;
+};
+
+static bool inherited(const struct view *w)
+{
+	return !(w->flags & (VIEW_NOT_INHERITED | VIEW_AWE) || w->large);
+}
+
+/* Does the word stand for a page with contents that nobody else has yet? */
+static bool private_contents(word_t w)
+{
+	enum word_kind kind = word_kind(w);
+
+	return kind == WORD_TRANSITION || kind == WORD_SWAP || (kind == WORD_VALID && !(w & PTE_SECTION));
+}
+
+/* from->lock held. */
+static struct need need_of(struct vspace *from)
+{
+	struct need n = { .tables = from->table_charge };
+
+	for (struct tree_node *t = tree_first(&from->views); t; t = tree_next(t)) {
+		struct view *w = view_of(t);
+		u64 count, zeros = 0;
+		word_t *word;
+
+		if (!inherited(w))
+			continue;
+		n.views++;
+		for (u64 va = t->start; (word = pt_next(from, &va, t->end, &count)); va += count << PAGE_SHIFT)
+			for (u64 i = 0; i < count; i++) {
+				n.pages += private_contents(word[i]);
+				zeros += word_kind(word[i]) == WORD_ZERO;
+			}
+		n.charge += commit_totals.lazy_writecopy ? zeros : w->charge;
+	}
+	return n;
+}
+
+static bool blocks_get(struct block **chain, u64 *have, u64 want, size_t size)
+{
+	while (*have < want) {
+		struct block *b = kmalloc(size);
+
+		if (!b)
+			return false;
+		b->next = *chain;
+		*chain = b;
+		++*have;
+	}
+	return true;
+}
+
+static void *block_take(struct block **chain, u64 *have)
+{
+	struct block *b = *chain;
+
+	check(b);
+	*chain = b->next;
+	--*have;
+	return b;
+}
+
+static void blocks_free(struct block *b)
+{
+	while (b) {
+		struct block *next = b->next;
+
+		kfree(b);
+		b = next;
+	}
+}
+
+/* No locks held: waits for memory. */
+static u32 supply_get(struct supply *s, const struct need *n, struct vspace *to)
+{
+	assert(mutex_none_held());
+	if (!blocks_get(&s->pages, &s->page_count, n->pages, sizeof(struct clone_page)) ||
+	    !blocks_get(&s->views, &s->view_count, n->views, sizeof(struct view)))
+		return STATUS_COMMITMENT_LIMIT;
+	return pt_spares_make(to, n->tables);
+}
+
+static bool supply_enough(const struct supply *s, const struct need *n, const struct vspace *to)
+{
+	return s->page_count >= n->pages && s->view_count >= n->views && to->table_charge >= n->tables;
+}
+
+/* ---- the copy; both address spaces are locked ---- */
+
+struct cloning {
+	struct vspace *from, *to;
+	struct supply supply;
+	u64 zeros; /* of the view at hand: pages that are private still, as they have no contents */
+};
+
+/*
+ * The contents of a page that was reset or is on offer may have lost their backing store on purpose. One process's
+ * indifference is not the other's: shared, they are kept. frames_lock held.
+ */
+static void contents_keep(u32 pfn, u32 prot)
+{
+	if (prot & (MARK_RESET | MARK_OFFERED))
+		page_contents_keep(pfn);
+}
+
+/* A valid private page: its frame belongs to the clone page from now on. The parent's new entry. frames_lock held. */
+static word_t clone_valid(struct view *w, word_t *word, struct clone_page *c)
+{
+	/* Taken away and looked at: another CPU may have set bits until now. Who touches the page waits for our lock. */
+	word_t old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
+	u32 prot = word_prot(old), pfn = word_pfn(old);
+	struct frame *f = &frames[pfn];
+
+	if (old & PTE_DIRTY) {
+		f->flags |= FRAME_DIRTY;
+		if (w->flags & VIEW_WRITE_WATCH)
+			prot |= MARK_WRITTEN;
+	}
+	contents_keep(pfn, prot);
+	c->word = word_valid_make(pfn, 0, true, false);
+	f->word = &c->word;
+	f->flags |= FRAME_SECTION | FRAME_CLONE;
+	*word = word_clone_valid_make(pfn, prot);
+	return *word;
+}
+
+/* The private page of *word becomes one that is shared, with one reference, the parent's. frames_lock held. */
+static void clone_make(struct view *w, word_t *word, struct clone_page *c)
+{
+	word_t old = *word;
+	u32 pfn = word_pfn(old);
+
+	*c = (struct clone_page){ .refs = 1 };
+	switch (word_kind(old)) {
+	case WORD_VALID:
+		clone_valid(w, word, c);
+		return;
+	case WORD_TRANSITION: /* also while it is being read or written */
+		contents_keep(pfn, word_prot(old));
+		c->word = word_transition(pfn, 0);
+		frames[pfn].word = &c->word;
+		frames[pfn].flags |= FRAME_SECTION | FRAME_CLONE;
+		break;
+	default:
+		c->word = word_with_prot(old, 0);
+		break;
+	}
+	*word = word_clone_make(virt_to_phys(c), word_prot(old));
+}
+
+/* What the child's word is, for the parent's. */
+static word_t page_clone(struct cloning *k, struct view *w, word_t *word)
+{
+	word_t child;
+
+	if (word_kind(*word) == WORD_PROTOTYPE)
+		return *word;
+	if (word_valid(*word) && (*word & (PTE_SECTION | PTE_CLONE)) == PTE_SECTION) /* a fault brings it back */
+		return word_make(WORD_PROTOTYPE, word_prot(*word) & ~MARK_LOCKED);
+	spin_lock(&frames_lock);
+	if (private_contents(*word)) /* asked with the lock held: its frame may have been taken just now */
+		clone_make(w, word, block_take(&k->supply.pages, &k->supply.page_count));
+	child = *word;
+	if (word_is_clone(child)) {
+		clone_of(child)->refs++;
+		if (word_valid(child)) {
+			frames[word_pfn(child)].shares++;
+			k->to->resident++;
+			child &= ~((word_t)MARK_LOCKED << WORD_PROT_SHIFT);
+		}
+	} else {
+		k->zeros++;
+	}
+	spin_unlock(&frames_lock);
+	return child;
+}
+
+/*
+ * The child's charge was made already, for as many pages as need_of counted. strict: what the parent's view holds.
+ * lazy-writecopy: pages without contents are charged to each of the two, the others once, to nobody in particular.
+ */
+static void view_charge(struct cloning *k, struct view *w, struct view *copy)
+{
+	u64 moved = w->charge - k->zeros;
+
+	if (commit_totals.lazy_writecopy) {
+		commit_move(COMMIT_PRIVATE, COMMIT_CLONES, moved);
+		w->charge -= moved;
+		k->from->private_charge -= moved;
+	}
+	copy->charge = w->charge;
+	k->to->private_charge += copy->charge;
+}
+
+/* A section's large pages are there for all who map it. */
+static void large_clone(struct cloning *k, const struct view *w)
+{
+	for (u64 va = w->node.start; va < w->node.end; va += LARGE_PAGE) {
+		word_t *entry;
+
+		check(!pt_large_make(k->to, va, &entry)); /* of spare tables */
+		*entry = *pt_large(k->from, va);
+	}
+}
+
+static void view_clone(struct cloning *k, struct view *w)
+{
+	struct view *copy = block_take(&k->supply.views, &k->supply.view_count);
+	word_t *word, *out;
+	u64 count;
+
+	*copy = *w;
+	check(tree_insert(&k->to->views, &copy->node));
+	if (w->section)
+		section_ref(w->section);
+	k->zeros = 0;
+	if (w->flags & VIEW_LARGE)
+		large_clone(k, w);
+	for (u64 va = w->node.start; (word = pt_next(k->from, &va, w->node.end, &count)); va += count << PAGE_SHIFT) {
+		check(!pt_word_make(k->to, va, true, &out)); /* of a spare table */
+		for (u64 i = 0; i < count; i++)
+			if (word[i])
+				out[i] = page_clone(k, w, &word[i]);
+	}
+	view_charge(k, w, copy);
+}
+
+/* Enough is supplied. Nothing has changed when it is refused. */
+static u32 clone_locked(struct cloning *k, const struct need *n)
+{
+	struct vspace *from = k->from, *to = k->to;
+
+	if (from->dying)
+		return STATUS_PROCESS_IS_TERMINATING;
+	if (!commit_charge(COMMIT_PRIVATE, n->charge))
+		return STATUS_COMMITMENT_LIMIT;
+	for (struct tree_node *t = tree_first(&from->views); t; t = tree_next(t))
+		if (inherited(view_of(t)))
+			view_clone(k, view_of(t));
+	/* Pages without contents may be more than were counted: some were just discarded from standby. Never fewer. */
+	commit_charge_always(COMMIT_PRIVATE, to->private_charge - n->charge);
+	to->resident_peak = to->resident;
+	tlb_flush_range(from, USER_LOW, (USER_HIGH - USER_LOW) >> PAGE_SHIFT); /* what could be written is read-only now */
+	return STATUS_SUCCESS;
+}
+
+/* Both locks: the list's is what allows it to take two of them. */
+static void lock_both(struct vspace *from, struct vspace *to)
+{
+	mutex_lock(&vspaces_lock);
+	mutex_lock(&from->lock);
+	mutex_lock_nested(&to->lock);
+}
+
+static void unlock_both(struct vspace *from, struct vspace *to)
+{
+	mutex_unlock(&to->lock);
+	mutex_unlock(&from->lock);
+	mutex_unlock(&vspaces_lock);
+}
+
+u32 vspace_clone(struct vspace *from, struct vspace *to)
+{
+	struct cloning k = { .from = from, .to = to };
+	struct need n;
+	u64 min, max;
+	u32 flags, status;
+
+	mutex_lock(&from->lock);
+	n = need_of(from);
+	min = from->working_set_min;
+	max = from->working_set_max;
+	flags = from->working_set_flags;
+	mutex_unlock(&from->lock);
+	status = vspace_working_set_limit(to, min, max, flags);
+	/* Other threads may get and use more memory while we wait for ours. */
+	while (!status) {
+		status = supply_get(&k.supply, &n, to);
+		if (status)
+			break;
+		lock_both(from, to);
+		n = need_of(from);
+		if (supply_enough(&k.supply, &n, to)) {
+			status = clone_locked(&k, &n);
+			unlock_both(from, to);
+			break;
+		}
+		unlock_both(from, to);
+	}
+	pt_spares_free(to);
+	blocks_free(k.supply.pages);
+	blocks_free(k.supply.views);
+	return status;
+}
