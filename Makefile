@@ -22,6 +22,8 @@ TESTS ?=
 JOBS ?= $(shell nproc)
 QEMU ?= qemu-system-x86_64
 FIRMWARE ?=
+SEED ?= 0
+SECONDS ?= 600
 PYTHON := /usr/bin/python3
 
 ifeq ($(filter $(BUILD),release debug),)
@@ -46,7 +48,8 @@ Backstore: make TARGET [VARIABLE=value ...]
 
   run    boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
   test   builds everything and tests it        image  builds the system volume: $(IMAGE)
-  clean  removes build/                        help   this text
+  stress random memory calls, for a long time  clean  removes build/
+  help   this text
 
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
@@ -59,6 +62,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   FILES="PATH ..."        put these files and directories on the volume              [$(FILES)]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
+  SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
   TESTS="PYTEST ARGUMENT" for test: which tests; JOBS=N: how many at once            [$(TESTS)] [$(JOBS)]
 
   make run                                   a shell; Ctrl-A x leaves QEMU
@@ -66,9 +70,10 @@ Backstore: make TARGET [VARIABLE=value ...]
   echo "ls \bin" | make run                  the shell reads its commands from a pipe
   make run BUILD=debug CPUS=4 FILES="my.exe data/"
   make test TESTS="-k swap"
+  make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -95,6 +100,14 @@ test: packages-test
 	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug B=build/release \
 	 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest \
 	 -n $(JOBS) --dist loadgroup tests $(TESTS)
+
+# Each half of the time with a check of the memory manager when the test asks for it, and after each process.
+stress: packages-build
+	@$(MAKE) BUILD=debug build/debug/system.img </dev/null
+	@for check in call exit; do \
+		$(MAKE) run BUILD=debug CPUS=4 RAM=64M OPTIONS="check=$$check $(OPTIONS)" </dev/null \
+			RUN="memory_random $(SEED) $$(($(SECONDS) / 2)) 4 3" || exit 1; \
+	done
 
 clean:
 	rm -rf build
@@ -176,7 +189,7 @@ $(B)/boot/loader.so: $(EFI_OBJECTS)
 # --- user space ---
 
 USER_FLAGS := $(COMMON_FLAGS) -I userland/include -I kernel
-PROGRAM_FLAGS := $(USER_FLAGS) -I userland/programs
+PROGRAM_FLAGS := $(USER_FLAGS) -I userland/programs -I tests/guest
 DLL_FLAGS := $(USER_FLAGS) -ffreestanding -fno-builtin -mno-stack-arg-probe
 DLL_LINK := -nostdlib -shared -Wl,--dynamicbase,--high-entropy-va,--nxcompat
 
@@ -217,19 +230,22 @@ endef
 PROGRAM_FILES := $(sort $(wildcard userland/programs/*.c))
 PROGRAM_DIRECTORIES := $(patsubst %/,%,$(sort $(dir $(wildcard userland/programs/*/*.c))))
 TEST_FILES := $(sort $(wildcard tests/guest/*.c))
+TEST_DIRECTORIES := $(filter-out tests/guest/dll,$(patsubst %/,%,$(sort $(dir $(wildcard tests/guest/*/*.c)))))
 TEST_DLLS := $(sort $(wildcard tests/guest/dll/*.c))
 PROGRAMS := $(PROGRAM_FILES:userland/programs/%.c=bin/%.exe) $(PROGRAM_DIRECTORIES:userland/programs/%=bin/%.exe) \
-	    $(TEST_FILES:tests/guest/%.c=tests/%.exe) $(TEST_DLLS:tests/guest/dll/%.c=tests/%.dll)
+	    $(TEST_FILES:tests/guest/%.c=tests/%.exe) $(TEST_DIRECTORIES:tests/guest/%=tests/%.exe) $(TEST_DLLS:tests/guest/dll/%.c=tests/%.dll)
 $(foreach file,$(PROGRAM_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),bin,$(file))))
 $(foreach directory,$(PROGRAM_DIRECTORIES),\
 	$(eval $(call program_rule,$(notdir $(directory)),bin,$(sort $(wildcard $(directory)/*.c)))))
 $(foreach file,$(TEST_FILES),$(eval $(call program_rule,$(basename $(notdir $(file))),tests,$(file))))
+$(foreach directory,$(TEST_DIRECTORIES),\
+	$(eval $(call program_rule,$(notdir $(directory)),tests,$(sort $(wildcard $(directory)/*.c)))))
 
 $(TEST_DLLS:tests/guest/dll/%.c=$(B)/tests/%.dll): $(B)/tests/%.dll: $(B)/tests/guest/dll/%.c.o
 	@mkdir -p $(@D); echo "  LD    $@"; $(MINGW)gcc -shared -o $@ $<
 
 $(B)/user.list: fresh
-	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(wildcard userland/programs/*/*.c))
+	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(wildcard userland/programs/*/*.c tests/guest/*/*.c))
 
 # --- the system volume: a directory that mirrors it, then the image ---
 
@@ -268,4 +284,4 @@ $(B)/files.img: $(IMAGE) fresh
 
 -include tests/host/host.mk
 -include $(patsubst %.o,%.d,$(KERNEL_OBJECTS) $(EFI_OBJECTS) $(foreach dll,$(DLLS),$($(dll)_OBJECTS)))
--include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(TEST_DLLS) $(wildcard userland/programs/*/*.c))
+-include $(patsubst %,$(B)/%.d,$(PROGRAM_FILES) $(TEST_FILES) $(TEST_DLLS) $(wildcard userland/programs/*/*.c tests/guest/*/*.c))

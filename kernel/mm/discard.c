@@ -56,17 +56,20 @@ static bool is_private(word_t w)
 	return word_valid(w) ? !(w & PTE_SECTION) : word_kind(w) == WORD_TRANSITION || word_kind(w) == WORD_SWAP;
 }
 
-static void page_reset(struct gather *g, u64 va, word_t *word)
+/* watched: that the page was written is kept, though what was written is not wanted. */
+static void page_reset(struct gather *g, u64 va, word_t *word, bool watched)
 {
-	word_t swapped = 0;
+	const word_t lost = (word_t)MARK_LOST << WORD_PROT_SHIFT;
+	word_t swapped = 0, old;
 
 	spin_lock(&frames_lock);
 	if (!is_private(*word)) {
 		/* never touched, or shared: nothing to give up */
 	} else if (word_valid(*word)) {
 		/* The processor may set its bits meanwhile: so one bit at a time. */
-		__atomic_and_fetch(word, ~(PTE_DIRTY | (word_t)MARK_LOST << WORD_PROT_SHIFT), __ATOMIC_RELAXED);
-		__atomic_or_fetch(word, (word_t)MARK_RESET << WORD_PROT_SHIFT, __ATOMIC_RELAXED);
+		old = __atomic_fetch_and(word, ~(PTE_DIRTY | lost), __ATOMIC_RELAXED);
+		__atomic_or_fetch(word, (word_t)(watched && old & PTE_DIRTY ? MARK_RESET | MARK_WRITTEN : MARK_RESET)
+						<< WORD_PROT_SHIFT, __ATOMIC_RELAXED);
 		contents_drop(word_pfn(*word));
 		gather_flush_only(g, va); /* so that the next write sets the dirty bit again */
 	} else if (word_kind(*word) == WORD_SWAP) {
@@ -114,7 +117,7 @@ static u32 reset_locked(struct vspace *v, u64 start, u64 end, bool undo)
 			if (undo)
 				intact &= page_reset_undo(&word[i]);
 			else
-				page_reset(&g, va + (i << PAGE_SHIFT), &word[i]);
+				page_reset(&g, va + (i << PAGE_SHIFT), &word[i], w->flags & VIEW_WRITE_WATCH);
 		}
 	gather_finish(&g);
 	return intact ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL;

@@ -270,8 +270,10 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder)
 	mutex_lock(&v->lock);
 	w = address < USER_HIGH ? view_find(v, address) : NULL;
 	if (!w || !w->section || (preserve_placeholder && !(w->flags & VIEW_REPLACED))) {
+		u32 status = w && w->section ? STATUS_CONFLICTING_ADDRESSES : STATUS_NOT_MAPPED_VIEW;
+
 		mutex_unlock(&v->lock);
-		return w && w->section ? STATUS_CONFLICTING_ADDRESSES : STATUS_NOT_MAPPED_VIEW;
+		return status;
 	}
 	s = preserve_placeholder ? placeholder_restore(v, w) : view_remove(v, w);
 	mutex_unlock(&v->lock);

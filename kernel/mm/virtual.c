@@ -80,10 +80,12 @@ static u32 prot_grants(u32 prot)
 }
 
 /* VirtualProtect: "this value must be compatible with the access protection specified when the view was mapped". */
-static bool view_prot_compatible(u32 view, u32 prot)
+static bool prot_fits_view(const struct view *w, u32 prot)
 {
-	u32 has = prot_grants(view), wants = prot_grants(prot);
+	u32 has = prot_grants(w->prot), wants = prot_grants(prot);
 
+	if (w->kind != VIEW_SECTION)
+		return !w->section || w->copy || !(prot & PROT_WRITE) || w->prot & PROT_WRITE;
 	return has == wants || (has && !(wants & ~has));
 }
 
@@ -101,8 +103,7 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 		return STATUS_CONFLICTING_ADDRESSES;
 	if (w->flags & VIEW_AWE)
 		return STATUS_INVALID_PAGE_PROTECTION; /* "Address Windowing Extensions": always read/write */
-	if (w->kind == VIEW_SECTION ? !view_prot_compatible(w->prot, prot) :
-				      w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
+	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
 	if (prot & PROT_COPY && !w->section)
 		return STATUS_INVALID_PAGE_PROTECTION;
@@ -210,7 +211,7 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		return commit_private(v, w, start, end, prot);
 	if (!(w->section->attributes & SEC_RESERVE))
 		return STATUS_ALREADY_COMMITTED;
-	if (prot & PROT_WRITE && !(w->prot & PROT_WRITE))
+	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
 	if (!commit_possible((end - start) >> PAGE_SHIFT))
 		return STATUS_COMMITMENT_LIMIT;
@@ -220,7 +221,9 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		status = section_commit(w->section, view_index(w, start), (end - start) >> PAGE_SHIFT);
 		mutex_unlock(&w->section->lock);
 	}
-	return status ? status : protect_locked(v, start, end, prot, &old);
+	if (!status)
+		status = protect_locked(v, start, end, prot, &old);
+	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
 }
 
 static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, u32 type, u32 protect,

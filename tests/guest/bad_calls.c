@@ -4,7 +4,7 @@
  * runs in a process of its own, which the calls may ruin. Arguments: bad_calls [ROUNDS [SEED]] (8 rounds).
  */
 #include "guest.h"
-#include "abi/syscalls.h"
+#include "call_raw.h"
 
 #define CALLS_IN_A_ROUND 1500
 #define SECONDS_IN_A_ROUND 20
@@ -17,33 +17,6 @@ struct call {
 #define CALL(number, name, arguments) { #name, number, arguments },
 static const struct call calls[] = { SYSCALLS(CALL) };
 #define CALLS (sizeof(calls) / sizeof(calls[0]))
-
-/* Convention: abi/syscalls.h. arguments has SYSCALL_ARGUMENTS_MAX entries. */
-uint32_t call_raw(uint64_t number, const uint64_t *arguments);
-__asm__(".text\n"
-	".globl call_raw\n"
-	"call_raw:\n"
-	"	pushq %rbp\n"
-	"	pushq %rsi\n"
-	"	movq %rsp, %rbp\n"
-	"	subq $0x80, %rsp\n"
-	"	movq %rcx, %rax\n"
-	"	movq %rdx, %rsi\n"
-	"	xorl %ecx, %ecx\n"
-	"1:	movq 32(%rsi,%rcx,8), %r10\n"
-	"	movq %r10, 0x28(%rsp,%rcx,8)\n"
-	"	incq %rcx\n"
-	"	cmpq $8, %rcx\n"
-	"	jb 1b\n"
-	"	movq (%rsi), %r10\n"
-	"	movq 8(%rsi), %rdx\n"
-	"	movq 16(%rsi), %r8\n"
-	"	movq 24(%rsi), %r9\n"
-	"	syscall\n"
-	"	movq %rbp, %rsp\n"
-	"	popq %rsi\n"
-	"	popq %rbp\n"
-	"	ret\n");
 
 static bool is_call(const struct call *c, const char *name)
 {

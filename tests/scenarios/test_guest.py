@@ -4,7 +4,7 @@ import pytest
 
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
-    "commit", "fault_exit", "bad_calls", "files", "c_library", "pressure",
+    "commit", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library", "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "large_pages", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
     "prefetch_info", "fork",
@@ -34,7 +34,22 @@ LARGE = {
     "lazy-writecopy": (["protections", "lock", "other_process", "virtual_alloc2", "cow", "sections", "commit_lazy", "fork"],
                        dict(swap="64M", ram="64M", cpus=2, build="debug", options="commit=lazy-writecopy")),
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
+    # Each time another seed, which is printed: "make stress" does the same for longer.
+    "random-memory-1": (["memory_random 0 10", "memory_random 0 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),
+    "random-memory-4": (["memory_random 0 10"], dict(swap="1M", ram="64M", cpus=4)),
+    "random-memory-none": (["memory_random 0 10"], dict(swap="none", ram="64M", cpus=4)),
+    "random-memory-debug-1": (["memory_random 0 10"], dict(swap="none", ram="64M", cpus=1, build="debug")),
+    "random-memory-debug-4": (["memory_random 0 10"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
+    "random-memory-small": (["memory_random 0 10"], dict(swap="64M", options="mem=16M", ram="64M", cpus=4, build="debug")),
+    "random-memory-overcommit": (["memory_random 0 10"],
+                                 dict(swap="64M", ram="64M", cpus=4, options="commit=overcommit")),
 }
+
+# The properties of commit, with every policy and paging file.
+PROPERTIES = {f"{policy}-{swap}": dict(swap=swap, ram="96M" if "ramdisk" in swap else "64M", cpus=cpus,
+                                       options=f"commit={policy}")
+              for policy, cpus in (("strict", 1), ("lazy-writecopy", 4), ("overcommit", 2))
+              for swap in ("none", "1M", "64M", "ramdisk:32M")}
 
 
 def cases(machines):
@@ -52,6 +67,11 @@ def test_guest(guest_tests, machine_name, test):
 def test_large(guest_tests, machine_name, test):
     commands, options = LARGE[machine_name]
     guest_tests(machine_name, commands, **options).judge(test)
+
+
+@pytest.mark.parametrize("name", PROPERTIES)
+def test_commit_properties(guest_tests, name):
+    guest_tests(f"commit-{name}", ["commit_properties"], **PROPERTIES[name]).judge("commit_properties")
 
 
 def test_console_input(boot):
