@@ -101,8 +101,10 @@ static void test_regions(void)
 	is(query(p + 65536 + 4096).Protect, PAGE_READWRITE | PAGE_GUARD, "and is one of its own");
 	VirtualProtect(p + 65536 + 4096, 4096, PAGE_READWRITE, &old);
 	is(query(p + 65536).RegionSize, 131072, "until the guard has gone");
+	VirtualProtect(p + 65536, 4096, PAGE_READONLY, &old);
+	is(query(p + 65536).RegionSize, 4096, "so does a page that is read-only");
 	VirtualProtect(p + 65536, 4096, PAGE_READWRITE | PAGE_NOCACHE, &old);
-	is(query(p + 65536).RegionSize, 4096, "so does an uncached page");
+	is(query(p + 65536).RegionSize, 131072, "but no uncached page: caching is the allocation's");
 
 	struct region r;
 	SIZE_T returned = 0;
