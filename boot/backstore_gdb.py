@@ -49,9 +49,11 @@ def word_text(word):
     if word == 0:
         return "nothing"
     text = enum_text(word >> macro("WORD_KIND_SHIFT") & 7, "word_kind")
-    text += f" protection {word >> macro('WORD_PROT_SHIFT') & macro('PROT_MASK'):#x}"
+    text += f" protection {word >> macro('WORD_PROT_SHIFT') & macro('WORD_PROT_MASK'):#x}"
     if "TRANSITION" in text:
         text += f" frame {(word & ADDRESS) >> 12:#x}"
+    if "CLONE" in text:
+        text += f" clone page {(word & macro('WORD_CLONE_ADDRESS')) + macro('DIRECT_MAP_BASE'):#x}"
     if "SWAP" in text:
         text += f" file {word >> macro('WORD_SWAP_FILE_SHIFT') & 15} slot {word >> macro('WORD_SWAP_SLOT_SHIFT'):#x}"
     return text
@@ -167,7 +169,7 @@ class PageFrame(gdb.Command):
         pfn = number(argument)
         kind = gdb.lookup_type("struct frame")
         entry = gdb.Value(macro("FRAMES_BASE") + pfn * kind.sizeof).cast(kind.pointer()).dereference()
-        names = [name for name in ("DIRTY", "SECTION", "READING", "WRITING", "ABANDONED")
+        names = [name for name in ("DIRTY", "SECTION", "READING", "WRITING", "ABANDONED", "CLONE")
                  if int(entry["flags"]) & macro(f"FRAME_{name}")]
         print(f"frame {pfn:#x} at physical {pfn << 12:#x}: {enum_text(entry['state'], 'frame_state')} "
               f"{' '.join(names).lower()}")

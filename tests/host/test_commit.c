@@ -89,6 +89,17 @@ static void charges_as_much_as_there_is_room_for(void)
 	expect_equal(commit_charge_some(COMMIT_KERNEL, 1), 0);
 }
 
+static void a_charge_moves(void)
+{
+	begin(100, false);
+	expect(commit_charge(COMMIT_PRIVATE, 100));
+	commit_move(COMMIT_PRIVATE, COMMIT_CLONES, 30);
+	expect_equal(commit_totals.by_owner[COMMIT_PRIVATE], 70);
+	expect_equal(commit_totals.by_owner[COMMIT_CLONES], 30);
+	expect_equal(commit_totals.charge, 100);
+	expect_equal(commit_totals.refused, 0);
+}
+
 static void random_operations_keep_the_sum(void)
 {
 	u64 held[COMMIT_OWNERS] = { 0 }, sum = 0, peak = 0;
@@ -127,6 +138,7 @@ int main(int argc, char **argv)
 	tap_run(what_is_promised_is_charged_over_the_limit);
 	tap_run(what_stays_in_memory_has_a_limit_of_its_own);
 	tap_run(charges_as_much_as_there_is_room_for);
+	tap_run(a_charge_moves);
 	tap_run(random_operations_keep_the_sum);
 	return tap_end();
 }

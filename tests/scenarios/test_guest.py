@@ -4,10 +4,10 @@ import pytest
 
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
-    "commit", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library", "pressure",
+    "commit", "fork", "fork_marks", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library", "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "large_pages", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
-    "prefetch_info", "fork",
+    "prefetch_info",
 ]
 
 # Each value of each parameter meets each value of each other one.
@@ -28,11 +28,15 @@ LARGE = {
     "many-processes": (["process 1000 100", "threads"], dict(swap="64M", ram="256M", cpus=4)),
     "much-pressure": (["pressure 6 200 3", "sections"], dict(swap="128M", ram="64M", cpus=2)),
     "overcommit": (["commit", "memory_calls", "pressure"], dict(swap="64M", ram="64M", options="commit=overcommit")),
+    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "commit", "cow", "image", "memory_calls", "pressure",
+                        "protections", "lock", "other_process", "virtual_alloc2", "sections"],
+                       dict(swap="64M", ram="64M", options="commit=lazy-writecopy", cpus=2, build="debug")),
+    "lazy-writecopy-no-swap": (["commit_lazy", "fork", "cow", "pressure"],
+                               dict(swap="none", ram="64M", options="commit=lazy-writecopy")),
+    "many-copies": (["fork 40"], dict(swap="64M", ram="64M", cpus=4)),
     "fixed-addresses": (["image", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
     "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],
                   dict(swap="1M", ram="64M", cpus=2)),
-    "lazy-writecopy": (["protections", "lock", "other_process", "virtual_alloc2", "cow", "sections", "commit_lazy", "fork"],
-                       dict(swap="64M", ram="64M", cpus=2, build="debug", options="commit=lazy-writecopy")),
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
     # Each time another seed, which is printed: "make stress" does the same for longer.
     "random-memory-1": (["memory_random 0 10", "memory_random 0 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),
