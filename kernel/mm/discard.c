@@ -169,7 +169,7 @@ static bool pages_fit(struct vspace *v, u64 start, u64 end, bool (*fits)(u32 pro
 
 static bool can_be_offered(u32 prot)
 {
-	return prot & PROT_WRITE && !(prot & (PROT_GUARD | MARK_LOCKED));
+	return prot & PROT_WRITE && !(prot & PROT_GUARD);
 }
 
 static bool is_offered(u32 prot)
@@ -208,7 +208,8 @@ u32 vspace_offer(struct vspace *v, u64 base, u64 size)
 	for (u64 va = base; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
 			if (word_valid(word[i]))
-				gather_deactivate(&g, va + (i << PAGE_SHIFT), &word[i], word_prot(word[i]) | MARK_OFFERED);
+				gather_deactivate(&g, va + (i << PAGE_SHIFT), &word[i],
+						  (word_prot(word[i]) & ~MARK_LOCKED) | MARK_OFFERED);
 	gather_finish(&g);
 	for (u64 va = base; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)

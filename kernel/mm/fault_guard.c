@@ -10,6 +10,9 @@
 #define TEB_STACK_LIMIT 0x10
 #define TEB_GUARANTEED_STACK 0x1748
 
+/* What a stack's overflow leaves for its handlers at least: as much as they need to find frames and to unwind them. */
+#define GUARANTEED_MINIMUM (2 * PAGE_SIZE)
+
 static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 {
 	u64 next = f->va - PAGE_SIZE;
@@ -38,13 +41,15 @@ static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 bool fault_stack_grown(const struct fault *f)
 {
 	struct user_thread *t = user_thread_of(thread_current());
-	u32 guaranteed;
+	u32 asked;
+	u64 guaranteed;
 
 	/* What the thread does with its own block harms nobody else. */
 	copy_to_user(t->teb + TEB_STACK_LIMIT, &f->grow_stack_to, sizeof(u64));
-	return f->access & FAULT_USER &&
-	       copy_from_user(&guaranteed, t->teb + TEB_GUARANTEED_STACK, sizeof(guaranteed)) && guaranteed &&
-	       f->grow_stack_to == t->stack_low + PAGE_SIZE + ALIGN_UP((u64)guaranteed, PAGE_SIZE);
+	if (!(f->access & FAULT_USER) || !copy_from_user(&asked, t->teb + TEB_GUARANTEED_STACK, sizeof(asked)))
+		return false;
+	guaranteed = asked > GUARANTEED_MINIMUM ? ALIGN_UP((u64)asked, PAGE_SIZE) : GUARANTEED_MINIMUM;
+	return f->grow_stack_to == t->stack_low + PAGE_SIZE + guaranteed;
 }
 
 enum fault_result fault_guard(struct fault *f)

@@ -17,6 +17,8 @@
 
 /* ---- protection of committed pages ---- */
 
+#define PROT_CACHING (PROT_NOCACHE | PROT_WRITECOMBINE)
+
 /* Does a write to the page make it private? Not in an image's segment that is shared for writing. */
 static bool writes_copy(const struct view *w, u64 va)
 {
@@ -31,8 +33,9 @@ static bool writes_copy(const struct view *w, u64 va)
 /* What a page of a view may be given when prot is asked for: a write to a write-copy view's page makes it private. */
 static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_copy)
 {
+	/* Caching is the allocation's, once and for all. */
 	if (!w->section)
-		return prot;
+		return (prot & ~PROT_CACHING) | (prot & ~PROT_CACHING ? w->prot & PROT_CACHING : 0);
 	if (prot)
 		prot |= section_caching(w->section);
 	if (private_copy)
@@ -66,6 +69,24 @@ static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 	return marks & MARK_LOCKED;
 }
 
+/* What a protection grants in a view: a write that copies is no write, and reading goes without saying. */
+static u32 prot_grants(u32 prot)
+{
+	u32 grants = prot & (PROT_READ | PROT_EXECUTE) ? PROT_READ | (prot & PROT_EXECUTE) : 0;
+
+	if (prot & PROT_WRITE && !(prot & PROT_COPY))
+		grants |= PROT_WRITE;
+	return prot & PROT_WRITE && prot & PROT_EXECUTE ? grants | PROT_COPY : grants;
+}
+
+/* VirtualProtect: "this value must be compatible with the access protection specified when the view was mapped". */
+static bool view_prot_compatible(u32 view, u32 prot)
+{
+	u32 has = prot_grants(view), wants = prot_grants(prot);
+
+	return has == wants || (has && !(wants & ~has));
+}
+
 static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
 {
 	struct view *w = view_find(v, start);
@@ -80,9 +101,8 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 		return STATUS_CONFLICTING_ADDRESSES;
 	if (w->flags & VIEW_AWE)
 		return STATUS_INVALID_PAGE_PROTECTION; /* "Address Windowing Extensions": always read/write */
-	if (w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
-		return STATUS_SECTION_PROTECTION;
-	if (w->kind == VIEW_SECTION && prot & PROT_EXECUTE && !(w->prot & PROT_EXECUTE))
+	if (w->kind == VIEW_SECTION ? !view_prot_compatible(w->prot, prot) :
+				      w->section && !w->copy && prot & PROT_WRITE && !(w->prot & PROT_WRITE))
 		return STATUS_SECTION_PROTECTION;
 	if (prot & PROT_COPY && !w->section)
 		return STATUS_INVALID_PAGE_PROTECTION;
@@ -300,7 +320,7 @@ static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
 	if (!w)
 		return STATUS_MEMORY_NOT_ALLOCATED;
 	if (w->section)
-		return type == MEM_RELEASE ? STATUS_UNABLE_TO_DELETE_SECTION : STATUS_UNABLE_TO_DECOMMIT_VM;
+		return STATUS_UNABLE_TO_DELETE_SECTION;
 	if (!*size) {
 		if (start != w->node.start)
 			return STATUS_FREE_VM_NOT_AT_BASE;

@@ -173,6 +173,22 @@ static u64 next_view(struct vspace *v, u64 va)
 	return at;
 }
 
+/* Out of the page table again: what is prefetched is kept in memory, and no part of the working set. */
+static void prefetched(struct vspace *v, u64 va)
+{
+	struct gather g;
+	word_t *word;
+
+	mutex_lock(&v->lock);
+	word = pt_word(v, va);
+	if (word && word_valid(*word) && !(word_prot(*word) & MARK_LOCKED)) {
+		gather_init(&g, v);
+		gather_deactivate(&g, va, word, word_prot(*word));
+		gather_finish(&g);
+	}
+	mutex_unlock(&v->lock);
+}
+
 void vspace_prefetch(struct vspace *v, u64 base, u64 size)
 {
 	u64 end = base + size;
@@ -180,7 +196,9 @@ void vspace_prefetch(struct vspace *v, u64 base, u64 size)
 	/* Advice: what was promised for later must not push out what is in use now. */
 	for (u64 va = ALIGN_DOWN(base, PAGE_SIZE); va < end && frames_available() > frame_counts.high; va += PAGE_SIZE) {
 		va = next_view(v, va);
-		if (va < end && can_prefetch(v, va))
+		if (va < end && can_prefetch(v, va)) {
 			mm_fault(v, va, FAULT_READ);
+			prefetched(v, va);
+		}
 	}
 }

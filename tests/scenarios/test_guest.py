@@ -6,6 +6,8 @@ TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
     "commit", "fault_exit", "bad_calls", "files", "c_library", "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "large_pages", "win32_calls", "win32_system",
+    "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
+    "prefetch_info", "fork",
 ]
 
 # Each value of each parameter meets each value of each other one.
@@ -27,6 +29,10 @@ LARGE = {
     "much-pressure": (["pressure 6 200 3", "sections"], dict(swap="128M", ram="64M", cpus=2)),
     "overcommit": (["commit", "memory_calls", "pressure"], dict(swap="64M", ram="64M", options="commit=overcommit")),
     "fixed-addresses": (["image", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
+    "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],
+                  dict(swap="1M", ram="64M", cpus=2)),
+    "lazy-writecopy": (["protections", "lock", "other_process", "virtual_alloc2", "cow", "sections", "commit_lazy", "fork"],
+                       dict(swap="64M", ram="64M", cpus=2, build="debug", options="commit=lazy-writecopy")),
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
 }
 

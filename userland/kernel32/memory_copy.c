@@ -53,6 +53,11 @@ WINBOOL WINAPI WriteProcessMemory(HANDLE process, LPVOID address, LPCVOID buffer
 		SIZE_T count = 0, part = size - total;
 
 		status = NtQueryVirtualMemory(process, at, 0, &region, sizeof(region), NULL);
+		if (status == STATUS_ACCESS_DENIED) { /* who may write need not be one who may ask */
+			status = NtWriteVirtualMemory(process, at, (const BYTE *)buffer + total, part, &count);
+			total += count;
+			break;
+		}
 		if (!NT_SUCCESS(status))
 			break;
 		if (part > (SIZE_T)((BYTE *)region.BaseAddress + region.RegionSize - at))
