@@ -54,7 +54,10 @@ def assert_narrow(text):
 def test_usage(boot):
     """-h of each program fits the terminal; what is not known is named, with the usage and exit code 2."""
     run = script(boot, *[f"{name} -h" for name in NAMES], "rammap -z", "vmmap -z", "memstat -z", "testlimit -z",
-                 "ps -z", "exit 0")
+                 "ps -z", "help", "time hello", "kill -e x", "exit 0")
+    assert_narrow(part(run, "help"))
+    assert_narrow(part(run, "time hello"))
+    assert part(run, "kill -e x").startswith("kill: -e wants an exit code: x\nusage: kill")
     for name in NAMES:
         text = part(run, f"{name} -h")
         assert text.startswith(f"usage: {name}")

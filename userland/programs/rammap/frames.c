@@ -114,7 +114,7 @@ void frame_table_print(const struct frame_table *t)
 	print_number(9, all);
 	printf("\nFrames of 4 KiB: %s of memory.", tool_pages(all));
 	if (frame_table_row(t, BS_USE_NONE))
-		printf(" %s numbers are no frames of the pager's.", tool_number(frame_table_row(t, BS_USE_NONE)));
+		printf(" %s numbers are not the pager's.", tool_number(frame_table_row(t, BS_USE_NONE)));
 	printf("\n");
 }
 

@@ -33,17 +33,18 @@ static uint32_t do_help(char **words, int count)
 {
 	(void)words;
 	(void)count;
-	printf("PROGRAM [ARGUMENT]...   runs a program from the current directory, C:\\bin or C:\\tests\n"
-	       "A ; B    A && B    A &  one after the other; B only if A gave exit code 0; A in the background\n"
+	printf("PROGRAM [ARGUMENT]...   runs a program from here, C:\\bin or C:\\tests\n"
+	       "A ; B    A && B    A &  one after the other; B only if A gave exit code 0; A in\n"
+	       "                        the background\n"
 	       "\"...\"  '...'  $?  #     keep a word together; the last exit code; a comment\n"
-	       "cd [DIRECTORY]  pwd     change or show the current directory (cd alone: to C:\\)\n"
+	       "cd [DIRECTORY]  pwd     change or show the current directory (cd alone: C:\\)\n"
 	       "echo [WORD]...          writes its words\n"
 	       "time COMMAND            how long it took, and its page faults\n"
 	       "jobs  wait              list the background jobs; wait until they have ended\n"
 	       "kill PID|NAME|%%JOB...   end processes\n"
 	       "exit [N]                end, with exit code N (else the last one)\n"
-	       "Keys: arrows, Home, End, Ctrl-A/E line start and end, Ctrl-U/K/W erase before, behind, a word,\n"
-	       "      Ctrl-L clear, Ctrl-C give up the line, Ctrl-D end\n");
+	       "Keys: arrows, Home, End, Ctrl-A/E line start and end, Ctrl-U/K/W erase before,\n"
+	       "      behind, a word, Ctrl-L clear, Ctrl-C give up the line, Ctrl-D end\n");
 	help_programs("C:\\bin");
 	return 0;
 }
@@ -161,22 +162,28 @@ static uint32_t do_time(char **words, int count)
 		code = program_run(words + 1, count - 1, "", false);
 	QueryPerformanceCounter(&end);
 	struct bs_memory after = memory_now();
-	printf("time: %.3f s", (double)(end.QuadPart - start.QuadPart) / (double)frequency.QuadPart);
+	char text[512], processor[48] = "";
 	if (program)
-		printf(", processor %.3f s", (double)program_cpu_ns() / 1e9);
-	printf("; page faults %s (zero %s, copied %s, no I/O %s), pages read from paging files %s, images %s; "
-	       "written %s\n",
-	       tool_number(after.faults - before.faults), tool_number(after.faults_zero - before.faults_zero),
-	       tool_number(after.faults_cow - before.faults_cow),
-	       tool_number(after.faults_transition - before.faults_transition),
-	       tool_number(after.pages_swapped_in - before.pages_swapped_in),
-	       tool_number(after.pages_image_read - before.pages_image_read),
-	       tool_number(after.pages_swapped_out - before.pages_swapped_out));
+		sprintf(processor, ", processor %.3f s", (double)program_cpu_ns() / 1e9);
+	snprintf(text, sizeof(text),
+		 "time: %.3f s%s; page faults %s (zero %s, copied %s, no I/O %s); pages read from paging files %s, "
+		 "from images %s; pages written %s",
+		 (double)(end.QuadPart - start.QuadPart) / (double)frequency.QuadPart, processor,
+		 tool_number(after.faults - before.faults), tool_number(after.faults_zero - before.faults_zero),
+		 tool_number(after.faults_cow - before.faults_cow),
+		 tool_number(after.faults_transition - before.faults_transition),
+		 tool_number(after.pages_swapped_in - before.pages_swapped_in),
+		 tool_number(after.pages_image_read - before.pages_image_read),
+		 tool_number(after.pages_swapped_out - before.pages_swapped_out));
+	tool_wrap("", "  ", text);
 	return code;
 }
 
 bool builtin_run(char **words, int count, uint32_t *code)
 {
+	/* The program of this name knows options; what the shell knows better is its jobs. */
+	if (!_stricmp(words[0], "kill") && count > 1 && words[1][0] == '-')
+		return false;
 	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
 		if (!_stricmp(words[0], builtins[i].name)) {
 			*code = builtins[i].run(words, count);
