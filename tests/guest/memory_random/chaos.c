@@ -167,12 +167,17 @@ static void pairs(struct worker *w, unsigned int number)
 	call_make(w, number, arguments);
 }
 
+/*
+ * What is told has addresses in it, of this process's own memory: none may be where another call finds a base. So it goes
+ * to the thread's buffer, or nowhere good.
+ */
 static void look(struct worker *w)
 {
+	uint64_t own = one_in(&w->chance, 6) ? address_nobodys(w) : U(w->buffer) + PAGE_SIZE + below(&w->chance, 64) * 8;
 	uint64_t address = one_in(&w->chance, 8) ? address_nobodys(w) : shared_address(w);
 	switch (below(&w->chance, 6)) {
 	case 0:
-		CALL(w, NtQueryVirtualMemory, process_any(w), address, below(&w->chance, 10), buffer_any(w), size_any(w), 0);
+		CALL(w, NtQueryVirtualMemory, process_any(w), address, below(&w->chance, 10), own, size_any(w) % (64 * PAGE_SIZE), 0);
 		break;
 	case 1:
 		CALL(w, BsQueryBacking, process_any(w), address, below(&w->chance, 64), buffer_any(w));
@@ -181,10 +186,10 @@ static void look(struct worker *w)
 		CALL(w, BsQueryFrames, below(&w->chance, 20000), below(&w->chance, 64), buffer_any(w));
 		break;
 	case 3:
-		CALL(w, NtQuerySection, section_any(w), below(&w->chance, 3), buffer_any(w), below(&w->chance, 80), 0);
+		CALL(w, NtQuerySection, section_any(w), below(&w->chance, 3), own, below(&w->chance, 80), 0);
 		break;
 	case 4:
-		CALL(w, BsQueryMemory, buffer_any(w));
+		CALL(w, BsQueryMemory, own);
 		break;
 	default:
 		CALL(w, BsQueryPagingFile, below(&w->chance, 3), buffer_any(w));

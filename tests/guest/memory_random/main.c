@@ -21,10 +21,12 @@
 
 /* ---- the processes of a round ---- */
 
-/* Somebody else's address space: lives until its parent ends it. */
-static int puppet_main(void)
+/* Somebody else's address space: lives until its parent ends it, or ends. */
+static int puppet_main(DWORD parent)
 {
-	Sleep(INFINITE);
+	HANDLE process = OpenProcess(SYNCHRONIZE, FALSE, parent);
+	if (process)
+		WaitForSingleObject(process, INFINITE);
 	return 0;
 }
 
@@ -32,9 +34,11 @@ static int child_main(bool model, uint64_t seed, unsigned int process, unsigned 
 {
 	struct worker *workers[THREADS_MAX] = { 0 };
 	PROCESS_INFORMATION puppet;
+	char arguments[32];
 	int result = 0;
 	touch_init();
-	if (!process_start("puppet", false, 0, &puppet))
+	sprintf(arguments, "puppet %lu", GetCurrentProcessId());
+	if (!process_start(arguments, false, 0, &puppet))
 		return 3;
 	for (unsigned int i = 0; i < threads; i++) {
 		workers[i] = worker_make(seed, process, i, model ? MODEL_OPERATIONS : CHAOS_OPERATIONS, puppet.hProcess);
@@ -144,8 +148,8 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "puppet"))
-		return puppet_main();
+	if (argc == 3 && !strcmp(argv[1], "puppet"))
+		return puppet_main((DWORD)strtoul(argv[2], NULL, 0));
 	trace = argc > 5 && !strcmp(argv[argc - 1], "trace");
 	if (argc >= 6 && !strcmp(argv[1], "child"))
 		return child_main(!strcmp(argv[2], "model"), strtoull(argv[3], NULL, 0), (unsigned int)strtoul(argv[4], NULL, 0),

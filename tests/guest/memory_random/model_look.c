@@ -184,6 +184,13 @@ static void read_range(struct worker *w, struct arena *a)
 	}
 }
 
+void private_write(struct worker *w, struct arena *a)
+{
+	struct view *v = view_any(w, a, KIND_PRIVATE);
+	for (unsigned int i = 0; v && i < v->count && i < 16 && !w->failed; i++)
+		write_page(w, a, v->start + i);
+}
+
 void contents_operation(struct worker *w, struct arena *a)
 {
 	struct view *v = view_any(w, a, -1);

@@ -162,8 +162,8 @@ void clone_operation(struct worker *w, struct arena *a)
 	}
 	if (!as_expected(w, &e, status))
 		return;
-	/* Both write meanwhile. */
-	contents_operation(w, a);
+	/* Both write meanwhile, each to its own. */
+	private_write(w, a);
 	if (!w->failed && (CALL(w, NtWaitForSingleObject, process, 0, 0) || CALL(w, NtQueryInformationProcess, process, 0, U(buffer), 48, 0) ||
 			   (uint32_t)buffer[0] != 1000))
 		failure(w, "the copy ended with %d: 1000 and the number of pages that were wrong was expected", (int)buffer[0]);

@@ -187,6 +187,8 @@ void section_operation(struct worker *w, struct arena *a);
 void extra_operation(struct worker *w, struct arena *a);
 void more_operation(struct worker *w, struct arena *a);
 void look_operation(struct worker *w, struct arena *a);
+/* Writes to private pages alone: nobody else sees that, whoever shares the rest. */
+void private_write(struct worker *w, struct arena *a);
 void contents_operation(struct worker *w, struct arena *a);
 void bad_operation(struct worker *w, struct arena *a);
 void clone_operation(struct worker *w, struct arena *a);
