@@ -175,6 +175,7 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 	word_t *word;
 	u32 status, old;
 
+	prot = prot_for_page(w, start, prot, false);
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
 			if (word[i]) {

@@ -38,14 +38,14 @@ LARGE = {
     "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],
                   dict(swap="1M", ram="64M", cpus=2)),
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
-    # Each time another seed, which is printed: "make stress" does the same for longer.
-    "random-memory-1": (["memory_random 0 10", "memory_random 0 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),
-    "random-memory-4": (["memory_random 0 10"], dict(swap="1M", ram="64M", cpus=4)),
-    "random-memory-none": (["memory_random 0 10"], dict(swap="none", ram="64M", cpus=4)),
-    "random-memory-debug-1": (["memory_random 0 10"], dict(swap="none", ram="64M", cpus=1, build="debug")),
-    "random-memory-debug-4": (["memory_random 0 10"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
-    "random-memory-small": (["memory_random 0 10"], dict(swap="64M", options="mem=16M", ram="64M", cpus=4, build="debug")),
-    "random-memory-overcommit": (["memory_random 0 10"],
+    # Each thread's calls are the same each time, not their interleaving. "make stress" takes another seed each time.
+    "random-memory-1": (["memory_random 1 10", "memory_random 2 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),
+    "random-memory-4": (["memory_random 3 10"], dict(swap="1M", ram="64M", cpus=4)),
+    "random-memory-none": (["memory_random 4 10"], dict(swap="none", ram="64M", cpus=4)),
+    "random-memory-debug-1": (["memory_random 5 10"], dict(swap="none", ram="64M", cpus=1, build="debug")),
+    "random-memory-debug-4": (["memory_random 6 10"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
+    "random-memory-small": (["memory_random 7 10"], dict(swap="64M", options="mem=16M", ram="64M", cpus=4, build="debug")),
+    "random-memory-overcommit": (["memory_random 8 10"],
                                  dict(swap="64M", ram="64M", cpus=4, options="commit=overcommit")),
 }
 

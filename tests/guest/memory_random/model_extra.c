@@ -190,13 +190,13 @@ static void offer(struct worker *w, struct arena *a)
 	bool fits = v && v->kind == KIND_PRIVATE;
 	for (unsigned int p = r.start; p < r.start + r.count; p++)
 		fits = fits && a->pages[p].committed && protect_writes(a->pages[p].protect) &&
-		       !(a->pages[p].protect & PAGE_GUARD) && !a->pages[p].locked;
+		       !(a->pages[p].protect & PAGE_GUARD);
 	if (!fits)
 		expect(&e, STATUS_INVALID_PARAMETER);
 	about_range(w, "offer", &r);
 	if (as_expected(w, &e, CALL(w, BsOfferVirtualMemory, U(a->process), r.base, r.size, 1 + below(&w->chance, 4))))
 		for (unsigned int p = r.start; p < r.start + r.count; p++)
-			a->pages[p].offered = true;
+			a->pages[p].offered = true, a->pages[p].locked = false;
 }
 
 static void reclaim(struct worker *w, struct arena *a)

@@ -18,22 +18,33 @@ static bool any_offered(struct arena *a, const struct range *r)
 	return false;
 }
 
+#define CACHING (PAGE_NOCACHE | PAGE_WRITECOMBINE)
+
+/* Reading, executing, writing, and writing what can be executed; a write that copies is no write. */
+static unsigned int protect_grants(uint32_t protect)
+{
+	if (protect_base(protect) == PAGE_NOACCESS)
+		return 0;
+	return 1 | (protect_executes(protect) ? 2 : 0) | (protect_writes(protect) && !protect_copies(protect) ? 4 : 0) |
+	       (protect_writes(protect) && protect_executes(protect) ? 8 : 0);
+}
+
 /* May pages of a section's view be given this protection? */
 static void expect_section_protect(struct expected *e, const struct view *v, uint32_t protect)
 {
-	bool refused = protect_executes(protect) && !protect_executes(v->protect);
-	if (protect_writes(protect) && !protect_copies(v->protect) && !protect_writes(v->protect))
-		refused = true;
-	if (refused)
+	unsigned int has = protect_grants(v->protect), wants = protect_grants(protect);
+	if (has != wants && (!has || wants & ~has))
 		expect(e, STATUS_SECTION_PROTECTION);
 }
 
-/* How the kernel keeps it: a write to a write-copy view's page makes it private. */
+/* How the kernel keeps it: caching is the allocation's; a write to a write-copy view's page makes it private. */
 static uint32_t protect_of_page(const struct view *v, const struct page *p, uint32_t protect)
 {
 	uint32_t base = protect_base(protect), more = protect & ~0xffu;
-	if (v->kind != KIND_SECTION)
+	if (v->kind != KIND_SECTION && base == PAGE_NOACCESS)
 		return protect;
+	if (v->kind != KIND_SECTION)
+		return (protect & ~(uint32_t)CACHING) | (v->protect & CACHING);
 	if (p->own)
 		base = base == PAGE_WRITECOPY ? PAGE_READWRITE :
 		       base == PAGE_EXECUTE_WRITECOPY ? PAGE_EXECUTE_READWRITE : base;
@@ -167,7 +178,7 @@ static void decommit(struct worker *w, struct arena *a)
 	if (!v)
 		expect(&e, STATUS_MEMORY_NOT_ALLOCATED);
 	else if (v->kind == KIND_SECTION)
-		expect(&e, STATUS_UNABLE_TO_DECOMMIT_VM);
+		expect(&e, STATUS_UNABLE_TO_DELETE_SECTION);
 	else if (v->kind == KIND_PLACEHOLDER)
 		expect(&e, STATUS_CONFLICTING_ADDRESSES);
 	if (v && !size && (base - a->base) / PAGE_SIZE != v->start)

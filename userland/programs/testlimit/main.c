@@ -18,9 +18,9 @@ static const char usage[] =
 	"  -k SECONDS  keep it all so long; with & another program can look meanwhile\n"
 	"  -w          raise the minimum working set as far as possible first (for -v)\n"
 	"  -x N        in N processes at once (64 at most)\n"
-	"The letters are those of the Sysinternals tool, but -k, -x and -H (-h there); its\n"
-	"-g and -i are for drawing and windows, which are not here. Exit code: 0, also\n"
-	"when a limit is reached; 1 for any other error.\n";
+	"The letters are those of the Sysinternals tool, but -k, -x and -H (-h there);\n"
+	"its -g and -i are for drawing and windows, which are not here. Exit code: 0,\n"
+	"also when a limit is reached; 1 for any other error.\n";
 
 #define SECONDS_MAX 86400
 
