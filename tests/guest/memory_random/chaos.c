@@ -37,11 +37,15 @@ static uint64_t size_any(struct worker *w)
 	return 1 + below(&w->chance, (one_in(&w->chance, 4) ? 128 : 8) * PAGE_SIZE);
 }
 
-/* A place for a word that the kernel reads or writes. */
+/*
+ * A place for a word that the kernel reads or writes. In the shared memory other threads write as well, so that a call may
+ * find an address that the system chose for another one. In this process that is nobody's; in another process it may be
+ * where that has its own memory: calls on another process take their words from the thread's buffer.
+ */
 static uint64_t pointer_any(struct worker *w, uint64_t value)
 {
 	uint64_t *cells = (uint64_t *)w->buffer;
-	switch (below(&w->chance, 12)) {
+	switch (below(&w->chance, w->foreign ? 1 : 12) + (w->foreign ? 3 : 0)) {
 	case 0:
 		return address_nobodys(w);
 	case 1: {
@@ -62,13 +66,13 @@ static uint64_t pointer_any(struct worker *w, uint64_t value)
 
 static uint64_t process_any(struct worker *w)
 {
-	switch (below(&w->chance, 12)) {
+	if (w->foreign)
+		return U(w->arenas[1].process);
+	switch (below(&w->chance, 8)) {
 	case 0:
 		return handles[below(&w->chance, HANDLES)];
 	case 1:
 		return below(&w->chance, 3) * 0x12345678;
-	case 2 ... 4:
-		return U(w->arenas[1].process);
 	default:
 		return OWN_PROCESS;
 	}
@@ -199,7 +203,9 @@ static void look(struct worker *w)
 static void copy(struct worker *w)
 {
 	uint64_t size = below(&w->chance, 4 * PAGE_SIZE);
-	if (one_in(&w->chance, 2))
+	if (w->foreign) /* no address of one process comes into the other's shared memory */
+		CALL(w, NtReadVirtualMemory, process_any(w), shared_address(w), U(w->buffer) + 4 * PAGE_SIZE, size, 0);
+	else if (one_in(&w->chance, 2))
 		CALL(w, NtReadVirtualMemory, process_any(w), shared_address(w), buffer_any(w), size, 0);
 	else
 		CALL(w, NtWriteVirtualMemory, process_any(w), shared_address(w), shared_address(w), size, 0);
@@ -287,6 +293,7 @@ DWORD WINAPI chaos_thread(void *worker)
 	struct worker *w = worker;
 	uint32_t status;
 	for (w->operation = 0; w->operation < w->operations && !w->failed && !stop; w->operation++) {
+		w->foreign = one_in(&w->chance, 4);
 		switch (below(&w->chance, 32)) {
 		case 0 ... 6:
 			allocate(w);

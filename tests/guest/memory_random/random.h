@@ -113,6 +113,7 @@ struct worker {
 	uint64_t refusals;
 	bool failed;
 	HANDLE thread_handle;
+	bool foreign;        /* the chaos part: this operation is on another process */
 };
 
 extern bool trace;          /* each call is printed */
