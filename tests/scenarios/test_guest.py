@@ -5,7 +5,7 @@ import pytest
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library", "pressure",
-    "memory_queries", "working_set", "section_calls", "awe", "large_pages", "win32_calls", "win32_system",
+    "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
     "prefetch_info",
 ]
@@ -37,6 +37,10 @@ LARGE = {
     "fixed-addresses": (["image", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
     "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],
                   dict(swap="1M", ram="64M", cpus=2)),
+    # Large pages want memory that is not scattered yet: machines of their own.
+    "large-pages-release-1": (["large_pages"], dict(swap="64M", ram="64M", cpus=1)),
+    "large-pages-release-4": (["large_pages"], dict(swap="none", ram="64M", cpus=4)),
+    "large-pages-debug-4": (["large_pages"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
     # Each thread's calls are the same each time, not their interleaving. "make stress" takes another seed each time.
     "random-memory-1": (["memory_random 1 10", "memory_random 2 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),

@@ -172,7 +172,7 @@ static void decommit(struct worker *w, struct arena *a)
 	given = r.base + r.size;
 	base = r.base;
 	size = r.size;
-	v = page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE % ARENA_PAGES));
+	v = base - a->base < ARENA_PAGES * PAGE_SIZE ? page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE)) : NULL;
 	if (v && !size)
 		r = (struct range){ v->start, v->count, base, size };
 	if (!v)
@@ -213,7 +213,7 @@ static void release(struct worker *w, struct arena *a)
 	base = r.base;
 	size = r.size;
 	given = base + size;
-	v = page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE % ARENA_PAGES));
+	v = base - a->base < ARENA_PAGES * PAGE_SIZE ? page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE)) : NULL;
 	if (v && !size)
 		r = (struct range){ v->start, v->count, base, size };
 	if (!v)
