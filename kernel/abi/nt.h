@@ -79,7 +79,6 @@ struct nt_client_id {
 #define WRITE_WATCH_FLAG_RESET 1
 
 /* Sections. */
-#define SEC_64K_PAGES 0x80000
 #define SEC_NO_CHANGE 0x400000 /* the protection of views stays as it is; NtMapViewOfSection knows it too */
 #define SEC_FILE 0x800000
 #define SEC_IMAGE 0x1000000
@@ -204,7 +203,6 @@ struct nt_memory_image_information {
 
 /* NtSetInformationVirtualMemory. */
 #define VM_PREFETCH_INFORMATION 0
-#define VM_PAGE_PRIORITY_INFORMATION 1
 struct nt_memory_range_entry {
 	uint64_t address, bytes;
 };

@@ -218,7 +218,7 @@ static word_t page_clone(struct cloning *k, struct view *w, word_t *word)
 		if (word_valid(child)) {
 			frames[word_pfn(child)].shares++;
 			k->to->resident++;
-			child &= ~((word_t)MARK_LOCKED << WORD_PROT_SHIFT);
+			child &= ~word_prot_bits(MARK_LOCKED);
 		}
 	} else {
 		k->zeros++;

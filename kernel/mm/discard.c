@@ -59,7 +59,6 @@ static bool is_private(word_t w)
 /* watched: that the page was written is kept, though what was written is not wanted. */
 static void page_reset(struct gather *g, u64 va, word_t *word, bool watched)
 {
-	const word_t lost = (word_t)MARK_LOST << WORD_PROT_SHIFT;
 	word_t swapped = 0, old;
 
 	spin_lock(&frames_lock);
@@ -67,9 +66,9 @@ static void page_reset(struct gather *g, u64 va, word_t *word, bool watched)
 		/* never touched, or shared: nothing to give up */
 	} else if (word_valid(*word)) {
 		/* The processor may set its bits meanwhile: so one bit at a time. */
-		old = __atomic_fetch_and(word, ~(PTE_DIRTY | lost), __ATOMIC_RELAXED);
-		__atomic_or_fetch(word, (word_t)(watched && old & PTE_DIRTY ? MARK_RESET | MARK_WRITTEN : MARK_RESET)
-						<< WORD_PROT_SHIFT, __ATOMIC_RELAXED);
+		old = __atomic_fetch_and(word, ~(PTE_DIRTY | word_prot_bits(MARK_LOST)), __ATOMIC_RELAXED);
+		__atomic_or_fetch(word, word_prot_bits(watched && old & PTE_DIRTY ? MARK_RESET | MARK_WRITTEN : MARK_RESET),
+				  __ATOMIC_RELAXED);
 		contents_drop(word_pfn(*word));
 		gather_flush_only(g, va); /* so that the next write sets the dirty bit again */
 	} else if (word_kind(*word) == WORD_SWAP) {
@@ -85,14 +84,13 @@ static void page_reset(struct gather *g, u64 va, word_t *word, bool watched)
 /* True if the contents are intact. */
 static bool page_reset_undo(word_t *word)
 {
-	const word_t marks = (word_t)(MARK_RESET | MARK_LOST) << WORD_PROT_SHIFT;
 	bool intact;
 
 	spin_lock(&frames_lock);
 	intact = !(word_prot(*word) & MARK_LOST);
 	if (word_prot(*word) & MARK_RESET && (word_valid(*word) || word_kind(*word) == WORD_TRANSITION))
 		page_contents_keep(word_pfn(*word));
-	__atomic_and_fetch(word, ~marks, __ATOMIC_RELAXED);
+	__atomic_and_fetch(word, ~word_prot_bits(MARK_RESET | MARK_LOST), __ATOMIC_RELAXED);
 	spin_unlock(&frames_lock);
 	return intact;
 }
@@ -170,6 +168,18 @@ static bool pages_fit(struct vspace *v, u64 start, u64 end, bool (*fits)(u32 pro
 	return seen == end;
 }
 
+/* Locks v if [base, base + size) is such a range of whole pages. False: it is not, and v is not locked. */
+static bool pages_lock(struct vspace *v, u64 base, u64 size, bool (*fits)(u32 prot))
+{
+	if (!size || !IS_ALIGNED(base | size, PAGE_SIZE) || base >= USER_HIGH || size > USER_HIGH - base)
+		return false;
+	mutex_lock(&v->lock);
+	if (pages_fit(v, base, base + size, fits))
+		return true;
+	mutex_unlock(&v->lock);
+	return false;
+}
+
 static bool can_be_offered(u32 prot)
 {
 	return prot & PROT_WRITE && !(prot & PROT_GUARD);
@@ -200,13 +210,8 @@ u32 vspace_offer(struct vspace *v, u64 base, u64 size)
 	struct gather g;
 	word_t *word;
 
-	if (!size || !IS_ALIGNED(base | size, PAGE_SIZE) || base >= USER_HIGH || size > USER_HIGH - base)
+	if (!pages_lock(v, base, size, can_be_offered))
 		return STATUS_INVALID_PARAMETER;
-	mutex_lock(&v->lock);
-	if (!pages_fit(v, base, end, can_be_offered)) {
-		mutex_unlock(&v->lock);
-		return STATUS_INVALID_PARAMETER;
-	}
 	gather_init(&g, v);
 	for (u64 va = base; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
@@ -241,13 +246,8 @@ u32 vspace_reclaim(struct vspace *v, u64 base, u64 size)
 	bool intact = true;
 	word_t *word;
 
-	if (!size || !IS_ALIGNED(base | size, PAGE_SIZE) || base >= USER_HIGH || size > USER_HIGH - base)
+	if (!pages_lock(v, base, size, is_offered))
 		return STATUS_INVALID_PARAMETER;
-	mutex_lock(&v->lock);
-	if (!pages_fit(v, base, end, is_offered)) {
-		mutex_unlock(&v->lock);
-		return STATUS_INVALID_PARAMETER;
-	}
 	for (u64 va = base; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
 			intact &= page_reclaim(&word[i]);

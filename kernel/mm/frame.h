@@ -89,7 +89,7 @@ u32 frame_alloc_run(u32 count);
 u32 frame_alloc_large(u64 *from);
 /*
  * Brings together what is free, for up to count large pages: every page that can be moved out of the way is moved. Takes
- * address spaces' locks; the thread holds no mutex. Returns how many large pages there are room for now, at most count.
+ * address spaces' locks; the thread holds no mutex. Returns how many of them now fit.
  */
 u64 frames_compact(u64 count);
 /* Frees frames that were given for good, chained by next; 0 ends. */

@@ -65,7 +65,7 @@ u32 large_run_create(u64 bytes, struct large_run **out)
 /* Uncached, guarded and write-copy large pages do not exist. */
 static bool prot_possible(u32 prot)
 {
-	return !(prot & (PROT_GUARD | PROT_COPY | PROT_NOCACHE | PROT_WRITECOMBINE));
+	return !(prot & (PROT_GUARD | PROT_COPY | PROT_CACHING));
 }
 
 /* ---- private memory ---- */
@@ -109,7 +109,7 @@ u32 large_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_
 		mutex_lock(&v->lock);
 		status = allocate_locked(v, &at, *size, &place, type & MEM_TOP_DOWN, protect, prot);
 		mutex_unlock(&v->lock);
-		again = status == MM_WAIT_MEMORY && frames_wait() && !v->dying;
+		again = memory_wait_again(v, &status);
 		if (status == STATUS_INSUFFICIENT_RESOURCES && !compacted) {
 			compacted = true;
 			again = frames_compact(*size / LARGE_PAGE);
@@ -117,7 +117,7 @@ u32 large_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_
 	} while (again);
 	if (status == STATUS_SUCCESS)
 		*base = at;
-	return status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status;
+	return status;
 }
 
 /* ---- sections ---- */

@@ -7,8 +7,6 @@
 #include "mm/pool.h"
 #include "mm/vspace.h"
 
-#define PAGES_NOT_LOCKABLE 8 /* of the minimum working set */
-#define LOCKED_BIT ((word_t)MARK_LOCKED << WORD_PROT_SHIFT)
 
 static bool range_round(u64 *base, u64 *size)
 {
@@ -48,7 +46,7 @@ static bool is_always_locked(struct vspace *v, u64 va)
 /* Brings the page in and marks it. STATUS_WAS_LOCKED: it was. */
 static u32 page_lock(struct vspace *v, u64 va)
 {
-	u64 quota = MAX(v->working_set_min, PAGES_NOT_LOCKABLE) - PAGES_NOT_LOCKABLE;
+	u64 quota = MAX(v->working_set_min, WORKING_SET_NOT_LOCKABLE) - WORKING_SET_NOT_LOCKABLE;
 	enum fault_result r;
 	word_t *word;
 	u32 status;
@@ -65,7 +63,7 @@ static u32 page_lock(struct vspace *v, u64 va)
 			       : v->locked < quota && working_set_hold(v) ? STATUS_SUCCESS
 								: STATUS_WORKING_SET_QUOTA;
 			if (status == STATUS_SUCCESS) {
-				__atomic_or_fetch(word, LOCKED_BIT, __ATOMIC_RELAXED);
+				__atomic_or_fetch(word, word_prot_bits(MARK_LOCKED), __ATOMIC_RELAXED);
 				v->locked++;
 			}
 			break;
@@ -86,7 +84,7 @@ static void page_unlock(struct vspace *v, u64 va)
 	struct view *w = view_find(v, va);
 
 	if (word && word_valid(*word) && word_prot(*word) & MARK_LOCKED && !(w->flags & VIEW_AWE)) {
-		__atomic_and_fetch(word, ~LOCKED_BIT, __ATOMIC_RELAXED);
+		__atomic_and_fetch(word, ~word_prot_bits(MARK_LOCKED), __ATOMIC_RELAXED);
 		v->locked--;
 	}
 }

@@ -10,7 +10,7 @@ u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size)
 	struct view *w;
 
 	mutex_lock(&v->lock);
-	w = address < USER_HIGH ? view_find(v, address) : NULL;
+	w = view_find(v, address);
 	if (w && w->section && w->section->file) {
 		ksnprintf(path, size, "\\??\\C:%s", w->section->file->path);
 		status = STATUS_SUCCESS;
@@ -90,8 +90,8 @@ u32 vspace_same_section(struct vspace *v, u64 first, u64 second)
 	u32 status;
 
 	mutex_lock(&v->lock);
-	a = first < USER_HIGH ? view_find(v, first) : NULL;
-	b = second < USER_HIGH ? view_find(v, second) : NULL;
+	a = view_find(v, first);
+	b = view_find(v, second);
 	if (!a || !b)
 		status = STATUS_INVALID_ADDRESS;
 	else if (!a->section || !b->section)

@@ -78,6 +78,7 @@ struct vspace {
 /* Pages, as Windows sets them for a new process. */
 #define WORKING_SET_MIN 50
 #define WORKING_SET_MAX 345
+#define WORKING_SET_NOT_LOCKABLE 8ull /* of the minimum: a process needs a few pages to run at all */
 
 /* NULL: no memory or commit. An empty address space; the caller owns the reference. */
 struct vspace *vspace_create(u32 process_id);

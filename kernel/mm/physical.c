@@ -321,6 +321,6 @@ u32 physical_map(struct vspace *v, const struct physical_mapping *m)
 		mutex_lock(&v->lock);
 		status = map_locked(v, m);
 		mutex_unlock(&v->lock);
-	} while (status == MM_WAIT_MEMORY && frames_wait() && !v->dying);
-	return status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status;
+	} while (memory_wait_again(v, &status));
+	return status;
 }

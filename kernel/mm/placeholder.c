@@ -8,7 +8,7 @@
 
 u32 placeholder_replace(struct vspace *v, u64 at, u64 size, const struct view *like, struct view **out)
 {
-	struct view *w = at < USER_HIGH ? view_find(v, at) : NULL;
+	struct view *w = view_find(v, at);
 	struct tree_node node;
 
 	assert(mutex_held(&v->lock));

@@ -190,8 +190,8 @@ static u32 with_memory(struct vspace *v, u32 (*step)(struct vspace *v))
 		mutex_lock(&v->lock);
 		status = step(v);
 		mutex_unlock(&v->lock);
-	} while (status == MM_WAIT_MEMORY && frames_wait());
-	return status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status;
+	} while (memory_wait_again(v, &status));
+	return status;
 }
 
 static u32 spare_make(struct vspace *v)

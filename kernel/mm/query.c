@@ -8,11 +8,7 @@
 #include "mm/swap.h"
 #include "mm/vspace.h"
 
-/*
- * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor,
- * where that counts, of the section's. At least one page. So a large reservation is not asked page by page.
- */
-static u64 uniform_end(struct vspace *v, struct view *w, u64 va)
+u64 view_uniform_end(struct vspace *v, struct view *w, u64 va)
 {
 	u64 at = va, count, end, index;
 
@@ -45,7 +41,7 @@ static u64 region_end(struct vspace *v, struct view *w, u64 va, struct page_stat
 	view_page_state(v, w, va, word ? *word : 0, state);
 	while (at < w->node.end) {
 		word = pt_word(v, at);
-		end = word ? MIN(ALIGN_DOWN(at, TABLE_SPAN) + TABLE_SPAN, w->node.end) : uniform_end(v, w, at);
+		end = word ? MIN(ALIGN_DOWN(at, TABLE_SPAN) + TABLE_SPAN, w->node.end) : view_uniform_end(v, w, at);
 		if (!word) {
 			view_page_state(v, w, at, 0, &other);
 			if (!alike(&other, state))

@@ -162,8 +162,8 @@ u32 section_commit_range(struct section *s, u64 first, u64 count)
 		mutex_lock(&s->lock);
 		status = section_commit(s, first, count);
 		mutex_unlock(&s->lock);
-	} while (status == MM_WAIT_MEMORY && frames_wait());
-	return status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status;
+	} while (memory_wait_again(NULL, &status));
+	return status;
 }
 
 u64 section_committed(struct section *s, u64 first, u64 count)

@@ -22,6 +22,11 @@ static inline bool put_range(u64 base_at, u64 size_at, const struct range *r)
 	return put_user_u64(base_at, r->base) && put_user_u64(size_at, r->size);
 }
 
+/*
+ * The whole of a call whose arguments begin with a process's handle, and the addresses of base and size in user memory;
+ * work rounds these. They are stored if it succeeds.
+ */
+u32 range_call(const u64 *a, u32 (*work)(struct vspace *v, u64 *base, u64 *size));
 /* Where zero_bits allows an address: a count of high bits of 32, or a mask; 0 = anywhere. False: no such value. */
 bool limits_from_zero_bits(u64 zero_bits, struct address_limits *where);
 /*

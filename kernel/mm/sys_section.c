@@ -235,18 +235,7 @@ u32 sys_NtUnmapViewOfSectionEx(const u64 *a)
 /* NtFlushVirtualMemory(HANDLE process, void **base, SIZE_T *size, IO_STATUS_BLOCK *io) */
 u32 sys_NtFlushVirtualMemory(const u64 *a)
 {
-	struct process *p;
-	struct range r;
-	u32 status;
-
-	if (!get_range(a[1], a[2], &r))
-		return STATUS_ACCESS_VIOLATION;
-	status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
-	if (status)
-		return status;
-	status = vspace_flush(p->vspace, &r.base, &r.size);
-	process_vspace_release(p);
-	return status;
+	return range_call(a, vspace_flush);
 }
 
 /* NtAreMappedFilesTheSame(void *first, void *second): addresses in this process */

@@ -21,6 +21,24 @@ bool limits_from_zero_bits(u64 zero_bits, struct address_limits *where)
 	return true;
 }
 
+u32 range_call(const u64 *a, u32 (*work)(struct vspace *v, u64 *base, u64 *size))
+{
+	struct process *p;
+	struct range r;
+	u32 status;
+
+	if (!get_range(a[1], a[2], &r))
+		return STATUS_ACCESS_VIOLATION;
+	status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
+	if (status)
+		return status;
+	status = work(p->vspace, &r.base, &r.size);
+	process_vspace_release(p);
+	if (NT_SUCCESS(status) && !put_range(a[1], a[2], &r))
+		return STATUS_ACCESS_VIOLATION;
+	return status;
+}
+
 /* NtAllocateVirtualMemory(HANDLE process, void **base, ULONG_PTR zero_bits, SIZE_T *size, ULONG type, ULONG protect) */
 u32 sys_NtAllocateVirtualMemory(const u64 *a)
 {
@@ -133,7 +151,6 @@ u32 sys_NtWriteVirtualMemory(const u64 *a)
 	return copy_memory(a, true);
 }
 
-
 /* ---- extended parameters ---- */
 
 #define PARAMETERS_MAX 16
@@ -222,24 +239,9 @@ u32 sys_NtAllocateVirtualMemoryEx(const u64 *a)
 
 /* ---- locked pages ---- */
 
-static u32 lock_call(const u64 *a, u32 (*call)(struct vspace *, u64 *, u64 *))
+static bool map_valid(u32 map)
 {
-	struct process *p;
-	struct range r;
-	u32 status;
-
-	if ((u32)a[3] & ~(MAP_PROCESS | MAP_SYSTEM) || !((u32)a[3] & (MAP_PROCESS | MAP_SYSTEM)))
-		return STATUS_INVALID_PARAMETER;
-	if (!get_range(a[1], a[2], &r))
-		return STATUS_ACCESS_VIOLATION;
-	status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
-	if (status)
-		return status;
-	status = call(p->vspace, &r.base, &r.size);
-	process_vspace_release(p);
-	if (NT_SUCCESS(status) && !put_range(a[1], a[2], &r))
-		return STATUS_ACCESS_VIOLATION;
-	return status;
+	return map && !(map & ~(MAP_PROCESS | MAP_SYSTEM));
 }
 
 /*
@@ -248,13 +250,13 @@ static u32 lock_call(const u64 *a, u32 (*call)(struct vspace *, u64 *, u64 *))
  */
 u32 sys_NtLockVirtualMemory(const u64 *a)
 {
-	return lock_call(a, vspace_lock_pages);
+	return map_valid((u32)a[3]) ? range_call(a, vspace_lock_pages) : STATUS_INVALID_PARAMETER;
 }
 
 /* NtUnlockVirtualMemory(HANDLE process, void **base, SIZE_T *size, ULONG map) */
 u32 sys_NtUnlockVirtualMemory(const u64 *a)
 {
-	return lock_call(a, vspace_unlock_pages);
+	return map_valid((u32)a[3]) ? range_call(a, vspace_unlock_pages) : STATUS_INVALID_PARAMETER;
 }
 
 /* ---- write watch ---- */
@@ -296,18 +298,18 @@ u32 sys_NtGetWriteWatch(const u64 *a)
 	part = kmalloc(PART * sizeof(*part));
 	if (!part)
 		status = STATUS_INSUFFICIENT_RESOURCES;
-	do {
+	while (!status) {
 		u64 n = MIN((u64)PART, room - found), next = end;
 
-		if (status)
-			break;
 		/* The first call says what is wrong with the range; behind it only the rest of it is asked for. */
 		status = vspace_write_watch(p->vspace, at, end - at, (u32)a[1] & WRITE_WATCH_FLAG_RESET, part, &n, &next);
 		if (!status && !copy_to_user(a[4] + found * sizeof(*part), part, n * sizeof(*part)))
 			status = STATUS_ACCESS_VIOLATION;
 		found += n;
 		at = next;
-	} while (!status && at < end && found < room);
+		if (at >= end || found >= room)
+			break;
+	}
 	kfree(part);
 	process_vspace_release(p);
 	if (!status && (!put_user_u64(a[5], found) || !put_user_u32(a[6], PAGE_SIZE)))

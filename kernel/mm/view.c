@@ -228,7 +228,7 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	if (!prot_from_page(protect, &prot) || prot & PROT_GUARD)
 		return STATUS_INVALID_PAGE_PROTECTION;
 	if (section_caching(s) && prot) {
-		prot = (prot & ~(PROT_NOCACHE | PROT_WRITECOMBINE)) | section_caching(s);
+		prot = (prot & ~PROT_CACHING) | section_caching(s);
 		protect = prot_to_page(prot);
 	}
 	/* A placeholder may begin at any page. */
@@ -252,9 +252,7 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 		mutex_lock(&v->lock);
 		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, &place, type, protect, prot, inherit);
 		mutex_unlock(&v->lock);
-	} while (status == MM_WAIT_MEMORY && frames_wait() && !v->dying);
-	if (status == MM_WAIT_MEMORY)
-		status = STATUS_NO_MEMORY;
+	} while (memory_wait_again(v, &status));
 	if (NT_SUCCESS(status))
 		*size = want;
 	else
@@ -268,7 +266,7 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder)
 	struct view *w;
 
 	mutex_lock(&v->lock);
-	w = address < USER_HIGH ? view_find(v, address) : NULL;
+	w = view_find(v, address);
 	if (!w || !w->section || (preserve_placeholder && !(w->flags & VIEW_REPLACED))) {
 		u32 status = w && w->section ? STATUS_CONFLICTING_ADDRESSES : STATUS_NOT_MAPPED_VIEW;
 

@@ -12,12 +12,9 @@
 		mutex_lock(&(v)->lock);                                                                                \
 		status = (op);                                                                                         \
 		mutex_unlock(&(v)->lock);                                                                              \
-	} while (status == MM_WAIT_MEMORY && frames_wait() && !(v)->dying);                                                          \
-	status = status == MM_WAIT_MEMORY ? STATUS_NO_MEMORY : status
+	} while (memory_wait_again(v, &(status)))
 
 /* ---- protection of committed pages ---- */
-
-#define PROT_CACHING (PROT_NOCACHE | PROT_WRITECOMBINE)
 
 /* Does a write to the page make it private? Not in an image's segment that is shared for writing. */
 static bool writes_copy(const struct view *w, u64 va)

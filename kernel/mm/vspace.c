@@ -7,9 +7,20 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "mm/reclaim.h"
+#include "proc/sched.h"
 
 struct mutex vspaces_lock;
 struct list all_vspaces = LIST_INIT(all_vspaces);
+
+bool memory_wait_again(const struct vspace *v, u32 *status)
+{
+	if (*status != MM_WAIT_MEMORY)
+		return false;
+	if (frames_wait() && !(v && v->dying))
+		return true;
+	*status = STATUS_NO_MEMORY;
+	return false;
+}
 
 static void vspace_list_remove(struct vspace *v)
 {
@@ -140,37 +151,34 @@ void vspace_empty(struct vspace *v)
 	mutex_unlock(&v->lock);
 }
 
-/* Whether a read of the page would bring it in, and nothing else happen. */
-static bool can_prefetch(struct vspace *v, u64 va)
+/*
+ * Looks at va. *wanted: a read of its page would bring it in, and nothing else would happen. Returns where to look next;
+ * what is not allocated, or not committed, is passed over in one step.
+ */
+static u64 prefetch_look(struct vspace *v, u64 va, bool *wanted)
 {
-	struct view *w;
-	word_t *word;
 	struct page_state state;
-	bool can;
-
-	mutex_lock(&v->lock);
-	w = view_find(v, va);
-	word = pt_word(v, va);
-	can = w && !(w->flags & (VIEW_PLACEHOLDER | VIEW_AWE | VIEW_LARGE)) && !(word && word_valid(*word));
-	if (can) {
-		view_page_state(v, w, va, word ? *word : 0, &state);
-		can = state.committed && prot_allows(state.prot, FAULT_READ);
-	}
-	mutex_unlock(&v->lock);
-	return can;
-}
-
-/* Where the next allocation begins at or after va; USER_HIGH: there is none. */
-static u64 next_view(struct vspace *v, u64 va)
-{
 	struct tree_node *n;
-	u64 at;
+	word_t *word;
+	u64 next;
 
+	*wanted = false;
 	mutex_lock(&v->lock);
 	n = tree_find_from(&v->views, va);
-	at = n ? MAX(n->start, va) : USER_HIGH;
+	if (!n) {
+		next = USER_HIGH;
+	} else if (n->start > va) {
+		next = n->start;
+	} else if (view_of(n)->flags & (VIEW_PLACEHOLDER | VIEW_AWE | VIEW_LARGE)) {
+		next = n->end;
+	} else {
+		word = pt_word(v, va);
+		view_page_state(v, view_of(n), va, word ? *word : 0, &state);
+		*wanted = state.committed && prot_allows(state.prot, FAULT_READ) && !(word && word_valid(*word));
+		next = word || *wanted ? va + PAGE_SIZE : view_uniform_end(v, view_of(n), va);
+	}
 	mutex_unlock(&v->lock);
-	return at;
+	return next;
 }
 
 /* Out of the page table again: what is prefetched is kept in memory, and no part of the working set. */
@@ -191,12 +199,13 @@ static void prefetched(struct vspace *v, u64 va)
 
 void vspace_prefetch(struct vspace *v, u64 base, u64 size)
 {
-	u64 end = base + size;
+	u64 va = ALIGN_DOWN(base, PAGE_SIZE), end = base + size, next;
+	bool wanted;
 
 	/* Advice: what was promised for later must not push out what is in use now. */
-	for (u64 va = ALIGN_DOWN(base, PAGE_SIZE); va < end && frames_available() > frame_counts.high; va += PAGE_SIZE) {
-		va = next_view(v, va);
-		if (va < end && can_prefetch(v, va)) {
+	for (; va < end && frames_available() > frame_counts.high && !thread_ending(); va = next) {
+		next = prefetch_look(v, va, &wanted);
+		if (wanted) {
 			mm_fault(v, va, FAULT_READ);
 			prefetched(v, va);
 		}

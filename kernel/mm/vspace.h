@@ -9,6 +9,11 @@
 
 /* A status of our own: nothing was changed, drop the locks, wait for a frame, try again. Never reaches user space. */
 #define MM_WAIT_MEMORY 0xE0000001u
+/*
+ * Behind an attempt, with no locks held: if it has to wait for memory, waits, and says that it is to be made again. False:
+ * not, and *status is the caller's result: STATUS_NO_MEMORY if waiting is of no use as the thread, or v (NULL: none), ends.
+ */
+bool memory_wait_again(const struct vspace *v, u32 *status);
 
 /* ---- protections (protect.c) ---- */
 
@@ -73,6 +78,7 @@ struct view {
 #define VIEW_NO_CHANGE 64    /* its protection stays as it is */
 
 static inline struct view *view_of(struct tree_node *n) { return n ? container_of(n, struct view, node) : NULL; }
+/* NULL: there is none; any address. */
 static inline struct view *view_find(struct vspace *v, u64 va) { return view_of(tree_find(&v->views, va)); }
 static inline u64 view_index(const struct view *w, u64 va) { return w->first + ((va - w->node.start) >> PAGE_SHIFT); }
 
@@ -85,6 +91,11 @@ struct section *view_remove(struct vspace *v, struct view *w);
 void view_clear(struct vspace *v, struct view *w);
 /* How many pages in [start, end), all of it private memory, the view is charged for. */
 u64 view_words(struct vspace *v, u64 start, u64 end);
+/*
+ * Where a run from va on ends that is all alike because nothing was ever said of its pages: no table of ours, nor, where
+ * that counts, of the section's. At least one page; va has no table. So a large reservation is not walked page by page.
+ */
+u64 view_uniform_end(struct vspace *v, struct view *w, u64 va);
 /* The part of w, private memory, from at on becomes a view of its own, upper, which the caller has allocated. */
 void view_split(struct vspace *v, struct view *w, u64 at, struct view *upper);
 /* Splits w, private memory, so that [start, end) is one view, *out. STATUS_INSUFFICIENT_RESOURCES: nothing changed. */

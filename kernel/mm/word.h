@@ -45,6 +45,7 @@ enum word_kind {
 #define PROT_NOCACHE 32u
 #define PROT_WRITECOMBINE 64u
 #define PROT_NONE 0u
+#define PROT_CACHING (PROT_NOCACHE | PROT_WRITECOMBINE)
 #define PROT_PAGE_MASK 127u /* what PAGE_* constants can say */
 /*
  * Marks, which go with the protection wherever the page goes.
@@ -89,9 +90,12 @@ static inline u32 word_pfn(word_t w) { return (u32)((w & PTE_ADDRESS) >> PAGE_SH
 static inline u32 word_swap_file(word_t w) { return w >> WORD_SWAP_FILE_SHIFT & 15; }
 static inline u64 word_swap_slot(word_t w) { return w >> WORD_SWAP_SLOT_SHIFT & 0xfffffffffull; }
 
+/* A protection or marks, where words have them: to set or clear some of a word that others may change meanwhile. */
+static inline word_t word_prot_bits(u32 prot) { return (word_t)prot << WORD_PROT_SHIFT; }
+
 static inline word_t word_make(enum word_kind kind, u32 prot)
 {
-	return (word_t)kind << WORD_KIND_SHIFT | (word_t)prot << WORD_PROT_SHIFT;
+	return (word_t)kind << WORD_KIND_SHIFT | word_prot_bits(prot);
 }
 
 static inline word_t word_zero(u32 prot) { return word_make(WORD_ZERO, prot); }
@@ -109,7 +113,7 @@ static inline word_t word_swap(u32 file, u64 slot, u32 prot)
 /* Same place, another protection; not for valid words. */
 static inline word_t word_with_prot(word_t w, u32 prot)
 {
-	return (w & ~((word_t)WORD_PROT_MASK << WORD_PROT_SHIFT)) | (word_t)prot << WORD_PROT_SHIFT;
+	return (w & ~word_prot_bits(WORD_PROT_MASK)) | word_prot_bits(prot);
 }
 
 /* A page that is shared with clones of the process: phys is its clone page's address, a multiple of 16. */
@@ -134,7 +138,7 @@ static inline u32 word_own_prot(word_t w)
  */
 static inline word_t word_valid_make(u32 pfn, u32 prot, bool section, bool dirty)
 {
-	word_t w = PTE_VALID | PTE_USER | PTE_ACCESSED | (word_t)pfn << PAGE_SHIFT | (word_t)prot << WORD_PROT_SHIFT;
+	word_t w = PTE_VALID | PTE_USER | PTE_ACCESSED | (word_t)pfn << PAGE_SHIFT | word_prot_bits(prot);
 
 	if ((prot & (PROT_WRITE | PROT_COPY)) == PROT_WRITE)
 		w |= PTE_WRITE;
@@ -144,7 +148,7 @@ static inline word_t word_valid_make(u32 pfn, u32 prot, bool section, bool dirty
 		w |= PTE_SECTION;
 	if (dirty)
 		w |= PTE_DIRTY;
-	if (prot & (PROT_NOCACHE | PROT_WRITECOMBINE)) /* without a PAT entry of its own, write-combining is uncached */
+	if (prot & PROT_CACHING) /* without a PAT entry of its own, write-combining is uncached */
 		w |= PTE_CACHE_OFF;
 	return w;
 }

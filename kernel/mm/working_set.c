@@ -11,7 +11,6 @@
 #define MIN_LOWEST 20        /* a lower minimum becomes this one */
 #define MAX_LOWEST 13
 #define MAX_LEFT_TO_OTHERS 512 /* frames: the largest maximum leaves these */
-#define NOT_LOCKABLE 8       /* pages of the minimum that can't be locked */
 
 /* ---- limits ---- */
 
@@ -58,7 +57,7 @@ static u32 limit_locked(struct vspace *v, u64 min, u64 max, u32 flags)
 {
 	u64 wanted = 0;
 
-	if (v->locked + NOT_LOCKABLE > MAX(min, NOT_LOCKABLE) && v->locked)
+	if (v->locked + WORKING_SET_NOT_LOCKABLE > MAX(min, WORKING_SET_NOT_LOCKABLE) && v->locked)
 		return STATUS_BAD_WORKING_SET_LIMIT;
 	flags = flags_after(v->working_set_flags, flags);
 	if (min > WORKING_SET_MIN || flags & QUOTA_LIMITS_HARDWS_MIN_ENABLE || v->locked)
@@ -146,7 +145,7 @@ static u32 protection_code(u32 prot)
 	};
 
 	return codes[prot & (PROT_READ | PROT_WRITE | PROT_EXECUTE | PROT_COPY)] |
-	       (prot & (PROT_NOCACHE | PROT_WRITECOMBINE) ? WORKING_SET_NOT_CACHED : 0);
+	       (prot & PROT_CACHING ? WORKING_SET_NOT_CACHED : 0);
 }
 
 static u64 entry(u64 va, word_t word)
@@ -181,7 +180,7 @@ u32 vspace_working_set(struct vspace *v, u64 *va, u64 *out, u32 max)
 /* The attributes of PSAPI_WORKING_SET_EX_BLOCK. */
 static u64 attributes(struct vspace *v, u64 va)
 {
-	struct view *w = va < USER_HIGH ? view_find(v, va) : NULL;
+	struct view *w = view_find(v, va);
 	word_t *at, word;
 
 	if (!w)

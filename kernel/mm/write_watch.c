@@ -13,7 +13,7 @@ static bool was_written(word_t w)
 /* From here on it counts as not written. That it has to be paged out is kept with its frame. */
 static void written_reset(struct gather *g, u64 va, word_t *word)
 {
-	const word_t mark = (word_t)MARK_WRITTEN << WORD_PROT_SHIFT;
+	const word_t mark = word_prot_bits(MARK_WRITTEN);
 
 	spin_lock(&frames_lock);
 	if (word_valid(*word)) {
@@ -26,30 +26,34 @@ static void written_reset(struct gather *g, u64 va, word_t *word)
 	spin_unlock(&frames_lock);
 }
 
-/* The range is in one allocation that is watched. */
-static bool is_watched(struct vspace *v, u64 start, u64 end)
+/* Rounds the range to pages, and locks v if it is in one allocation that is watched; else v is not locked. */
+static u32 watched_lock(struct vspace *v, u64 base, u64 size, u64 *start, u64 *end)
 {
-	struct view *w = view_find(v, start);
-
-	return w && w->flags & VIEW_WRITE_WATCH && end <= w->node.end;
-}
-
-u32 vspace_write_watch(struct vspace *v, u64 base, u64 size, bool reset, u64 *out, u64 *count, u64 *next)
-{
-	u64 va = ALIGN_DOWN(base, PAGE_SIZE), end, words, found = 0;
-	struct gather g;
-	word_t *word;
+	struct view *w;
 
 	if (base >= USER_HIGH)
 		return STATUS_INVALID_PARAMETER_2;
 	if (!size || size > USER_HIGH - base)
 		return STATUS_INVALID_PARAMETER_3;
-	end = ALIGN_UP(base + size, PAGE_SIZE);
+	*start = ALIGN_DOWN(base, PAGE_SIZE);
+	*end = ALIGN_UP(base + size, PAGE_SIZE);
 	mutex_lock(&v->lock);
-	if (!is_watched(v, va, end)) {
-		mutex_unlock(&v->lock);
-		return STATUS_INVALID_PARAMETER_1;
-	}
+	w = view_find(v, *start);
+	if (w && w->flags & VIEW_WRITE_WATCH && *end <= w->node.end)
+		return STATUS_SUCCESS;
+	mutex_unlock(&v->lock);
+	return STATUS_INVALID_PARAMETER_1;
+}
+
+u32 vspace_write_watch(struct vspace *v, u64 base, u64 size, bool reset, u64 *out, u64 *count, u64 *next)
+{
+	u64 va, end, words, found = 0;
+	u32 status = watched_lock(v, base, size, &va, &end);
+	struct gather g;
+	word_t *word;
+
+	if (status)
+		return status;
 	gather_init(&g, v);
 	for (; found < *count && (word = pt_next(v, &va, end, &words)); )
 		for (u64 i = 0; i < words && found < *count; i++, va += PAGE_SIZE) {
@@ -68,20 +72,13 @@ u32 vspace_write_watch(struct vspace *v, u64 base, u64 size, bool reset, u64 *ou
 
 u32 vspace_write_watch_reset(struct vspace *v, u64 base, u64 size)
 {
-	u64 va = ALIGN_DOWN(base, PAGE_SIZE), end, words;
+	u64 va, end, words;
+	u32 status = watched_lock(v, base, size, &va, &end);
 	struct gather g;
 	word_t *word;
 
-	if (base >= USER_HIGH)
-		return STATUS_INVALID_PARAMETER_2;
-	if (!size || size > USER_HIGH - base)
-		return STATUS_INVALID_PARAMETER_3;
-	end = ALIGN_UP(base + size, PAGE_SIZE);
-	mutex_lock(&v->lock);
-	if (!is_watched(v, va, end)) {
-		mutex_unlock(&v->lock);
-		return STATUS_INVALID_PARAMETER_1;
-	}
+	if (status)
+		return status;
 	gather_init(&g, v);
 	for (; (word = pt_next(v, &va, end, &words)); va += words << PAGE_SHIFT)
 		for (u64 i = 0; i < words; i++)

@@ -121,14 +121,6 @@ struct process *process_alloc(void)
 	return p;
 }
 
-void process_publish(struct process *p)
-{
-	spin_lock(&processes_lock);
-	list_push_back(&processes, &p->all_link);
-	processes_count++;
-	spin_unlock(&processes_lock);
-}
-
 /* ---- its memory, used by others ---- */
 
 bool process_vspace_enter(struct process *p)
@@ -235,6 +227,21 @@ void process_finish(struct process *p)
 	mutex_lock(&p->lock);
 	p->ended = true;
 	mutex_unlock(&p->lock);
+}
+
+u32 process_complete(struct process *p, u32 status, struct process **out)
+{
+	if (status) {
+		process_finish(p);
+		object_unref(&p->object);
+		return status;
+	}
+	spin_lock(&processes_lock);
+	list_push_back(&processes, &p->all_link);
+	processes_count++;
+	spin_unlock(&processes_lock);
+	*out = p;
+	return STATUS_SUCCESS;
 }
 
 /* ---- queries ---- */

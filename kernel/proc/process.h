@@ -106,12 +106,13 @@ u32 process_create(const struct process_start *s, struct process **out, struct u
 /* The same of a copy of the current process, with a copy of the current thread. flags: BS_CLONE_*. */
 u32 process_clone(u32 flags, struct process **out, struct user_thread **thread);
 /*
- * Handles of the caller's for a new process and its thread, stored where process, thread and ids (two u32) say, in user
- * memory. Nothing remains if that fails.
+ * Starts a new process, whose references it takes, and gives the caller handles: process, thread and ids (two u32) say
+ * where in user memory they are stored. If that fails the process ends at once.
  */
-u32 process_hand_over(struct process *p, struct user_thread *t, u64 process, u64 thread, u64 ids);
+u32 process_launch(struct process *p, struct user_thread *t, u64 process, u64 thread, u64 ids);
+/* The end of making a process: everybody knows it from here on; or, with a status that is an error, it is given back. */
+u32 process_complete(struct process *p, u32 status, struct process **out);
 struct process *process_alloc(void); /* one reference, not in the list yet. NULL: no memory */
-void process_publish(struct process *p);
 /* Gives back all that the process has. No thread of it runs in user mode; it may be the caller's own. */
 void process_finish(struct process *p);
 /* Loads \system\ntdll.dll, which every process gets. False, with a message. */

@@ -37,12 +37,5 @@ u32 process_clone(u32 flags, struct process **out, struct user_thread **thread)
 		status = handle_inherit(parent, p, true, NULL, 0);
 	if (!status)
 		status = user_thread_clone(p, STATUS_PROCESS_CLONED, flags & BS_CLONE_SUSPENDED, thread);
-	if (status) {
-		process_finish(p);
-		object_unref(&p->object);
-		return status;
-	}
-	process_publish(p);
-	*out = p;
-	return STATUS_SUCCESS;
+	return process_complete(p, status, out);
 }

@@ -228,12 +228,5 @@ u32 process_create(const struct process_start *s, struct process **out, struct u
 		status = handle_inherit(s->parent, p, s->inherit, s->standard, ARRAY_SIZE(s->standard));
 	if (!status)
 		status = user_thread_create(p, entry, p->peb, 0, 0, s->suspended, thread);
-	if (status) {
-		process_finish(p);
-		object_unref(&p->object);
-		return status;
-	}
-	process_publish(p);
-	*out = p;
-	return STATUS_SUCCESS;
+	return process_complete(p, status, out);
 }

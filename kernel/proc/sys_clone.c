@@ -14,13 +14,5 @@ u32 sys_BsCloneProcess(const u64 *a)
 	if (!user_probe(a[1], sizeof(u64)) || !user_probe(a[2], sizeof(u64)) || !user_probe(a[3], 2 * sizeof(u32)))
 		return STATUS_ACCESS_VIOLATION;
 	status = process_clone((u32)a[0], &p, &t);
-	if (status)
-		return status;
-	status = process_hand_over(p, t, a[1], a[2], a[3]);
-	if (status)
-		process_terminate(p, status);
-	thread_start(&t->thread); /* in any case: a process that nobody got ends in its first thread */
-	object_unref(&t->object);
-	object_unref(&p->object);
-	return status;
+	return status ? status : process_launch(p, t, a[1], a[2], a[3]);
 }

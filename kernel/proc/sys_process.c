@@ -31,7 +31,8 @@ static u32 image_open(const struct bs_create_process *in, struct file **out)
 	return status;
 }
 
-u32 process_hand_over(struct process *p, struct user_thread *t, u64 to_process, u64 to_thread, u64 to_ids)
+/* Handles and ids for the creator. Nothing remains if that fails. */
+static u32 hand_over(struct process *p, struct user_thread *t, u64 to_process, u64 to_thread, u64 to_ids)
 {
 	u32 ids[2] = { p->id, t->thread.id };
 	u64 process, thread;
@@ -47,6 +48,18 @@ u32 process_hand_over(struct process *p, struct user_thread *t, u64 to_process, 
 	}
 	if (status)
 		handle_close(process_current(), process);
+	return status;
+}
+
+u32 process_launch(struct process *p, struct user_thread *t, u64 to_process, u64 to_thread, u64 to_ids)
+{
+	u32 status = hand_over(p, t, to_process, to_thread, to_ids);
+
+	if (status)
+		process_terminate(p, status);
+	thread_start(&t->thread); /* in any case: a process that nobody got ends in its first thread */
+	object_unref(&t->object);
+	object_unref(&p->object);
 	return status;
 }
 
@@ -82,14 +95,7 @@ u32 sys_BsCreateProcess(const u64 *a)
 	file_unref(s.image);
 	if (status)
 		return status;
-
-	status = process_hand_over(p, t, a[1], a[2], a[0] + offsetof(struct bs_create_process, process_id));
-	if (status)
-		process_terminate(p, status);
-	thread_start(&t->thread); /* in any case: a process that nobody got ends in its first thread */
-	object_unref(&t->object);
-	object_unref(&p->object);
-	return status;
+	return process_launch(p, t, a[1], a[2], a[0] + offsetof(struct bs_create_process, process_id));
 }
 
 /* NtOpenProcess(HANDLE *process, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes, CLIENT_ID *id) */
