@@ -13,11 +13,6 @@ static char *window_make(uint64_t size)
 	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_PHYSICAL, PAGE_READWRITE);
 }
 
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static NTSTATUS give(ULONG_PTR *count, ULONG_PTR *frames)
 {
 	return NtAllocateUserPhysicalPages(GetCurrentProcess(), count, frames);
@@ -83,12 +78,12 @@ static void test_window(void)
 	ok(NtFreeVirtualMemory(GetCurrentProcess(), &part, &size, MEM_RELEASE) < 0,
 	   "a part of a window can't be released");
 	ok(query(w).RegionSize == WINDOW * PAGE_BYTES, "after all that the window is as it was");
-	release(w);
+	memory_release(w);
 	is(query(w).State, MEM_FREE, "released it is free");
 	char *huge = window_make(1ull << 40);
 	ok(huge != NULL, "a window of 1 TiB is reserved");
 	is((uint32_t)NtMapUserPhysicalPages(huge, 1ull << 28, NULL), 0, "nothing is unmapped from it at once");
-	release(huge);
+	memory_release(huge);
 }
 
 static void test_pages(void)
@@ -138,7 +133,7 @@ static void test_pages(void)
 	   "a page that only half leaves can't");
 	is(page_at(w + 4 * PAGE_BYTES).frame, pages[4], "and nothing was changed");
 
-	release(other);
+	memory_release(other);
 	is((uint32_t)NtMapUserPhysicalPages(w, 4, pages), 0, "when a window goes its pages can be mapped elsewhere");
 	good = true;
 	for (uint64_t i = 0; i < WINDOW; i++)
@@ -151,7 +146,7 @@ static void test_pages(void)
 	ok(can_read(w + WINDOW / 2 * PAGE_BYTES), "the others are not");
 	is((uint32_t)NtMapUserPhysicalPages(w, 1, pages), (uint32_t)STATUS_CONFLICTING_ADDRESSES,
 	   "what was freed can't be mapped");
-	release(w);
+	memory_release(w);
 	is((uint32_t)take_back(WINDOW / 2, pages + WINDOW / 2), 0, "the rest is freed after the window");
 	during = memory_now();
 	is(during.frames_physical, before.frames_physical, "all are given back");
@@ -222,8 +217,8 @@ static void test_refusals(void)
 	is((uint32_t)NtMapUserPhysicalPages(w, 6, (ULONG_PTR *)w), 0, "numbers that lie in the window itself");
 	is((uint32_t)take_back(6, (ULONG_PTR *)w), 0, "also to be freed");
 	ok(!can_read(w), "and then it is gone");
-	release(w);
-	release(plain);
+	memory_release(w);
+	memory_release(plain);
 }
 
 static void test_scatter(void)
@@ -268,9 +263,9 @@ static void test_scatter(void)
 	at[0] = a;
 	is((uint32_t)NtMapUserPhysicalPagesScatter(at, 2, NULL), 0, "two are unmapped");
 	ok(!can_read(a) && !can_read(b + 8 * PAGE_BYTES) && can_read(a + 3 * PAGE_BYTES), "those");
-	release(a);
-	release(b);
-	release(plain);
+	memory_release(a);
+	memory_release(b);
+	memory_release(plain);
 	is((uint32_t)take_back(16, frames), 0, "all are freed");
 }
 
@@ -328,7 +323,7 @@ static void test_processes(void)
 	NtMapUserPhysicalPages(w + PAGE_BYTES, 1, NULL);
 	ok(!ReadProcessMemory(GetCurrentProcess(), w + PAGE_BYTES - 8, copy, 21, &done),
 	   "but not where nothing is mapped");
-	release(w);
+	memory_release(w);
 	take_back(8, frames);
 }
 
@@ -365,7 +360,7 @@ static void test_threads(void)
 	ok(good, "a window is remapped 400 times");
 	/* Between the old page and the new one the entry is empty for a moment: then the reader waits for the lock, and reads again. */
 	is(strange, 0, "another thread sees the old page or the new one");
-	release(w);
+	memory_release(w);
 	take_back(8, frames);
 }
 
@@ -379,7 +374,7 @@ static void body(void)
 	NtMapUserPhysicalPages(w + (4 << 20) - 32 * PAGE_BYTES, count, frames);
 	take_back(count / 2, frames);
 	NtMapUserPhysicalPages(w, 4, frames);
-	release(w);
+	memory_release(w);
 	take_back(count - count / 2, frames + count / 2);
 }
 
@@ -418,8 +413,8 @@ static void test_pressure(void)
 	for (uint64_t i = 0; p && i < fill; i++)
 		good &= pattern_holds(p, i, 4);
 	ok(good, "as does the other memory");
-	release(p);
-	release(w);
+	memory_release(p);
+	memory_release(w);
 	is((uint32_t)take_back(count, frames), 0, "all are freed");
 	free(frames);
 }
@@ -448,7 +443,7 @@ static void test_exhaustion(void)
 	is((uint32_t)NtMapUserPhysicalPages(w, count, frames), 0, "all can be mapped at once");
 	ok(can_write(w) && can_write(w + (count - 1) * PAGE_BYTES), "and used");
 	is((uint32_t)take_back(count, frames), 0, "and freed");
-	release(w);
+	memory_release(w);
 	is(memory_now().frames_physical, m.frames_physical, "then all is as before");
 	free(frames);
 }
@@ -466,7 +461,5 @@ int main(int argc, char **argv)
 	test_threads();
 	test_pressure();
 	test_exhaustion();
-	leaks_none(body, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(body, 0);
 }

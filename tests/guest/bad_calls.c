@@ -278,7 +278,5 @@ int main(int argc, char **argv)
 	fixed();
 	leaks_none(fixed, 0);
 	run_rounds(rounds, first_seed);
-	leaks_none(one_round, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(one_round, STACKS_KEPT);
 }

@@ -15,11 +15,6 @@ static char *commit(uint64_t pages)
 	return VirtualAlloc(NULL, pages * 4096, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 }
 
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static uint64_t private_charge(void)
 {
 	return memory_now().commit_private;
@@ -41,14 +36,14 @@ static void test_charges(void)
 	DWORD old;
 	VirtualProtect(p, 100 * 4096, PAGE_READONLY, &old);
 	is(private_charge() - before, 100, "read-only pages stay charged: they may hold something");
-	release(p);
+	memory_release(p);
 	is(private_charge(), before, "releasing gives all back");
 
 	p = VirtualAlloc(NULL, 64 << 20, MEM_RESERVE, PAGE_READWRITE);
 	is(private_charge(), before, "reserving is charged nothing");
 	VirtualAlloc(p + (32 << 20), 4096, MEM_COMMIT, PAGE_READWRITE);
 	is(private_charge() - before, 1, "a page committed in it is charged");
-	release(p);
+	memory_release(p);
 	is(private_charge(), before, "and given back with the reservation");
 }
 
@@ -61,7 +56,7 @@ static uint64_t reserve_cost(uint64_t size, uint64_t *frames)
 	*frames = memory_available(&before) + before.frames_modified - memory_available(&made) - made.frames_modified;
 	if (!p)
 		return ~0ull;
-	release(p);
+	memory_release(p);
 	return made.commit_charge - before.commit_charge;
 }
 
@@ -86,7 +81,7 @@ static void test_refusals(void)
 	if (!strict) {
 		char *p = commit(room_now() + 1024);
 		ok(p != NULL, "overcommit: more than the limit is granted");
-		release(p);
+		memory_release(p);
 		return;
 	}
 	refused(commit(room_now() + 1) != NULL, ERROR_COMMITMENT_LIMIT, "a page more than is left");
@@ -100,7 +95,7 @@ static void test_refusals(void)
 		"committing 1 TiB that is reserved");
 	is(query(p).State, MEM_RESERVE, "leaves it reserved");
 	is(query(p).RegionSize, 1ull << 40, "all of it");
-	release(p);
+	memory_release(p);
 	SetLastError(0);
 	refused(CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 1 << 8, 0, NULL) != NULL,
 		ERROR_COMMITMENT_LIMIT, "a section of 1 TiB");
@@ -161,7 +156,7 @@ static void test_to_the_last_page(void)
 	}
 	is(wrong, 0, "all that was granted, %llu pages, can be written and read back", (unsigned long long)total);
 	for (uint64_t i = 0; i < count; i++)
-		release(pieces[i]);
+		memory_release(pieces[i]);
 }
 
 static void test_process(void)
@@ -184,7 +179,7 @@ static void test_process(void)
 	DWORD error = GetLastError(), code = started ? process_end(&info) : 0;
 	ok(!started || code != 0, "with %llu pages left no process can be started (error %lu, exit code 0x%lx)",
 	   (unsigned long long)leave, started ? 0 : error, code);
-	release(p);
+	memory_release(p);
 	is(process_run("child", false), 7, "it can when they are given back");
 	for (int i = 0; i < 60 && memory_now().commit_charge > before; i++)
 		Sleep(20);

@@ -230,7 +230,5 @@ int main(void)
 	is(memory_now().commit_policy, BS_COMMIT_LAZY_WRITECOPY, "the policy is lazy-writecopy");
 	small();
 	test_fork();
-	leaks_none(small, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(small, 0);
 }

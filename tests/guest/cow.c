@@ -175,7 +175,5 @@ int main(void)
 {
 	probes_init();
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

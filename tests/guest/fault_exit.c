@@ -122,7 +122,5 @@ int main(int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "child"))
 		return child(argv[2]);
 	all();
-	leaks_none(all, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, STACKS_KEPT);
 }

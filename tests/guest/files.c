@@ -154,7 +154,5 @@ static void all(void)
 int main(void)
 {
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

@@ -7,11 +7,6 @@
 #define KIB64 65536
 #define PAGES 16
 
-static char *commit(uint64_t size)
-{
-	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-
 static void fill(char *p)
 {
 	for (uint64_t page = 0; page < PAGES; page++)
@@ -36,7 +31,7 @@ static uint64_t charge_now(void)
 
 static void test_release_front(void)
 {
-	char *p = commit(KIB64);
+	char *p = commit_bytes(KIB64);
 	fill(p);
 	uint64_t charge = charge_now();
 	void *base = p;
@@ -58,7 +53,7 @@ static void test_release_front(void)
 
 static void test_release_end(void)
 {
-	char *p = commit(KIB64);
+	char *p = commit_bytes(KIB64);
 	fill(p);
 	status_is(native_free(p + 12 * PAGE_BYTES, 4 * PAGE_BYTES, MEM_RELEASE), 0, "the last 4 of 16 pages released");
 	ok(region_is(p, 12, MEM_COMMIT, p), "the first 12 remain");
@@ -70,7 +65,7 @@ static void test_release_end(void)
 
 static void test_release_middle(void)
 {
-	char *p = commit(KIB64), *second = p + 10 * PAGE_BYTES;
+	char *p = commit_bytes(KIB64), *second = p + 10 * PAGE_BYTES;
 	DWORD old;
 	fill(p);
 	VirtualProtect(p + 12 * PAGE_BYTES, PAGE_BYTES, PAGE_READONLY, &old);
@@ -113,7 +108,7 @@ static void test_release_reserved(void)
 	   "three releases for three allocations");
 
 	/* Page by page, from both ends to the middle. */
-	p = commit(KIB64);
+	p = commit_bytes(KIB64);
 	bool good = true;
 	fill(p);
 	for (uint64_t i = 0; i < PAGES / 2; i++) {
@@ -125,7 +120,7 @@ static void test_release_reserved(void)
 	is(query(p).State, MEM_FREE, "nothing is left");
 
 	/* Every second page: eight allocations of a page. */
-	p = commit(KIB64);
+	p = commit_bytes(KIB64);
 	fill(p);
 	good = true;
 	for (uint64_t i = 0; i < PAGES; i += 2)
@@ -140,7 +135,7 @@ static void test_release_reserved(void)
 
 static void test_decommit(void)
 {
-	char *p = commit(KIB64);
+	char *p = commit_bytes(KIB64);
 	fill(p);
 	void *base = p + 2 * PAGE_BYTES - 1;
 	SIZE_T size = 2;
@@ -171,7 +166,7 @@ static void test_decommit(void)
 
 static void test_refusals(void)
 {
-	char *p = commit(KIB64);
+	char *p = commit_bytes(KIB64);
 	void *base = NULL;
 	SIZE_T size = 0;
 	fill(p);
@@ -219,7 +214,7 @@ static void test_refusals(void)
 /* What is in the paging file, or on its way, when it is released: slots and frames come back (leaks_none sees). */
 static void test_paged(void)
 {
-	char *p = commit(64 * PAGE_BYTES);
+	char *p = commit_bytes(64 * PAGE_BYTES);
 	for (uint64_t page = 0; page < 64; page++)
 		pattern_fill(p, page, 78);
 	working_set_empty();
@@ -246,7 +241,5 @@ int main(void)
 	probes_init();
 	note("the first line takes memory for its own buffers");
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

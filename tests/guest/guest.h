@@ -103,6 +103,18 @@ static inline bool violation(bool touched, ULONG_PTR kind, const volatile void *
 	return ok(so, "%s", name);
 }
 
+/* ---- private memory ---- */
+
+static inline char *commit_bytes(uint64_t size)
+{
+	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+static inline void memory_release(void *p)
+{
+	VirtualFree(p, 0, MEM_RELEASE);
+}
+
 /* ---- looking ---- */
 
 static inline struct bs_page page_at(const volatile void *address)
@@ -118,6 +130,15 @@ static inline uint64_t pages_backed(const volatile void *base, uint64_t count, e
 	uint64_t found = 0;
 	for (uint64_t i = 0; i < count; i++)
 		found += page_at((const volatile char *)base + i * PAGE_BYTES).backing == backing;
+	return found;
+}
+
+/* How many of the pages have all of these flags. */
+static inline uint64_t pages_with(const volatile void *base, uint64_t count, unsigned int flags)
+{
+	uint64_t found = 0;
+	for (uint64_t i = 0; i < count; i++)
+		found += (page_at((const volatile char *)base + i * PAGE_BYTES).flags & flags) == flags;
 	return found;
 }
 

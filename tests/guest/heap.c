@@ -138,7 +138,5 @@ int main(void)
 	test_random(GetProcessHeap(), "the process heap");
 	free_all(GetProcessHeap());
 	repeated();
-	leaks_none(repeated, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(repeated, 0);
 }

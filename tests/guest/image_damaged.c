@@ -71,7 +71,5 @@ int main(void)
 	probes_init();
 	all();
 	is_within(files, 10, 1000, "there were files to try");
-	leaks_none(all, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, STACKS_KEPT);
 }

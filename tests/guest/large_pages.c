@@ -13,11 +13,6 @@ static char *large(uint64_t count)
 	return VirtualAlloc(NULL, count * LARGE, PRIVATE, PAGE_READWRITE);
 }
 
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static bool all_zero(const char *p, uint64_t bytes)
 {
 	for (uint64_t i = 0; i < bytes; i += 8)
@@ -119,13 +114,13 @@ static void test_private(void)
 	ok(all_zero(q, LARGE), "is zero again");
 	ok(!VirtualAlloc(p, LARGE, PRIVATE, PAGE_READWRITE), "but only once");
 	ok(!VirtualAlloc(p + 4096, 4096, MEM_RESERVE, PAGE_READWRITE), "and nothing else is put there");
-	release(q);
+	memory_release(q);
 	char *small = VirtualAlloc(p + 65536, 4096, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(small && can_write(small), "small pages where a large one was");
-	release(small);
+	memory_release(small);
 	q = VirtualAlloc(NULL, LARGE, PRIVATE | MEM_TOP_DOWN, PAGE_READWRITE);
 	ok(q && (uintptr_t)q % LARGE == 0, "a large page from the top");
-	release(q);
+	memory_release(q);
 }
 
 static void test_refusals(void)
@@ -287,7 +282,7 @@ static void body(void)
 	char *view = NULL, *p = large(1);
 	if (p)
 		*p = 1;
-	release(p);
+	memory_release(p);
 	if (section_make(LARGE, PAGE_READWRITE, SEC_COMMIT | SEC_LARGE_PAGES, &section) == 0) {
 		map(section, &view, 0, 0, MEM_LARGE_PAGES, PAGE_READWRITE);
 		*view = 1;
@@ -338,8 +333,8 @@ static void test_scattered(void)
 		wrong += pattern_wrong(l[n], 0, LARGE_PAGES_OF_4K, 9 + n) + !is_one_run(l[n]);
 	is(wrong, 0, "as have the large ones");
 	for (uint64_t n = 0; n < got; n++)
-		release(l[n]);
-	release(p);
+		memory_release(l[n]);
+	memory_release(p);
 }
 
 /* Threads that read and write pages all the time, while these are moved out of the way of large ones. */
@@ -387,15 +382,15 @@ static void test_moved(void)
 		char *l = large(1);
 		got += l != NULL;
 		Sleep(20);
-		release(l);
-		release(p);
+		memory_release(l);
+		memory_release(p);
 		tap_alive();
 	}
 	stop = 1;
 	for (int i = 0; i < WORKERS; i++) {
 		WaitForSingleObject(threads[i], INFINITE);
 		CloseHandle(threads[i]);
-		i ? release(base[i]) : (void)NtUnmapViewOfSection(GetCurrentProcess(), base[i]);
+		i ? memory_release(base[i]) : (void)NtUnmapViewOfSection(GetCurrentProcess(), base[i]);
 	}
 	CloseHandle(section);
 	/* What is in use just then can't be moved, nor what the kernel has: so not each time. */
@@ -430,8 +425,8 @@ static void test_pressure(void)
 	ok(q && there, "%llu pages later they are where they were", (unsigned long long)fill);
 	is(pattern_wrong(p, 0, count * LARGE_PAGES_OF_4K, 20), 0, "with their contents");
 	is(q ? pattern_wrong(q, 0, fill, 21) : 1, 0, "as the others");
-	release(q);
-	release(p);
+	memory_release(q);
+	memory_release(p);
 }
 
 static void test_exhaustion(void)
@@ -448,9 +443,9 @@ static void test_exhaustion(void)
 	   "then no more: error %lu", error);
 	char *plain = VirtualAlloc(NULL, 1 << 20, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(plain && can_write(plain), "small ones are still there");
-	release(plain);
+	memory_release(plain);
 	while (count)
-		release(all[--count]);
+		memory_release(all[--count]);
 	is(memory_now().frames_physical, physical, "all are given back");
 }
 
@@ -467,7 +462,5 @@ int main(int argc, char **argv)
 	test_scattered();
 	test_moved();
 	test_exhaustion();
-	leaks_none(body, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(body, 0);
 }

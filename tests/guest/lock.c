@@ -9,33 +9,14 @@
 #define PAGES 24
 #define SIZE (PAGES * PAGE_BYTES)
 
-static char *commit(uint64_t size)
-{
-	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static uint64_t locked_now(void)
 {
 	return memory_now().pages_locked;
 }
 
-/* How many of the pages have all of these flags. */
-static uint64_t pages_with(const char *p, uint64_t count, unsigned int flags)
-{
-	uint64_t found = 0;
-	for (uint64_t i = 0; i < count; i++)
-		found += (page_at(p + i * PAGE_BYTES).flags & flags) == flags;
-	return found;
-}
-
 static void test_plain(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	uint64_t before = locked_now();
 	ok(VirtualLock(p, SIZE), "VirtualLock of pages never touched");
 	is(pages_with(p, PAGES, BS_VALID | BS_LOCKED), PAGES, "they are in memory and locked");
@@ -62,13 +43,13 @@ static void test_plain(void)
 	refused(VirtualUnlock(p, 2 * PAGE_BYTES), ERROR_NOT_LOCKED, "a range with a page that is not locked");
 	VirtualUnlock(p, 1);
 	is(locked_now(), before, "nothing is left locked");
-	release(p);
+	memory_release(p);
 }
 
 /* Row 12: under pressure. */
 static void test_pressure(void)
 {
-	char *p = commit(SIZE), *other = commit(SIZE);
+	char *p = commit_bytes(SIZE), *other = commit_bytes(SIZE);
 	for (uint64_t page = 0; page < PAGES; page++) {
 		pattern_fill(p, page, 4);
 		pattern_fill(other, page, 5);
@@ -104,8 +85,8 @@ static void test_pressure(void)
 	ok(VirtualLock(other, SIZE), "locking pages that are away (%llu of %u)", (unsigned long long)away, PAGES);
 	is(pages_with(other, PAGES, BS_VALID | BS_LOCKED), PAGES, "brings them in");
 	is(pattern_wrong(other, 0, PAGES, 5), 0, "with their contents");
-	release(other);
-	release(p);
+	memory_release(other);
+	memory_release(p);
 }
 
 /* Views and images. */
@@ -161,7 +142,7 @@ static void test_refusals(void)
 	is(query(p).Protect, PAGE_READWRITE, "which is its touch");
 	ok(VirtualLock(p, 1) && VirtualUnlock(p, 1), "at the second it is locked");
 	ok(!VirtualLock(p, 0), "no size");
-	release(p);
+	memory_release(p);
 	ok(!VirtualLock(p, PAGE_BYTES), "free memory is not locked");
 	ok(!VirtualUnlock(p, PAGE_BYTES), "nor unlocked");
 	ok(!VirtualLock((void *)0xffff800000000000ull, PAGE_BYTES), "nor the kernel's");
@@ -174,7 +155,7 @@ static void test_quota(void)
 	SIZE_T least, most;
 	uint64_t before = locked_now();
 	GetProcessWorkingSetSize(GetCurrentProcess(), &least, &most);
-	char *p = commit(1024 * PAGE_BYTES);
+	char *p = commit_bytes(1024 * PAGE_BYTES);
 	ok(SetProcessWorkingSetSize(GetCurrentProcess(), 50 * PAGE_BYTES, 345 * PAGE_BYTES), "the usual working set");
 	SetLastError(0);
 	refused(VirtualLock(p, 200 * PAGE_BYTES), ERROR_WORKING_SET_QUOTA, "200 pages are above its quota");
@@ -192,15 +173,15 @@ static void test_quota(void)
 	ok(VirtualLock(p + 500 * PAGE_BYTES, 100 * PAGE_BYTES), "so that others may be");
 	status_is(native_free(p + 200 * PAGE_BYTES, 50 * PAGE_BYTES, MEM_RELEASE), 0, "releasing a part");
 	is(locked_now(), before + 250, "unlocks that part");
-	release(p);
-	release(p + 250 * PAGE_BYTES);
+	memory_release(p);
+	memory_release(p + 250 * PAGE_BYTES);
 	is(locked_now(), before, "releasing the rest unlocks all");
 	ok(SetProcessWorkingSetSize(GetCurrentProcess(), least, most), "the working set as it was");
 }
 
 static void test_offer(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	for (uint64_t page = 0; page < PAGES; page++)
 		pattern_fill(p, page, 8);
 	uint64_t before = locked_now();
@@ -215,7 +196,7 @@ static void test_offer(void)
 	memory_squeeze_all();
 	is(pages_with(p + 4 * PAGE_BYTES, PAGES - 4, BS_VALID | BS_LOCKED), PAGES - 4,
 	   "a change of protection leaves pages locked");
-	release(p);
+	memory_release(p);
 	is(locked_now(), before, "nothing is left locked");
 }
 
@@ -231,7 +212,7 @@ static NTSTATUS unlock(void *base, SIZE_T size, ULONG type)
 
 static void test_native(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	void *base = p + 100;
 	SIZE_T size = 2 * PAGE_BYTES;
 	status_is(NtLockVirtualMemory(NATIVE_PROCESS, &base, &size, 1), 0, "NtLockVirtualMemory");
@@ -253,23 +234,23 @@ static void test_native(void)
 	is(pages_with(p, PAGES, BS_LOCKED), 0, "after all that none is locked");
 
 	/* One range over two allocations. */
-	release(p);
+	memory_release(p);
 	p = VirtualAlloc(NULL, 2 * 65536, MEM_RESERVE, PAGE_READWRITE);
-	release(p);
+	memory_release(p);
 	p = VirtualAlloc(p, 65536, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	char *q = VirtualAlloc(p + 65536, 65536, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(VirtualLock(q - 2 * PAGE_BYTES, 4 * PAGE_BYTES), "a range over two allocations");
 	is(pages_with(q - 2 * PAGE_BYTES, 4, BS_LOCKED), 4, "is locked in both");
-	release(p);
+	memory_release(p);
 	is(pages_with(q, 2, BS_LOCKED), 2, "releasing one leaves the other locked");
 	ok(VirtualUnlock(q, 2 * PAGE_BYTES), "to be unlocked");
-	release(q);
+	memory_release(q);
 }
 
 /* child: locks pages and waits to be ended. */
 static int child(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	return VirtualLock(p, SIZE) && VirtualLock(p, SIZE) ? 0 : 1;
 }
 
@@ -313,7 +294,5 @@ int main(int argc, char **argv)
 	probes_init();
 	note("the first line takes memory for its own buffers");
 	all();
-	leaks_none(all, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, STACKS_KEPT);
 }

@@ -6,16 +6,6 @@ static char *reserve(uint64_t size)
 	return VirtualAlloc(NULL, size, MEM_RESERVE, PAGE_READWRITE);
 }
 
-static char *commit(uint64_t size)
-{
-	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static void test_rounding(void)
 {
 	SYSTEM_INFO info;
@@ -23,7 +13,7 @@ static void test_rounding(void)
 	is(info.dwPageSize, 4096, "pages are of 4,096 bytes");
 	is(info.dwAllocationGranularity, 65536, "allocations begin at multiples of 65,536");
 
-	char *p = commit(1);
+	char *p = commit_bytes(1);
 	is((uintptr_t)p % 65536, 0, "VirtualAlloc of a byte begins at a multiple of 65,536");
 	is(query(p).RegionSize, 4096, "it is of one page");
 	is(query(p).State, MEM_COMMIT, "it is committed");
@@ -33,15 +23,15 @@ static void test_rounding(void)
 	ok(query(p).AllocationBase == p, "its allocation base is what VirtualAlloc returned");
 	is((unsigned char)p[4095], 0, "it is zero");
 	violation(can_read(p + 4096), KIND_READ, p + 4096, "what lies behind it is not there");
-	release(p);
+	memory_release(p);
 
 	p = reserve(1 << 20);
-	release(p);
+	memory_release(p);
 	char *q = VirtualAlloc(p + 0x1234, 1, MEM_RESERVE, PAGE_READWRITE);
 	ok(q == p, "a reservation at an address is rounded down to 65,536");
 	is(query(q).RegionSize, 0x2000, "it reaches to the end of the page that was asked for");
 	is(query(q).State, MEM_RESERVE, "it is reserved");
-	release(q);
+	memory_release(q);
 }
 
 static void test_commit(void)
@@ -72,23 +62,23 @@ static void test_commit(void)
 	ok(VirtualFree(p, 0, MEM_DECOMMIT), "MEM_DECOMMIT with size 0 at the base");
 	is(query(p).State, MEM_RESERVE, "decommits the whole allocation");
 	is(query(p).RegionSize, 65536, "all of it");
-	release(p);
+	memory_release(p);
 
 	p = reserve(65536);
 	ok(VirtualAlloc(p + 4095, 2, MEM_COMMIT, PAGE_READWRITE) == p, "two bytes across a page's edge");
 	is(query(p).RegionSize, 8192, "commit both pages");
-	release(p);
+	memory_release(p);
 	violation(can_read(p), KIND_READ, p, "released memory can't be read");
 	is(query(p).State, MEM_FREE, "it is free");
 
 	p = VirtualAlloc(NULL, 8192, MEM_COMMIT, PAGE_READWRITE);
 	ok(p && can_write(p), "MEM_COMMIT without an address reserves too");
-	release(p);
+	memory_release(p);
 }
 
 static void test_refusals(void)
 {
-	char *p = commit(65536 * 2), *q;
+	char *p = commit_bytes(65536 * 2), *q;
 	SetLastError(0);
 	refused(VirtualAlloc(NULL, 0, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "VirtualAlloc of 0 bytes");
 	refused(VirtualAlloc(NULL, 4096, 0, PAGE_READWRITE), ERROR_INVALID_PARAMETER, "VirtualAlloc without a type");
@@ -111,28 +101,28 @@ static void test_refusals(void)
 	refused(VirtualFree(p, 65536 * 2 + 1, MEM_DECOMMIT), ERROR_INVALID_PARAMETER,
 		"decommitting beyond the allocation's end");
 	ok(can_write(p) && can_write(p + 65536 * 2 - 1), "after all that the memory is as it was");
-	release(p);
+	memory_release(p);
 	refused(VirtualFree(p, 0, MEM_RELEASE), ERROR_INVALID_ADDRESS, "releasing it twice");
 	refused(VirtualAlloc(p, 4096, MEM_COMMIT, PAGE_READWRITE), ERROR_INVALID_ADDRESS, "committing what is free");
 
 	/* Two allocations beside each other. */
 	p = reserve(65536 * 2);
-	release(p);
+	memory_release(p);
 	p = VirtualAlloc(p, 65536, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	q = VirtualAlloc(p + 65536, 65536, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(q == p + 65536, "an allocation behind another");
 	ok(query(p).RegionSize == 65536 && query(q).AllocationBase == q, "is a region of its own");
 	ok(!VirtualFree(p, 65536 * 2, MEM_DECOMMIT), "a range over both can't be decommitted");
 	ok(can_read(p) && can_read(q), "and both are still there");
-	release(p);
+	memory_release(p);
 	ok(can_read(q), "releasing one leaves the other");
-	release(q);
+	memory_release(q);
 }
 
 static void test_protect(void)
 {
 	DWORD old = 0;
-	char *p = commit(65536);
+	char *p = commit_bytes(65536);
 	p[0] = 'a';
 	p[8192] = 'c';
 	ok(VirtualProtect(p + 4095, 2, PAGE_READONLY, &old), "VirtualProtect of two bytes across an edge");
@@ -164,7 +154,7 @@ static void test_protect(void)
 	refused(VirtualProtect(p, 12288, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS,
 		"a range with a page that is not committed");
 	is(query(p).Protect, PAGE_EXECUTE_READ, "which changed nothing");
-	release(p);
+	memory_release(p);
 	refused(VirtualProtect(p, 4096, PAGE_READONLY, &old), ERROR_INVALID_ADDRESS, "free memory");
 }
 
@@ -182,13 +172,13 @@ static void test_guard(void)
 	   "the other page still has its own, and the exception tells kind and address");
 	ok(VirtualProtect(p, 4096, PAGE_READWRITE | PAGE_GUARD, &old) && !can_read(p) && can_read(p),
 	   "it can be set again");
-	release(p);
+	memory_release(p);
 }
 
 static void test_query(void)
 {
 	MEMORY_BASIC_INFORMATION info;
-	char *p = commit(65536 * 3);
+	char *p = commit_bytes(65536 * 3);
 	DWORD old;
 	VirtualProtect(p + 65536, 4096, PAGE_READONLY, &old);
 	is(query(p + 100).RegionSize, 65536, "a region ends where the protection changes");
@@ -196,7 +186,7 @@ static void test_query(void)
 	is(query(p + 4096).RegionSize, 65536 - 4096, "and reaches to the region's end");
 	is(query(p + 65536).RegionSize, 4096, "the changed page is a region");
 	is(query(p + 65536).AllocationProtect, PAGE_READWRITE, "the allocation protection stays");
-	release(p);
+	memory_release(p);
 	info = query(p);
 	ok(info.State == MEM_FREE && info.AllocationBase == NULL && info.Protect == PAGE_NOACCESS && info.Type == 0,
 	   "free memory: MEM_FREE, PAGE_NOACCESS, no allocation");
@@ -234,8 +224,8 @@ static void test_addresses(void)
 	   "reading a non-canonical address: an access violation at address -1");
 	char *low = reserve(4096), *high = VirtualAlloc(NULL, 4096, MEM_RESERVE | MEM_TOP_DOWN, PAGE_READWRITE);
 	ok(high > low, "MEM_TOP_DOWN is above (0x%llx, 0x%llx)", (unsigned long long)high, (unsigned long long)low);
-	release(low);
-	release(high);
+	memory_release(low);
+	memory_release(high);
 
 	char *huge = reserve(1ull << 40);
 	ok(huge != NULL, "1 TiB can be reserved");
@@ -243,7 +233,7 @@ static void test_addresses(void)
 	ok(VirtualAlloc(middle, 4096, MEM_COMMIT, PAGE_READWRITE) == middle && can_write(middle),
 	   "a page in its middle committed");
 	is(query(huge).RegionSize, 1ull << 39, "half of it is reserved before that page");
-	release(huge);
+	memory_release(huge);
 }
 
 static void test_many(void)
@@ -251,21 +241,21 @@ static void test_many(void)
 	static char *blocks[256];
 	bool good = true;
 	for (int i = 0; i < 256; i++) {
-		blocks[i] = commit(4096 * (size_t)(1 + i % 5));
+		blocks[i] = commit_bytes(4096 * (size_t)(1 + i % 5));
 		good &= blocks[i] != NULL;
 		pattern_fill(blocks[i], 0, (uint64_t)i);
 	}
 	for (int i = 0; i < 256; i += 2)
-		release(blocks[i]);
+		memory_release(blocks[i]);
 	for (int i = 0; i < 256; i += 2) {
-		blocks[i] = commit(4096);
+		blocks[i] = commit_bytes(4096);
 		good &= blocks[i] && blocks[i][100] == 0;
 		pattern_fill(blocks[i], 0, (uint64_t)i);
 	}
 	for (int i = 0; i < 256; i++)
 		good &= pattern_holds(blocks[i], 0, (uint64_t)i);
 	for (int i = 0; i < 256; i++)
-		release(blocks[i]);
+		memory_release(blocks[i]);
 	ok(good, "256 allocations, half of them replaced, keep their contents");
 }
 
@@ -285,7 +275,5 @@ int main(void)
 {
 	probes_init();
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

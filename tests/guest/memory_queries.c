@@ -31,22 +31,12 @@ static void status_is(NTSTATUS got, NTSTATUS expected, const char *name)
 	is((uint32_t)got, (uint32_t)expected, "%s", name);
 }
 
-static char *commit(uint64_t size)
-{
-	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 /* ---- what every class refuses ---- */
 
 static void test_refusals(void)
 {
 	static const SIZE_T sizes[CLASSES] = { 48, 8, 16, 24, 16, 8, 24, 48 };
-	char buffer[4096], *p = commit(4096);
+	char buffer[4096], *p = commit_bytes(4096);
 	SIZE_T returned = 77;
 	status_is(ask(p, CLASSES, buffer, sizeof(buffer), &returned), STATUS_INVALID_INFO_CLASS,
 		"a class that there is not");
@@ -80,7 +70,7 @@ static void test_refusals(void)
 	status_is(NtQueryVirtualMemory(weak, p, WORKING_SET, buffer, sizeof(buffer), NULL), STATUS_ACCESS_DENIED,
 		  "which is not enough for the working set: PROCESS_VM_READ");
 	CloseHandle(weak);
-	release(p);
+	memory_release(p);
 }
 
 /* ---- regions ---- */
@@ -120,7 +110,7 @@ static void test_regions(void)
 		  "MemoryRegionInformationEx has one length only");
 	status_is(ask(p, REGION_EX, &r, sizeof(r), &returned), STATUS_SUCCESS, "and the same answer");
 	is(r.commit, 131072, "for the committed size");
-	release(p);
+	memory_release(p);
 	status_is(ask(p, REGION, &r, sizeof(r), NULL), STATUS_INVALID_ADDRESS, "free memory is no region");
 
 	HANDLE s = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, 1, 0, NULL);
@@ -146,7 +136,7 @@ static void test_files(void)
 	} b;
 	SIZE_T returned = 0, needed;
 	HANDLE s = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, 65536, NULL);
-	char *view = MapViewOfFile(s, FILE_MAP_WRITE, 0, 0, 0), *p = commit(4096);
+	char *view = MapViewOfFile(s, FILE_MAP_WRITE, 0, 0, 0), *p = commit_bytes(4096);
 	status_is(ask((void *)test_files, FILE_NAME, &b, sizeof(b), &returned), STATUS_SUCCESS,
 		"MemoryMappedFilenameInformation");
 	ok(b.name.Length > 20 && returned == sizeof(b.name) + b.name.MaximumLength &&
@@ -170,7 +160,7 @@ static void test_files(void)
 		"base and size");
 	status_is(ask(view, IMAGE, &i, sizeof(i), NULL), STATUS_SUCCESS, "a view that is no image");
 	ok(!i.base && !i.size, "has none");
-	release(p);
+	memory_release(p);
 	status_is(ask(p, IMAGE, &i, sizeof(i), NULL), STATUS_INVALID_ADDRESS, "free memory");
 
 	SIZE_T with = 0, without = 0, twice = 0;
@@ -191,10 +181,10 @@ static void test_files(void)
 static void test_working_set(void)
 {
 	enum { MANY = 3000 };
-	char *p = commit(MANY * 4096);
+	char *p = commit_bytes(MANY * 4096);
 	ULONG_PTR count = 0;
 	SIZE_T returned = 0, size = (1 + MANY + 4000) * sizeof(ULONG_PTR);
-	PSAPI_WORKING_SET_INFORMATION *list = (void *)commit(size);
+	PSAPI_WORKING_SET_INFORMATION *list = (void *)commit_bytes(size);
 	for (int i = 0; i < MANY; i++)
 		p[i * 4096] = 1;
 	DWORD old;
@@ -254,8 +244,8 @@ static void test_working_set(void)
 	UnmapViewOfFile(a);
 	UnmapViewOfFile(b);
 	CloseHandle(s);
-	release(list);
-	release(p);
+	memory_release(list);
+	memory_release(p);
 }
 
 /* ---- where, and why ---- */
@@ -287,7 +277,7 @@ static void test_why(void)
 	ok(page_at(p + 4096).why == BS_WHY_MODIFIED && !(page_at(p + 4096).flags & BS_VALID) &&
 		   page_at(p + 4096).flags & BS_RESIDENT,
 	   "out of the page table it is still in memory alone");
-	release(p);
+	memory_release(p);
 	why_is(p, BS_NOTHING, BS_WHY_FREE, "free memory");
 
 	why_is((void *)test_why, BS_IMAGE, BS_WHY_FILE, "code: the image file, as it was never modified");
@@ -337,14 +327,14 @@ static void test_frames(void)
 	   "private %llu, image %llu, tables %llu, kernel %llu, free %llu", (unsigned long long)uses[BS_USE_PRIVATE],
 	   (unsigned long long)uses[BS_USE_IMAGE], (unsigned long long)uses[BS_USE_TABLE],
 	   (unsigned long long)uses[BS_USE_KERNEL], (unsigned long long)uses[BS_USE_FREE]);
-	char *p = commit(4096);
+	char *p = commit_bytes(4096);
 	*p = 1;
 	struct bs_page page = page_at(p);
 	struct bs_frame f = { 0 };
 	status_is(BsQueryFrames(page.frame, 1, &f), STATUS_SUCCESS, "the frame of a page");
 	ok(f.state == BS_FRAME_ACTIVE && f.use == BS_USE_PRIVATE && f.shares == 1,
 		"is active, private, of one page table");
-	release(p);
+	memory_release(p);
 	status_is(BsQueryFrames(m.frame_highest + 1, 1, &f), STATUS_NO_MORE_ENTRIES, "behind the highest is none");
 	status_is(BsQueryFrames(0, 0, &f), STATUS_INVALID_PARAMETER, "none are asked for");
 	status_is(BsQueryFrames(page.frame, 1, (void *)KERNEL_ADDRESS), STATUS_ACCESS_VIOLATION, "a bad buffer");
@@ -386,7 +376,5 @@ int main(void)
 {
 	probes_init();
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

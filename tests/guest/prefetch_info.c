@@ -9,24 +9,6 @@
 #define PAGES 64
 #define SIZE (PAGES * PAGE_BYTES)
 
-static char *commit(uint64_t size)
-{
-	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
-static uint64_t pages_with(const char *p, uint64_t count, unsigned int flags)
-{
-	uint64_t found = 0;
-	for (uint64_t i = 0; i < count; i++)
-		found += (page_at(p + i * PAGE_BYTES).flags & flags) == flags;
-	return found;
-}
-
 static PROCESS_MEMORY_COUNTERS_EX counters_now(void)
 {
 	PROCESS_MEMORY_COUNTERS_EX c = { .cb = sizeof(c) };
@@ -45,7 +27,7 @@ static bool prefetch(void *address, SIZE_T bytes)
 
 static void test_prefetch(void)
 {
-	char *p = commit(SIZE), *q = commit(SIZE);
+	char *p = commit_bytes(SIZE), *q = commit_bytes(SIZE);
 	for (uint64_t page = 0; page < PAGES; page++) {
 		pattern_fill(p, page, 20);
 		pattern_fill(q, page, 21);
@@ -63,6 +45,14 @@ static void test_prefetch(void)
 	is(pattern_wrong(p, 0, PAGES, 20) + pattern_wrong(q, 0, PAGES, 21), 0, "contents are intact");
 	is(memory_now().pages_swapped_in, read, "and nothing had to be read for them");
 	ok(prefetch(p, SIZE), "what is in memory can be prefetched");
+	char *huge = VirtualAlloc(NULL, 1ull << 40, MEM_RESERVE, PAGE_READWRITE);
+	ok(prefetch(huge, 1ull << 40), "so can 1 TiB of which nothing is committed: there is nothing to do");
+	memory_release(huge);
+	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, 1 << 8, 0, NULL);
+	huge = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+	ok(huge && prefetch(huge, 1ull << 40), "and a view of as much");
+	UnmapViewOfFile(huge);
+	CloseHandle(section);
 
 	WIN32_MEMORY_RANGE_ENTRY range = { p, SIZE };
 	SetLastError(0);
@@ -74,25 +64,25 @@ static void test_prefetch(void)
 	is(pattern_wrong(p, 0, PAGES, 20), 0, "after all that contents are intact");
 
 	/* It is advice: memory that is not there, or never was touched, does no harm and is not made. */
-	char *fresh = commit(SIZE);
+	char *fresh = commit_bytes(SIZE);
 	prefetch(fresh, SIZE);
 	bool zero = true;
 	for (uint64_t i = 0; i < SIZE; i += 512)
 		zero &= fresh[i] == 0;
 	ok(zero, "pages never touched hold zeros");
-	release(fresh);
+	memory_release(fresh);
 	prefetch(fresh, SIZE);
 	is(query(fresh).State, MEM_FREE, "free memory stays free");
 	char *reserved = VirtualAlloc(NULL, SIZE, MEM_RESERVE, PAGE_NOACCESS);
 	prefetch(reserved, SIZE);
 	is(query(reserved).State, MEM_RESERVE, "reserved memory stays reserved");
-	release(reserved);
+	memory_release(reserved);
 	/* Image pages, too. */
 	working_set_empty();
 	char *code = (char *)((uintptr_t)test_prefetch & ~(PAGE_BYTES - 1));
 	ok(prefetch(code, PAGE_BYTES) && (page_at(code).flags & BS_RESIDENT), "a page of the program's code");
-	release(p);
-	release(q);
+	memory_release(p);
+	memory_release(q);
 }
 
 /* ---- the working set, page by page ---- */
@@ -106,7 +96,7 @@ static PSAPI_WORKING_SET_EX_BLOCK look(void *address)
 
 static void test_working_set_ex(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	static PSAPI_WORKING_SET_EX_INFORMATION info[PAGES];
 	for (uint64_t page = 0; page < PAGES; page++) {
 		info[page].VirtualAddress = p + page * PAGE_BYTES + page;
@@ -131,7 +121,7 @@ static void test_working_set_ex(void)
 	VirtualUnlock(p + 3 * PAGE_BYTES, PAGE_BYTES);
 	working_set_empty();
 	is(look(p + 6 * PAGE_BYTES).Valid, 0, "a page that has left the working set is not valid");
-	release(p);
+	memory_release(p);
 	is(look(p).Flags & 1, 0, "nor is free memory");
 
 	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, SIZE, NULL);
@@ -156,7 +146,7 @@ static void test_working_set_ex(void)
 static void test_working_set(void)
 {
 	static ULONG_PTR buffer[16384]; /* count, then a block a page */
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	for (uint64_t page = 0; page < PAGES; page += 2)
 		p[page * PAGE_BYTES] = 1;
 	ok(QueryWorkingSet(GetCurrentProcess(), buffer, sizeof(buffer)), "QueryWorkingSet");
@@ -179,7 +169,7 @@ static void test_working_set(void)
 	buffer[0] = 0;
 	refused(QueryWorkingSet(GetCurrentProcess(), buffer, 8 * sizeof(*buffer)), ERROR_BAD_LENGTH, "too small a buffer");
 	is_within(buffer[0], size * 9 / 10, size * 11 / 10 + 8, "is told how many there are");
-	release(p);
+	memory_release(p);
 }
 
 /* ---- counters ---- */
@@ -189,7 +179,7 @@ static void test_process_counters(void)
 	PROCESS_MEMORY_COUNTERS_EX a = counters_now(), b;
 	ok(a.PeakWorkingSetSize >= a.WorkingSetSize && a.PeakPagefileUsage >= a.PagefileUsage, "peaks are peaks");
 	is(a.PrivateUsage, a.PagefileUsage, "private usage is paging-file usage");
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	b = counters_now();
 	is(b.PrivateUsage - a.PrivateUsage, SIZE, "committed memory is usage");
 	for (uint64_t page = 0; page < PAGES; page++)
@@ -206,7 +196,7 @@ static void test_process_counters(void)
 	is(p[5 * PAGE_BYTES], 1, "contents come back");
 	VirtualFree(p, SIZE / 2, MEM_DECOMMIT);
 	is(counters_now().PrivateUsage, a.PrivateUsage - SIZE / 2, "decommitted memory is no usage");
-	release(p);
+	memory_release(p);
 	is(counters_now().PrivateUsage, a.PrivateUsage - SIZE, "nor is released memory");
 	PROCESS_MEMORY_COUNTERS c;
 	ok(GetProcessMemoryInfo(GetCurrentProcess(), &c, sizeof(c)), "the short structure will do");
@@ -248,7 +238,7 @@ static void test_system_counters(void)
 	ok(close_to(i.ThreadCount, m.threads, 2), "threads");
 	ok(close_to(i.HandleCount, m.handles, 4), "handles");
 
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	MEMORYSTATUSEX t = { .dwLength = sizeof(t) };
 	GlobalMemoryStatusEx(&t);
 	ok(close_to((s.ullAvailPageFile - t.ullAvailPageFile) / PAGE_BYTES, PAGES, 8), "committing takes from what is left");
@@ -258,7 +248,7 @@ static void test_system_counters(void)
 	MEMORYSTATUSEX u = { .dwLength = sizeof(u) };
 	GlobalMemoryStatusEx(&u);
 	ok(close_to((t.ullAvailPhys - u.ullAvailPhys) / PAGE_BYTES, PAGES, 16), "touching takes from available memory");
-	release(p);
+	memory_release(p);
 	SetLastError(0);
 	s.dwLength = 8;
 	refused(GlobalMemoryStatusEx(&s), ERROR_INVALID_PARAMETER, "a wrong length");
@@ -312,7 +302,7 @@ static void test_limits(void)
 	ok(set(60, 400, QUOTA_LIMITS_HARDWS_MAX_ENABLE) &&
 		   limits_are(60, 400, QUOTA_LIMITS_HARDWS_MIN_DISABLE | QUOTA_LIMITS_HARDWS_MAX_ENABLE),
 	   "a hard maximum");
-	char *p = commit(1000 * PAGE_BYTES);
+	char *p = commit_bytes(1000 * PAGE_BYTES);
 	for (uint64_t page = 0; page < 1000; page++)
 		pattern_fill(p, page, 30);
 	uint64_t size = counters_now().WorkingSetSize / PAGE_BYTES;
@@ -321,7 +311,7 @@ static void test_limits(void)
 	ok(set(60, 400, QUOTA_LIMITS_HARDWS_MAX_DISABLE) && limits_are(60, 400, SOFT), "soft again");
 	for (uint64_t page = 0; page < 1000; page++)
 		p[page * PAGE_BYTES + 8] = 1;
-	release(p);
+	memory_release(p);
 	ok(set(50, 345, 0) && limits_are(50, 345, SOFT), "and as at first");
 }
 
@@ -340,7 +330,5 @@ int main(void)
 	probes_init();
 	note("the first line takes memory for its own buffers");
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

@@ -164,7 +164,5 @@ int main(int argc, char **argv)
 	many();
 	serial = 80;
 	parallel = 20;
-	leaks_none(many, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(many, STACKS_KEPT);
 }

@@ -427,7 +427,5 @@ int main(void)
 	probes_init();
 	note("the first line takes memory for its own buffers");
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

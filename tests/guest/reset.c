@@ -9,16 +9,6 @@
 #define SIZE (PAGES * PAGE_BYTES)
 #define OWNER 901
 
-static char *commit(uint64_t size)
-{
-	return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static void fill(char *p, uint64_t owner)
 {
 	for (uint64_t page = 0; page < PAGES; page++)
@@ -67,7 +57,7 @@ static void *undo(void *p, uint64_t size)
 /* Whether memory can be made short at all: the commit limit may allow too little. */
 static void test_reset(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	fill(p, OWNER);
 	uint64_t charge = memory_now().commit_private;
 	ok(reset(p, SIZE) == p, "MEM_RESET");
@@ -102,13 +92,13 @@ static void test_reset(void)
 	}
 	is(wrong, 0, "pages written after the reset keep what was written, under pressure too");
 	is(garbage, 0, "the others are intact or zero");
-	release(p);
+	memory_release(p);
 }
 
 /* Pages that were reset leave memory without being written. */
 static void test_reset_pressure(void)
 {
-	char *p = commit(SIZE), *kept = commit(SIZE);
+	char *p = commit_bytes(SIZE), *kept = commit_bytes(SIZE);
 	fill(p, OWNER);
 	fill(kept, OWNER + 2);
 	reset(p, SIZE);
@@ -139,13 +129,13 @@ static void test_reset_pressure(void)
 	} else {
 		skip("reset when paged out", "nothing was paged out");
 	}
-	release(p);
-	release(kept);
+	memory_release(p);
+	memory_release(kept);
 }
 
 static void test_reset_refusals(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	DWORD old;
 	fill(p, OWNER);
 	SetLastError(0);
@@ -164,7 +154,7 @@ static void test_reset_refusals(void)
 	VirtualProtect(p, SIZE, PAGE_READONLY, &old);
 	ok(reset(p, SIZE) == p, "read-only memory can be reset");
 	is(query(p).Protect, PAGE_READONLY, "and stays read-only");
-	release(p);
+	memory_release(p);
 	ok(!reset(p, SIZE) && GetLastError() == ERROR_INVALID_ADDRESS, "free memory");
 	ok(!undo(p, SIZE) && GetLastError() == ERROR_INVALID_ADDRESS, "undo in free memory");
 
@@ -191,7 +181,7 @@ static void test_reset_refusals(void)
 
 static void test_discard(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	DWORD old;
 	fill(p, OWNER);
 	is(DiscardVirtualMemory(p, SIZE), ERROR_SUCCESS, "DiscardVirtualMemory");
@@ -218,13 +208,13 @@ static void test_discard(void)
 	is(contents_of(p, 0, PAGES, OWNER).intact, PAGES, "after all that contents are intact");
 	VirtualFree(p, PAGE_BYTES, MEM_DECOMMIT);
 	ok(DiscardVirtualMemory(p, SIZE) != ERROR_SUCCESS, "a page that is not committed");
-	release(p);
+	memory_release(p);
 	ok(DiscardVirtualMemory(p, SIZE) != ERROR_SUCCESS, "free memory");
 }
 
 static void test_offer(void)
 {
-	char *p = commit(SIZE);
+	char *p = commit_bytes(SIZE);
 	fill(p, OWNER);
 	uint64_t charge = memory_now().commit_private;
 	is(OfferVirtualMemory(p, SIZE, VmOfferPriorityNormal), ERROR_SUCCESS, "OfferVirtualMemory");
@@ -246,10 +236,10 @@ static void test_offer(void)
 	is(ReclaimVirtualMemory(p, SIZE), ERROR_SUCCESS, "ReclaimVirtualMemory while nothing was short");
 	is(contents_of(p, 0, PAGES, OWNER).intact, PAGES, "has all contents intact");
 	ok(can_write(p), "they can be written");
-	release(p);
+	memory_release(p);
 
 	/* Parts, each priority. */
-	p = commit(SIZE);
+	p = commit_bytes(SIZE);
 	fill(p, OWNER);
 	bool good = true;
 	for (DWORD priority = 1; priority <= 4; priority++)
@@ -278,14 +268,14 @@ static void test_offer(void)
 	OfferVirtualMemory(p, SIZE, 1);
 	ok(VirtualFree(p, 8 * PAGE_BYTES, MEM_DECOMMIT), "decommitting pages on offer");
 	ok(VirtualAlloc(p, PAGE_BYTES, MEM_COMMIT, PAGE_READWRITE) && page_is_zero(p, 0), "and committing gives zeros");
-	release(p);
+	memory_release(p);
 	is(query(p).State, MEM_FREE, "releasing the others");
 	ok(OfferVirtualMemory(p, SIZE, 1) != ERROR_SUCCESS, "free memory can't be offered");
 }
 
 static void test_offer_pressure(void)
 {
-	char *p = commit(SIZE), *low = commit(SIZE);
+	char *p = commit_bytes(SIZE), *low = commit_bytes(SIZE);
 	fill(p, OWNER);
 	fill(low, OWNER + 1);
 	uint64_t paged = pages_backed(p, PAGES, BS_PAGING_FILE);
@@ -305,8 +295,8 @@ static void test_offer_pressure(void)
 	fill(p, OWNER + 2);
 	memory_squeeze_all();
 	is(pattern_wrong(p, 0, PAGES, OWNER + 2), 0, "after that it is ordinary memory");
-	release(p);
-	release(low);
+	memory_release(p);
+	memory_release(low);
 }
 
 static void all(void)
@@ -324,7 +314,5 @@ int main(void)
 	probes_init();
 	note("the first line takes memory for its own buffers");
 	all();
-	leaks_none(all, 0);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, 0);
 }

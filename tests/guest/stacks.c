@@ -482,7 +482,5 @@ int main(int argc, char **argv)
 	probes_init();
 	note("the first line takes memory for its own buffers");
 	all();
-	leaks_none(all, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, STACKS_KEPT);
 }

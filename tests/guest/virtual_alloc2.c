@@ -34,11 +34,6 @@ static char *map_at(uint64_t lowest, uint64_t highest, uint64_t alignment)
 	return map_view_of_file3(section, NULL, NULL, 0, 0, 0, PAGE_READWRITE, &p, 1);
 }
 
-static void release(void *p)
-{
-	VirtualFree(p, 0, MEM_RELEASE);
-}
-
 static void test_plain(void)
 {
 	char *p = virtual_alloc2(NULL, NULL, 5000, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, NULL, 0);
@@ -47,10 +42,10 @@ static void test_plain(void)
 	ok(virtual_alloc2(GetCurrentProcess(), p, 1, MEM_COMMIT, PAGE_READONLY, NULL, 0) == p &&
 		   query(p).Protect == PAGE_READONLY,
 	   "it commits at an address");
-	release(p);
+	memory_release(p);
 	p = virtual_alloc2(NULL, NULL, 4096, MEM_COMMIT, PAGE_READWRITE, NULL, 0);
 	ok(p && can_write(p), "MEM_COMMIT alone reserves as well");
-	release(p);
+	memory_release(p);
 	SetLastError(0);
 	refused(virtual_alloc2(NULL, NULL, 4096, MEM_RESERVE, PAGE_READWRITE, NULL, 1), ERROR_INVALID_PARAMETER,
 		"a parameter that is not there");
@@ -71,13 +66,13 @@ static void test_plain(void)
 	two[0] = parameter(MemExtendedParameterAddressRequirements, &r);
 	p = virtual_alloc2(NULL, NULL, 4096, MEM_RESERVE, PAGE_READWRITE, two, 1);
 	ok(p != NULL, "requirements of all zeros are none");
-	release(p);
+	memory_release(p);
 	ok(virtual_alloc2(NULL, p, 4096, MEM_RESERVE, PAGE_READWRITE, two, 1) == p, "with an address, too");
 	r.HighestEndingAddress = (void *)0x7fffffff;
 	SetLastError(0);
 	refused(virtual_alloc2(NULL, p, 4096, MEM_COMMIT, PAGE_READWRITE, two, 1), ERROR_INVALID_PARAMETER,
 		"others go with no address: when committing");
-	release(p);
+	memory_release(p);
 	refused(virtual_alloc2(NULL, p, 4096, MEM_RESERVE, PAGE_READWRITE, two, 1), ERROR_INVALID_PARAMETER,
 		"nor when reserving");
 	refused(virtual_alloc2((HANDLE)0x1234568, NULL, 4096, MEM_RESERVE, PAGE_READWRITE, NULL, 0),
@@ -93,41 +88,41 @@ static void test_requirements(void)
 	uint64_t top = (uint64_t)info.lpMaximumApplicationAddress, bottom = (uint64_t)info.lpMinimumApplicationAddress;
 	char *p = reserve_at(KIB64, 0, 0x7fffffff, 0);
 	ok(p && (uint64_t)p + KIB64 - 1 <= 0x7fffffff, "an end below 2 GiB");
-	release(p);
+	memory_release(p);
 	p = reserve_at(KIB64, 0x300000000000, 0, 0);
 	ok((uint64_t)p >= 0x300000000000, "a start above 48 TiB");
-	release(p);
+	memory_release(p);
 	p = reserve_at(3 * KIB64, 0x200000000000, 0x20000002ffff, 0);
 	ok((uint64_t)p == 0x200000000000, "a range that it fits exactly");
 	SetLastError(0);
 	refused(reserve_at(KIB64, 0x200000000000, 0x20000002ffff, 0), ERROR_NOT_ENOUGH_MEMORY, "it is full then");
 	char *q = reserve_at(KIB64, 0x200000000000, 0x20000003ffff, 0);
 	ok((uint64_t)q == 0x200000030000, "the next one has place behind it in a wider range");
-	release(p);
-	release(q);
+	memory_release(p);
+	memory_release(q);
 	refused(reserve_at(KIB64 + 1, 0x200000000000, 0x20000000ffff, 0), ERROR_NOT_ENOUGH_MEMORY, "a range too narrow");
 	p = reserve_at(0x3000, 0x200000000000, 0x200000002fff, 0);
 	ok((uint64_t)p == 0x200000000000, "an end at a page's end");
-	release(p);
+	memory_release(p);
 	p = reserve_at(4096, bottom, 0, 0);
 	ok((uint64_t)p >= bottom, "the lowest application address as a start");
-	release(p);
+	memory_release(p);
 	p = reserve_at(4096, 0, top, 0);
 	ok(p && (uint64_t)p < top, "the highest one as an end");
-	release(p);
+	memory_release(p);
 
 	bool good = true;
 	for (uint64_t alignment = KIB64; alignment <= 1ull << 40; alignment <<= 3) {
 		p = reserve_at(12345, 0, 0, alignment);
 		q = reserve_at(12345, 0, 0, alignment);
 		good &= p && q && p != q && ((uint64_t)p | (uint64_t)q) % alignment == 0;
-		release(p);
-		release(q);
+		memory_release(p);
+		memory_release(q);
 	}
 	ok(good, "alignments from 64 KiB to 1 TiB");
 	p = reserve_at(KIB64, 0x1000010000, 0x100fffffff, 0x4000000);
 	ok((uint64_t)p == 0x1004000000, "alignment within a range");
-	release(p);
+	memory_release(p);
 	refused(reserve_at(KIB64, 0x1000010000, 0x1003ffffff, 0x4000000), ERROR_NOT_ENOUGH_MEMORY,
 		"a range without such an address");
 
@@ -277,12 +272,12 @@ static void test_split(void)
 	ok(is_placeholder(p + 0x2000, 0x2000), "leaves a placeholder");
 	status_is(native_free(p + 0x2000, KIB64 - 0x2000, MEM_RELEASE | MEM_COALESCE_PLACEHOLDERS), 0, "coalesced");
 	ok(is_placeholder(p + 0x2000, KIB64 - 0x2000), "with the next");
-	release(p + 0x2000);
+	memory_release(p + 0x2000);
 	p = VirtualAlloc(NULL, KIB64, MEM_RESERVE, PAGE_NOACCESS);
 	refused(split(p, 0x4000), ERROR_INVALID_ADDRESS, "what is no placeholder is not split");
 	refused(coalesce(p, KIB64), ERROR_INVALID_ADDRESS, "nor coalesced");
 	ok(query(p).RegionSize == KIB64, "it is as it was");
-	release(p);
+	memory_release(p);
 }
 
 static void test_replace_private(void)
@@ -317,7 +312,7 @@ static void test_replace_private(void)
 	ok(coalesce(p, 4 * KIB64) && is_placeholder(p, 4 * KIB64), "and they are coalesced");
 	q = replace(p, 4 * KIB64, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	ok(q == p && q[3 * 4096] == 0, "new memory there holds zeros");
-	release(p);
+	memory_release(p);
 	is(query(p).State, MEM_FREE, "released it leaves nothing");
 
 	p = placeholder(KIB64);
@@ -341,11 +336,11 @@ static void test_replace_private(void)
 	SetLastError(0);
 	refused(VirtualProtect(p, 4096, PAGE_READWRITE, &old), ERROR_INVALID_ADDRESS, "nor protected");
 	ok(is_placeholder(p, KIB64), "after all that it is as it was");
-	release(p);
+	memory_release(p);
 	char *reserved = VirtualAlloc(NULL, KIB64, MEM_RESERVE, PAGE_NOACCESS);
 	refused(replace(reserved, KIB64, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_ADDRESS,
 		"what is no placeholder is not replaced");
-	release(reserved);
+	memory_release(reserved);
 	refused(replace(reserved, KIB64, MEM_RESERVE, PAGE_READWRITE), ERROR_INVALID_ADDRESS, "nor is free memory");
 	refused(virtual_alloc2(NULL, NULL, KIB64, MEM_RESERVE | MEM_RESERVE_PLACEHOLDER, PAGE_READWRITE, NULL, 0),
 		ERROR_INVALID_PARAMETER, "a placeholder of a protection other than PAGE_NOACCESS");
@@ -358,13 +353,13 @@ static void test_replace_private(void)
 	p = VirtualAlloc(NULL, KIB64, MEM_RESERVE, PAGE_NOACCESS);
 	refused(VirtualFree(p, KIB64, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER), ERROR_INVALID_ADDRESS,
 		"memory that replaced no placeholder does not become one");
-	release(p);
+	memory_release(p);
 
 	MEM_ADDRESS_REQUIREMENTS r = { NULL, NULL, 0x1000000 };
 	MEM_EXTENDED_PARAMETER e = parameter(MemExtendedParameterAddressRequirements, &r);
 	p = virtual_alloc2(NULL, NULL, KIB64, MEM_RESERVE | MEM_RESERVE_PLACEHOLDER, PAGE_NOACCESS, &e, 1);
 	ok(p && (uint64_t)p % 0x1000000 == 0 && is_placeholder(p, KIB64), "a placeholder with an alignment");
-	release(p);
+	memory_release(p);
 }
 
 static void test_replace_view(void)
@@ -375,8 +370,8 @@ static void test_replace_view(void)
 	char *a = replace_view(p, KIB64, 0), *b = replace_view(p + KIB64, KIB64, 0);
 	ok(a == p && b == p + KIB64, "views in the place of two placeholders");
 	if (!a || !b) {
-		release(p);
-		release(p + KIB64);
+		memory_release(p);
+		memory_release(p + KIB64);
 		return;
 	}
 	strcpy(a + KIB64 - 3, "circle");
@@ -420,7 +415,7 @@ static void test_replace_view(void)
 	p = VirtualAlloc(NULL, 4096, MEM_RESERVE, PAGE_NOACCESS);
 	SetLastError(0);
 	refused(unmap_view_of_file2(GetCurrentProcess(), p, 0), ERROR_INVALID_ADDRESS, "private memory is not unmapped");
-	release(p);
+	memory_release(p);
 }
 
 /* Write watch, and what leaves the working set, in the place of placeholders. */
@@ -438,8 +433,8 @@ static void test_replace_more(void)
 	working_set_empty();
 	ok(VirtualFree(p, KIB64, MEM_RELEASE | MEM_PRESERVE_PLACEHOLDER) && is_placeholder(p, KIB64),
 	   "pages that have left the working set are freed with the rest");
-	release(p);
-	release(p + KIB64);
+	memory_release(p);
+	memory_release(p + KIB64);
 }
 
 static void test_other_process(void)
@@ -504,7 +499,5 @@ int main(int argc, char **argv)
 	if (!calls_init())
 		return tap_end();
 	all();
-	leaks_none(all, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, STACKS_KEPT);
 }

@@ -148,7 +148,5 @@ int main(int argc, char **argv)
 		return child();
 	probes_init();
 	all();
-	leaks_none(all, STACKS_KEPT);
-	memory_is_consistent();
-	return tap_end();
+	return leaks_none_and_end(all, STACKS_KEPT);
 }

@@ -4,7 +4,8 @@ import pytest
 
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
-    "commit", "fork", "fork_marks", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library", "pressure",
+    "commit", "fork", "fork_marks", "fork_pressure", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library",
+    "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
     "prefetch_info",
@@ -28,10 +29,10 @@ LARGE = {
     "many-processes": (["process 1000 100", "threads"], dict(swap="64M", ram="256M", cpus=4)),
     "much-pressure": (["pressure 6 200 3", "sections"], dict(swap="128M", ram="64M", cpus=2)),
     "overcommit": (["commit", "memory_calls", "pressure"], dict(swap="64M", ram="64M", options="commit=overcommit")),
-    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "commit", "cow", "image", "memory_calls", "pressure",
-                        "protections", "lock", "other_process", "virtual_alloc2", "sections"],
+    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "fork_pressure", "commit", "cow", "image", "memory_calls",
+                        "pressure", "protections", "lock", "other_process", "virtual_alloc2", "sections"],
                        dict(swap="64M", ram="64M", options="commit=lazy-writecopy", cpus=2, build="debug")),
-    "lazy-writecopy-no-swap": (["commit_lazy", "fork", "cow", "pressure"],
+    "lazy-writecopy-no-swap": (["commit_lazy", "fork", "fork_pressure", "cow", "pressure"],
                                dict(swap="none", ram="64M", options="commit=lazy-writecopy")),
     "many-copies": (["fork 40"], dict(swap="64M", ram="64M", cpus=4)),
     "fixed-addresses": (["image", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),

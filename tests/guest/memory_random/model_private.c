@@ -156,12 +156,32 @@ static void commit(struct worker *w, struct arena *a)
 	expect_range(w, succeeded(status), &r, base, size, page_address(a, r.start), r.count * PAGE_SIZE);
 }
 
+/* What is refused of a range that is to be freed in either way. Size 0: *r becomes all of the view. Returns the view, or NULL. */
+static struct view *expect_free(struct expected *e, struct arena *a, struct range *r)
+{
+	uint64_t page = (r->base - a->base) / PAGE_SIZE, given = r->base + r->size;
+	struct view *v = page < ARENA_PAGES ? page_view(a, (unsigned int)page) : NULL;
+	if (!v) {
+		expect(e, STATUS_MEMORY_NOT_ALLOCATED);
+		return NULL;
+	}
+	if (v->kind == KIND_SECTION)
+		expect(e, STATUS_UNABLE_TO_DELETE_SECTION);
+	if (r->size && given > page_address(a, v->start + v->count))
+		expect(e, STATUS_UNABLE_TO_FREE_VM);
+	if (!r->size && page != v->start)
+		expect(e, STATUS_FREE_VM_NOT_AT_BASE);
+	if (!r->size)
+		*r = (struct range){ v->start, v->count, r->base, 0 };
+	return v;
+}
+
 static void decommit(struct worker *w, struct arena *a)
 {
 	struct view *v = view_any(w, a, one_in(&w->chance, 4) ? -1 : KIND_PRIVATE);
 	struct range r = v && !one_in(&w->chance, 6) ? range_in_view(w, a, v) : range_any(w, a);
 	struct expected e = { .count = 0 };
-	uint64_t base, size, given;
+	uint64_t base, size;
 	uint32_t status;
 	if (v && one_in(&w->chance, 8)) {
 		/* Size 0: all of the allocation, from its beginning. */
@@ -169,22 +189,11 @@ static void decommit(struct worker *w, struct arena *a)
 		if (one_in(&w->chance, 4))
 			r.base += PAGE_SIZE;
 	}
-	given = r.base + r.size;
 	base = r.base;
 	size = r.size;
-	v = base - a->base < ARENA_PAGES * PAGE_SIZE ? page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE)) : NULL;
-	if (v && !size)
-		r = (struct range){ v->start, v->count, base, size };
-	if (!v)
-		expect(&e, STATUS_MEMORY_NOT_ALLOCATED);
-	else if (v->kind == KIND_SECTION)
-		expect(&e, STATUS_UNABLE_TO_DELETE_SECTION);
-	else if (v->kind == KIND_PLACEHOLDER)
+	v = expect_free(&e, a, &r);
+	if (v && v->kind == KIND_PLACEHOLDER)
 		expect(&e, STATUS_CONFLICTING_ADDRESSES);
-	if (v && !size && (base - a->base) / PAGE_SIZE != v->start)
-		expect(&e, STATUS_FREE_VM_NOT_AT_BASE);
-	if (v && size && given > page_address(a, v->start + v->count))
-		expect(&e, STATUS_UNABLE_TO_FREE_VM);
 	about(w, "base 0x%llx, size 0x%llx", (unsigned long long)base, (unsigned long long)size);
 	status = CALL(w, NtFreeVirtualMemory, U(a->process), U(&base), U(&size), MEM_DECOMMIT);
 	if (as_expected(w, &e, status))
@@ -201,7 +210,7 @@ static void release(struct worker *w, struct arena *a)
 	struct view *v = view_any(w, a, one_in(&w->chance, 4) ? -1 : KIND_PRIVATE);
 	struct range r = range_any(w, a);
 	struct expected e = { .count = 0 };
-	uint64_t base, size, given;
+	uint64_t base, size;
 	uint32_t status;
 	if (v && one_in(&w->chance, 2)) {
 		r = (struct range){ v->start, v->count, page_address(a, v->start), 0 };
@@ -212,18 +221,7 @@ static void release(struct worker *w, struct arena *a)
 	}
 	base = r.base;
 	size = r.size;
-	given = base + size;
-	v = base - a->base < ARENA_PAGES * PAGE_SIZE ? page_view(a, (unsigned int)((base - a->base) / PAGE_SIZE)) : NULL;
-	if (v && !size)
-		r = (struct range){ v->start, v->count, base, size };
-	if (!v)
-		expect(&e, STATUS_MEMORY_NOT_ALLOCATED);
-	else if (v->kind == KIND_SECTION)
-		expect(&e, STATUS_UNABLE_TO_DELETE_SECTION);
-	if (v && !size && (base - a->base) / PAGE_SIZE != v->start)
-		expect(&e, STATUS_FREE_VM_NOT_AT_BASE);
-	if (v && size && given > page_address(a, v->start + v->count))
-		expect(&e, STATUS_UNABLE_TO_FREE_VM);
+	v = expect_free(&e, a, &r);
 	if (v && v->watch && size && (r.start != v->start || r.count != v->count))
 		expect(&e, STATUS_FREE_VM_NOT_AT_BASE);
 	if (v && r.start > v->start && r.start + r.count < v->start + v->count && !view_room(a, 1))
