@@ -7,6 +7,9 @@
 enum commit_policy { COMMIT_STRICT, COMMIT_OVERCOMMIT, COMMIT_LAZY_WRITECOPY, COMMIT_POLICIES };
 extern const char *const commit_policy_names[COMMIT_POLICIES];
 
+enum replace_policy { REPLACE_CLOCK, REPLACE_FIFO, REPLACE_LRU, REPLACE_RANDOM, REPLACE_POLICIES };
+extern const char *const replace_policy_names[REPLACE_POLICIES];
+
 struct options {
 	u64 memory_limit;      /* mem=SIZE: cap on usable memory in bytes; 0 = all */
 	char swap[32];         /* swap=auto|none|ramdisk:SIZE|NAME (a disk's name or serial; auto: "swap", if any) */
@@ -16,6 +19,7 @@ struct options {
 	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */
 	bool check_exit;       /* check=exit: the same, and mm_check at every process exit */
 	bool aslr;             /* aslr=on|off */
+	enum replace_policy replace; /* replace=clock|fifo|lru|random */
 };
 extern struct options options;
 
