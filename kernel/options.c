@@ -23,6 +23,13 @@ const char *const commit_policy_names[COMMIT_POLICIES] = {
 	[COMMIT_LAZY_WRITECOPY] = "lazy-writecopy",
 };
 
+const char *const replace_policy_names[REPLACE_POLICIES] = {
+	[REPLACE_CLOCK] = "clock",
+	[REPLACE_FIFO] = "fifo",
+	[REPLACE_LRU] = "lru",
+	[REPLACE_RANDOM] = "random",
+};
+
 struct option {
 	const char *name, *allowed;
 	bool (*parse)(const char *value);
@@ -117,6 +124,16 @@ static bool commit_parse(const char *value)
 	return false;
 }
 
+static bool replace_parse(const char *value)
+{
+	for (u32 i = 0; i < REPLACE_POLICIES; i++)
+		if (!strcmp(value, replace_policy_names[i])) {
+			options.replace = (enum replace_policy)i;
+			return true;
+		}
+	return false;
+}
+
 static bool run_parse(const char *value)
 {
 	return text_set(options.run, sizeof(options.run), value);
@@ -157,6 +174,7 @@ static const struct option table[] = {
 	{ "run", "a program and its arguments, of up to 1023 letters together", run_parse },
 	{ "check", "off, call, exit", check_parse },
 	{ "aslr", "on, off", aslr_parse },
+	{ "replace", "clock, fifo, lru, random", replace_parse },
 	{ "log", "error, warning, info, debug", log_parse },
 };
 

@@ -22,6 +22,9 @@ struct swap_entry {
 	int priority;   /* 0 to 32767; -1: none given */
 };
 
+enum replace_policy { REPLACE_CLOCK, REPLACE_FIFO, REPLACE_LRU, REPLACE_RANDOM, REPLACE_POLICIES };
+extern const char *const replace_policy_names[REPLACE_POLICIES];
+
 struct options {
 	u64 memory_limit;      /* mem=SIZE: cap on usable memory in bytes; 0 = all */
 	struct swap_entry swap[SWAP_ENTRIES_MAX]; /* swap=LIST */
@@ -31,6 +34,7 @@ struct options {
 	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */
 	bool check_exit;       /* check=exit: the same, and mm_check at every process exit */
 	bool aslr;             /* aslr=on|off */
+	enum replace_policy replace; /* replace=clock|fifo|lru|random */
 };
 extern struct options options;
 

@@ -210,7 +210,7 @@ struct bs_create_process {
 #define BS_PROCESS_SUSPENDED 2       /* the first thread waits for NtResumeThread */
 #define BS_PROCESS_USE_HANDLES 4     /* a standard handle that is 0 stays 0, and is not made the console */
 
-/* BsQueryOption(const char *name, char *value, uint64_t size): a boot option as it is in force: "swap", "commit", "mem", "run", "check", "build" (release|debug), "cpus", "script" (1 when the console's input is a text that ends). */
+/* BsQueryOption(const char *name, char *value, uint64_t size): a boot option as it is in force: "swap", "commit", "mem", "run", "check", "replace", "build" (release|debug), "cpus", "script" (1 when the console's input is a text that ends). */
 
 /* NtCreateProcess-related: the paging behaviour of a process is trimmed by NtSetInformationProcess(ProcessQuotaLimits = 1) with both sizes ~0. */
 

@@ -18,14 +18,25 @@
 #include "mm/vspace.h"
 
 #include "mm/reclaim.h"
+#include "mm/replace.h"
 #include "proc/thread.h"
 
 struct fault_counters fault_counters;
+
+/* A page comes into the working set. Of a section's page counts when it came into the first one. */
+static void arrived(struct fault *f, u32 pfn)
+{
+	f->v->recent[f->v->recent_next++ % RECENT_ARRIVALS] = f->va;
+	if (frames[pfn].state == FRAME_ACTIVE && frames[pfn].shares == 1)
+		replace_arrived(&frames[pfn]);
+}
 
 void fault_map_word(struct fault *f, word_t valid)
 {
 	if (!word_valid(*f->word) && ++f->v->resident > f->v->resident_peak)
 		f->v->resident_peak = f->v->resident;
+	if (!word_valid(*f->word) || word_pfn(*f->word) != word_pfn(valid))
+		arrived(f, word_pfn(valid));
 	*f->word = valid;
 }
 

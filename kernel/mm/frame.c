@@ -288,6 +288,7 @@ void frame_free(u32 pfn)
 	f->word = NULL;
 	f->backing = 0;
 	f->flags = 0;
+	f->next = f->prev = 0;
 	interrupts_off();
 	c = this_cpu();
 	if (c->frame_cache_free_count < CACHE_MAX && frames_available() > 4 * frame_counts.high && !frame_counts.compacting) {
@@ -455,6 +456,7 @@ void mm_init(const struct bootinfo *b)
 
 	for (u32 i = 0; i < IO_QUEUES; i++)
 		wait_queue_init(&io_queues[i]);
+	replace_init();
 	mutex_init(&writer_lock, "writer", RANK_WRITER);
 	mutex_init(&vspaces_lock, "address spaces", RANK_VSPACES);
 	mutex_init(&sections_lock, "sections", RANK_SECTIONS);

@@ -34,7 +34,14 @@ enum frame_state {
 #define FRAME_LEAVING 1024
 
 struct frame {
-	u32 next, prev;  /* frame numbers; on a list, of an address space's AWE pages, or a chain of frames to free */
+	union {
+		struct {
+			u32 next, prev; /* frame numbers; on a list, of an address space's AWE pages, or a chain of frames to free */
+		};
+		struct {
+			u32 arrived, used; /* FRAME_ACTIVE: when it came into a working set and was seen used (replace.h) */
+		};
+	};
 	word_t *word;    /* the word that says "in this frame"; NULL: none (kernel, free, abandoned) */
 	/*
 	 * What that word becomes when the frame is taken: zero, slot, or backing file; protection does not count.

@@ -53,6 +53,9 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access);
 
 /* ---- address spaces ---- */
 
+/* An instruction may need that many pages at once: a hard maximum never takes those that arrived last. */
+#define RECENT_ARRIVALS 8
+
 struct vspace {
 	u64 pml4_phys;
 	volatile u32 cpus;       /* bit for each CPU that has it loaded; see arch */
@@ -70,6 +73,8 @@ struct vspace {
 	u64 working_set_reserved;/* pages of commit_fixed_reserve, so that the minimum can be locked */
 	u64 faults;
 	u64 trim_cursor;         /* where the trimmer goes on */
+	u64 recent[RECENT_ARRIVALS]; /* addresses of the pages that arrived in the working set last, in turn */
+	u32 recent_next;
 	bool dying;
 	u32 process_id;          /* for messages */
 	struct list all_link;    /* all address spaces, under vspaces_lock */

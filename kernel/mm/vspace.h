@@ -129,7 +129,7 @@ bool working_set_hold(struct vspace *v);
 void working_set_release(struct vspace *v);
 /* How many pages the trimmer may take. */
 u64 working_set_spare(const struct vspace *v);
-/* Above a hard maximum, pages leave until it holds again. */
+/* Above a hard maximum, pages leave until it holds again; those that have just arrived stay. */
 void working_set_enforce(struct vspace *v);
 
 /* MEM_RESET and, if undo, MEM_RESET_UNDO (discard.c). */
