@@ -40,6 +40,7 @@ static struct {
 	struct bs_page page;
 	struct bs_memory memory;
 	struct bs_paging_file file;
+	struct bs_paging_file_removal removal;
 	struct bs_frame frame;
 	char buffer[256];
 } v;
@@ -170,6 +171,17 @@ static void query_all(uint64_t *a)
 static void query_paging_file(uint64_t *a)
 {
 	a[1] = U(&v.file);
+}
+
+/* Names of nothing: what these calls do otherwise, and names that can't be read, is in paging_files. */
+static void add_paging_file(uint64_t *a)
+{
+	a[0] = U("nowhere"), a[2] = (uint64_t)BS_PRIORITY_NONE;
+}
+
+static void remove_paging_file(uint64_t *a)
+{
+	a[0] = U("nowhere"), a[2] = U(&v.removal);
 }
 
 static void query_frames(uint64_t *a)
@@ -313,6 +325,8 @@ static const struct sample samples[] = {
 	{ 94, "BsOfferVirtualMemory", "h---", offer, 0 },
 	{ 95, "BsReclaimVirtualMemory", "h--", reclaim, 0 },
 	{ 96, "BsQueryFrames", "--o", query_frames, 0 },
+	{ 97, "BsAddPagingFile", "---", add_paging_file, STATUS_OBJECT_NAME_NOT_FOUND },
+	{ 98, "BsRemovePagingFile", "--o", remove_paging_file, STATUS_OBJECT_NAME_NOT_FOUND },
 };
 
 /* ---- what a refused call must leave as it is ---- */
