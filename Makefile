@@ -57,9 +57,13 @@ Backstore: make TARGET [VARIABLE=value ...]
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
   CPUS=1..8               processors                                                 [$(CPUS)]
-  SWAP=none|SIZE|ramdisk:SIZE|PATH
-                          paging file: none, a new disk, a RAM disk, or an existing
-                          file or block device, which is overwritten                 [$(SWAP)]
+  SWAP=none|LIST          paging files, separated by commas; each with @0 to @32767
+                          behind it if wanted: the higher is used first              [$(SWAP)]
+       SIZE                 a new disk: 64M, 4K
+       ramdisk:SIZE         memory, as a disk
+       PATH                 an existing file or block device, which is overwritten
+       nbd://HOST:PORT[/EXPORT], nbd+unix:///EXPORT?socket=PATH
+                            a network block device, which is overwritten
   OPTIONS="name=value"    boot options; boot/backstore.cfg lists them                [$(OPTIONS)]
   RUN="PROGRAM ARGUMENT"  run one program and end with its exit code                 [$(RUN)]
   FILES="PATH ..."        put these files and directories on the volume              [$(FILES)]
@@ -72,6 +76,8 @@ Backstore: make TARGET [VARIABLE=value ...]
 
   make run                                   a shell; Ctrl-A x leaves QEMU
   make run RUN="memstat" RAM=64M SWAP=none   one program, no paging file
+  make run SWAP=ramdisk:16M@9,64M@1          a RAM disk first, then a disk
+  make run SWAP=nbd://localhost:10809        what "nbdkit memory 64M" serves
   echo "ls \bin" | make run                  the shell reads its commands from a pipe
   make run BUILD=debug CPUS=4 FILES="my.exe data/"
   make test TESTS="-k swap"
