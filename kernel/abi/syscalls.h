@@ -86,8 +86,10 @@
 	X(93, NtAreMappedFilesTheSame, 2)                                                                              \
 	X(94, BsOfferVirtualMemory, 4)                                                                                 \
 	X(95, BsReclaimVirtualMemory, 3)                                                                               \
-	X(96, BsQueryFrames, 3)
+	X(96, BsQueryFrames, 3)                                                                                        \
+	X(102, BsTraceOpen, 4)                                                                                         \
+	X(103, BsTraceRead, 6)
 
-#define SYSCALL_NUMBER_MAX 97
+#define SYSCALL_NUMBER_MAX 104
 
 #endif

@@ -3,6 +3,7 @@
  * The word of a page that is being read says transition; its frame is FRAME_READING, and whoever else wants it waits.
  */
 #include "lib/string.h"
+#include "mm/event.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -25,8 +26,11 @@ enum fault_result fault_transition(struct fault *f)
 		}
 	} /* else its frame was taken just now */
 	spin_unlock(&frames_lock);
-	if (r == FAULT_RESOLVED)
+	if (r == FAULT_RESOLVED) {
 		__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+		if (!f->brought)
+			event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
+	}
 	return r;
 }
 
@@ -133,6 +137,11 @@ enum fault_result fault_io(struct fault *f)
 		frame_wait_io(f->io_pfns[0]);
 		return FAULT_RETRY;
 	}
+	if (f->io == IO_SWAP)
+		event(BS_EVENT_SWAP_IN, FAULT_FIELDS(f), .unit = (u8)f->io_file, .place = f->io_slot, .count = f->io_count);
+	else
+		event(BS_EVENT_IMAGE_READ, FAULT_FIELDS(f), .place = f->io_section->backing->offset(f->io_section, f->io_index),
+		      .count = f->io_count);
 	/* If a request for several pages fails, one that can't be read must not take the others with it. */
 	if (!io_read(f, 0, f->io_count, &bad))
 		for (u32 i = 0; i < f->io_count; i++) {
@@ -148,6 +157,9 @@ enum fault_result fault_io(struct fault *f)
 		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&fault_counters.image_pages, f->io_count, __ATOMIC_RELAXED);
 	}
+	if (bad & 1)
+		event(BS_EVENT_IN_PAGE_ERROR, FAULT_FIELDS(f), .unit = f->io == IO_SWAP ? (u8)f->io_file : 0, .count = 1,
+		      .place = f->io == IO_SWAP ? f->io_slot : f->io_section->backing->offset(f->io_section, f->io_index));
 	io_finish(f, bad);
 	if (f->io == IO_READ)
 		section_unref(f->io_section);

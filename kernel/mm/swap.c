@@ -9,6 +9,7 @@
 #include "lib/bitmap.h"
 #include "lib/string.h"
 #include "mm/commit.h"
+#include "mm/event.h"
 #include "mm/kmap.h"
 #include "mm/mm.h"
 #include "options.h"
@@ -152,6 +153,7 @@ void swap_slot_bad(u32 file, u64 slot)
 	f->bad++;
 	spin_unlock(&f->lock);
 	commit_limit_remove(1);
+	event(BS_EVENT_SLOT_BAD, .unit = (u8)file, .place = slot, .count = 1);
 }
 
 bool swap_slot_used(u32 file, u64 slot)
@@ -222,6 +224,7 @@ bool swap_write(u32 file, u64 slot, const u32 *pfns, u32 count)
 
 	for (u32 i = 0; i < count; i++)
 		f->checksums[slot + i] = page_checksum(frame_address(pfns[i]));
+	event(BS_EVENT_WRITE, .unit = (u8)file, .place = slot, .count = count);
 	f->write_requests++;
 	f->pages_written += count;
 	return transfer(f, true, slot, pfns, count, &request);
@@ -233,6 +236,7 @@ bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 count, u64 *bad)
 	struct block_request request;
 
 	*bad = 0;
+	event(BS_EVENT_READ, .process = event_process(), .unit = (u8)file, .place = slot, .count = count);
 	__atomic_add_fetch(&f->read_requests, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&f->pages_read, count, __ATOMIC_RELAXED);
 	if (!transfer(f, false, slot, pfns, count, &request))

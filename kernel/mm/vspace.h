@@ -288,6 +288,7 @@ struct fault {
 	u32 io_file;
 	struct section *io_section;
 	u64 io_index;
+	bool brought;    /* it waited for I/O already */
 	u64 grow_stack_to; /* fault_guard: the new lowest committed byte of the stack */
 };
 

@@ -10,7 +10,7 @@
 #define TARGET_PAGES 16ull
 
 /*
- * What stands in each place: h, s: the handle of a process, of a section; p, i, o: a pointer to what is read and written,
+ * What stands in each place: h, s, t: the handle of a process, of a section, of a trace; p, i, o: a pointer to what is read and written,
  * read, written; P, I, O: the same, and 0 is good as well; -: a value.
  */
 struct sample {
@@ -23,7 +23,7 @@ struct sample {
 /* ---- what the calls are about; made anew for each of them ---- */
 
 static char *target, *watched, *view, *window;
-static HANDLE section;
+static HANDLE section, trace_handle;
 static struct {
 	void *base;
 	SIZE_T size;
@@ -279,6 +279,16 @@ static void reclaim(uint64_t *a)
 	a[1] = U(target), a[2] = PAGE_BYTES;
 }
 
+static void trace_open(uint64_t *a)
+{
+	a[0] = BS_EVENT_ALL, a[3] = U(&v.base);
+}
+
+static void trace_read(uint64_t *a)
+{
+	a[0] = U(trace_handle), a[1] = U(v.buffer), a[2] = 1, a[3] = U(&v.pages[0]), a[4] = U(&v.pages[1]), a[5] = U(&v.pages[2]);
+}
+
 static const struct sample samples[] = {
 	{ 64, "NtAllocateVirtualMemory", "hp-p--", allocate, 0 },
 	{ 64, "NtAllocateVirtualMemory, no address", "hp-p--", allocate_anywhere, 0 },
@@ -313,6 +323,8 @@ static const struct sample samples[] = {
 	{ 94, "BsOfferVirtualMemory", "h---", offer, 0 },
 	{ 95, "BsReclaimVirtualMemory", "h--", reclaim, 0 },
 	{ 96, "BsQueryFrames", "--o", query_frames, 0 },
+	{ 102, "BsTraceOpen", "---o", trace_open, 0 },
+	{ 103, "BsTraceRead", "to-ooI", trace_read, STATUS_TIMEOUT },
 };
 
 /* ---- what a refused call must leave as it is ---- */
@@ -393,6 +405,7 @@ static void pool_make(void)
 	pointer_add("the end of the user half", 0x00007ffffffffffeull, READ | WRITTEN);
 	pointer_add("the highest address", ~0ull, READ | WRITTEN);
 
+	BsTraceOpen(1ull << BS_EVENT_KILL, 0, 1, &trace_handle);
 	event_handle = CreateEventA(NULL, TRUE, FALSE, NULL);
 	DuplicateHandle(GetCurrentProcess(), GetCurrentProcess(), GetCurrentProcess(), &weak_process, SYNCHRONIZE, FALSE, 0);
 }
@@ -467,7 +480,7 @@ static void sweep(const struct sample *s)
 			judge(s, a, STATUS_ACCESS_VIOLATION, place, pointers[k].name);
 			targets_end();
 		}
-		for (unsigned int k = 0; strchr("hs", p) && k < sizeof(handle_kinds) / sizeof(handle_kinds[0]); k++) {
+		for (unsigned int k = 0; strchr("hst", p) && k < sizeof(handle_kinds) / sizeof(handle_kinds[0]); k++) {
 			if (handle_kinds[k].place && handle_kinds[k].place != p)
 				continue;
 			begin(s, a);
@@ -493,7 +506,7 @@ static bool is_good(const struct sample *s)
 			VirtualFree(v.base, 0, MEM_RELEASE);
 	if (status == 0 && s->number == 88)
 		physical_pages = false;
-	if (status == 0 && s->number == 70)
+	if (status == 0 && (s->number == 70 || s->number == 102))
 		CloseHandle(v.base);
 	if (status == 0 && (s->number == 72 || s->number == 80))
 		UnmapViewOfFile(v.base);
