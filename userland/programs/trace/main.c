@@ -159,6 +159,14 @@ static int process_choose(const struct arguments *a, const PROCESS_INFORMATION *
 	return TOOL_OK;
 }
 
+static int open_failed(const struct arguments *a, NTSTATUS status)
+{
+	if (status != STATUS_INVALID_CID)
+		return tool_fail("trace", "the memory for events", RtlNtStatusToDosError(status));
+	fprintf(stderr, "trace: %s: there is no such process; ps lists them\n", a->process);
+	return TOOL_FAILED;
+}
+
 static bool is_signaled(HANDLE object)
 {
 	return object && WaitForSingleObject(object, 0) == WAIT_OBJECT_0;
@@ -214,7 +222,7 @@ static int run(struct arguments *a)
 		NTSTATUS status = BsTraceOpen(mask, id, a->entries, &trace);
 		a->show.start_ns = now_ns();
 		if (status != 0)
-			result = tool_fail("trace", "the memory for events", RtlNtStatusToDosError(status));
+			result = open_failed(a, status);
 	}
 	if (a->program && result != TOOL_OK && p.hProcess)
 		TerminateProcess(p.hProcess, TOOL_FAILED);
