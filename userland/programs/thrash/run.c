@@ -193,7 +193,7 @@ static bool phases(struct crowd *c, const struct plan *plan, struct bs_memory *b
 int thrash_run(const struct plan *plan)
 {
 	struct crowd c = { .told = GetTickCount64() };
-	struct bs_memory before = memory_now(), after;
+	struct bs_memory before = memory_now(), after = before;
 	char name[32];
 	sprintf(name, "Thrash-%lu", GetCurrentProcessId());
 	if (console_is_terminal() && !console_keys_watch())
