@@ -24,6 +24,9 @@ QEMU ?= qemu-system-x86_64
 FIRMWARE ?=
 SEED ?= 0
 SECONDS ?= 600
+MODE ?= instructions
+ROUNDS ?= 5
+SYSTEMS ?= all
 PYTHON := /usr/bin/python3
 
 ifeq ($(filter $(BUILD),release debug),)
@@ -49,7 +52,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   run    boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
   test   builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress random memory calls, for a long time  clean  removes build/
-  help   this text
+  bench  what memory operations cost, beside Linux         help   this text
 
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
@@ -67,6 +70,8 @@ Backstore: make TARGET [VARIABLE=value ...]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
   SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
+  MODE=instructions|time, ROUNDS=N, SYSTEMS=all|Backstore
+                          for bench: what is counted, how often in time, which       [$(MODE), $(ROUNDS), $(SYSTEMS)]
   TESTS="PYTEST ARGUMENT" for test: which tests; JOBS=N: how many at once            [$(TESTS)] [$(JOBS)]
 
   make run                                   a shell; Ctrl-A x leaves QEMU
@@ -79,7 +84,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -114,6 +119,17 @@ stress: packages-build
 		$(MAKE) run BUILD=debug CPUS=4 RAM=64M OPTIONS="check=$$check $(OPTIONS)" </dev/null \
 			RUN="memory_random $(SEED) $$(($(SECONDS) / 2)) 4 3" || exit 1; \
 	done
+
+# The same benchmark for Linux, without libraries that an initial RAM disk would need.
+build/bench-linux: tests/bench/os_linux.c $(wildcard userland/programs/bench/*.[ch])
+	@mkdir -p $(@D); echo "  CC    $@"
+	@$(CC) $(COMMON_FLAGS) -static -I userland/programs/bench -o $@ $(filter-out %/os_windows.c,$(filter %.c,$^))
+
+# A release build is measured, always.
+bench: packages-build
+	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
+	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
+		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
 
 clean:
 	rm -rf build

@@ -18,14 +18,25 @@
 #include "mm/vspace.h"
 
 #include "mm/reclaim.h"
+#include "mm/replace.h"
 #include "proc/thread.h"
 
 struct fault_counters fault_counters;
+
+/* A page comes into the working set. Of a section's page counts when it came into the first one. */
+static void arrived(struct fault *f, u32 pfn)
+{
+	f->v->recent[f->v->recent_next++ % RECENT_ARRIVALS] = f->va;
+	if (frames[pfn].state == FRAME_ACTIVE && frames[pfn].shares == 1)
+		replace_arrived(&frames[pfn]);
+}
 
 void fault_map_word(struct fault *f, word_t valid)
 {
 	if (!word_valid(*f->word) && ++f->v->resident > f->v->resident_peak)
 		f->v->resident_peak = f->v->resident;
+	if (!word_valid(*f->word) || word_pfn(*f->word) != word_pfn(valid))
+		arrived(f, word_pfn(valid));
 	*f->word = valid;
 }
 
@@ -99,7 +110,8 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		return FAULT_ACCESS_VIOLATION;
 	__atomic_add_fetch(&fault_counters.all, 1, __ATOMIC_RELAXED);
 	do {
-		f.io = IO_NONE;
+		f.io.kind = IO_NONE;
+		f.io.count = 0;
 		f.grow_stack_to = 0;
 		mutex_lock(&v->lock);
 		v->faults++;
@@ -107,7 +119,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		mutex_unlock(&v->lock);
 		if (f.grow_stack_to && fault_stack_grown(&f))
 			r = FAULT_STACK_OVERFLOW;
-		if (f.io != IO_NONE) {
+		if (f.io.kind != IO_NONE) {
 			r = fault_io(&f);
 		} else if (r == FAULT_WAIT_MEMORY) {
 			/* Nobody waits who was told to end, or for an address space that is going: its end waits for us. */

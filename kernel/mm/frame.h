@@ -34,7 +34,14 @@ enum frame_state {
 #define FRAME_LEAVING 1024
 
 struct frame {
-	u32 next, prev;  /* frame numbers; on a list, of an address space's AWE pages, or a chain of frames to free */
+	union {
+		struct {
+			u32 next, prev; /* frame numbers; on a list, of an address space's AWE pages, or a chain of frames to free */
+		};
+		struct {
+			u32 arrived, used; /* FRAME_ACTIVE: when it came into a working set and was seen used (replace.h) */
+		};
+	};
 	word_t *word;    /* the word that says "in this frame"; NULL: none (kernel, free, abandoned) */
 	/*
 	 * What that word becomes when the frame is taken: zero, slot, or backing file; protection does not count.
@@ -115,7 +122,7 @@ void frame_reactivate(u32 pfn);
  * its I/O ends. shares is 0. True if the frame is to be freed by the caller with frame_free after frames_lock was dropped.
  */
 bool frame_give_up(u32 pfn);
-u64 frame_ramdisk_phys(void); /* where mm_init put the RAM disk of option swap=ramdisk:SIZE; 0: none */
+u64 frame_ramdisk_phys(u32 entry); /* where mm_init put the RAM disk of that entry of option swap */
 u64 frame_highest(void);      /* the highest frame number */
 bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */
 bool frame_managed(u64 pfn);                  /* a frame of ours, so that it has an entry */

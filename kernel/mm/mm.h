@@ -6,7 +6,7 @@
  *   vspace->lock (mutex)    the tree of views, the page tables' words but for words in transition
  *   section->lock (mutex)   prototype words, likewise
  *   frames_lock (spinlock)  the frame lists, states and counts; every change of a word to or from transition
- *   swap file's lock (spinlock)  its slot bitmap
+ *   swap file's lock (spinlock)  its state and slots
  * A word in transition may be rewritten under frames_lock alone, by whoever takes the frame for another use: so the word
  * is read again after frames_lock was taken. Nobody waits for I/O, or for memory, while holding any of them.
  */
@@ -31,7 +31,7 @@ struct bootinfo;
 /* ---- start ---- */
 
 void mm_init(const struct bootinfo *b); /* frames, commit limit, pool. One CPU, interrupts off. BOOT_INFO memory stays as it is */
-void swap_init(void);                   /* opens the paging file that option swap= names; thread context */
+void swap_init(void);                   /* opens the paging files that option swap= names; thread context */
 void mm_threads_start(void);            /* the modified-page writer and the trimmer */
 
 /* ---- faults ---- */
@@ -53,6 +53,9 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access);
 
 /* ---- address spaces ---- */
 
+/* An instruction may need that many pages at once: a hard maximum never takes those that arrived last. */
+#define RECENT_ARRIVALS 8
+
 struct vspace {
 	u64 pml4_phys;
 	volatile u32 cpus;       /* bit for each CPU that has it loaded; see arch */
@@ -70,6 +73,8 @@ struct vspace {
 	u64 working_set_reserved;/* pages of commit_fixed_reserve, so that the minimum can be locked */
 	u64 faults;
 	u64 trim_cursor;         /* where the trimmer goes on */
+	u64 recent[RECENT_ARRIVALS]; /* addresses of the pages that arrived in the working set last, in turn */
+	u32 recent_next;
 	bool dying;
 	u32 process_id;          /* for messages */
 	struct list all_link;    /* all address spaces, under vspaces_lock */
@@ -195,7 +200,7 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder);
 void mm_query(struct bs_memory *out);                            /* all but processes, threads, handles */
 /* Frames first to first + count - 1, a few of them: all other CPUs' faults wait meanwhile. */
 void frames_query(u64 first, u32 count, struct bs_frame *out);
-u32 swap_query(u64 number, struct bs_paging_file *out);
+u32 swap_query(u64 index, struct bs_paging_file *out);            /* BsQueryPagingFile */
 /* Walks frames, words, slots and charges and compares. 0 = all is well; else the number of errors, each printed. */
 u64 mm_check(void);
 void mm_options_describe_swap(char *text, size_t size);          /* "vd1 64 MiB", "none" */

@@ -12,23 +12,14 @@ extern struct reclaim_counters reclaim_counters;
 
 void trimmer_wake(void); /* any context but with frames_lock or a scheduler lock held */
 void writer_wake(void);
-/*
- * Takes up to want pages out of v's working set, those that policy gives up (NULL: all of them). v->lock held.
- * Returns how many. Pages that could go nowhere, with no slot free, stay.
- */
-struct trim_policy;
-u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy);
-
-/*
- * Which pages go: asked about each valid entry in turn, in address order, round and round. True: take it. It may clear
- * the entry's accessed bit. v->lock is held.
- */
-struct trim_policy {
-	const char *name;
-	bool (*take)(word_t *word);
-	bool always; /* also pages that could go nowhere, with no slot free: they stay in memory, on the modified list */
+enum trim_why {
+	TRIM_SHORT, /* memory is short: pages that could go nowhere, with no slot free, stay */
+	TRIM_LIMIT, /* a hard maximum: these go too, to the modified list; what has just arrived stays */
+	TRIM_ALL,   /* every page that is not locked, whatever the policy says */
 };
-extern const struct trim_policy *trim_policy; /* the one in force */
+/* Takes up to want pages out of v's working set, those that the policy in force chooses. v->lock held. Returns how many. */
+u64 trim_vspace(struct vspace *v, u64 want, enum trim_why why);
+void replace_init(void); /* the policy that option replace= names */
 
 void trimmer_thread(void *arg);
 void writer_thread(void *arg);

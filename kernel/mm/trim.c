@@ -4,6 +4,7 @@
  * is the policy's choice. It may take any address space's lock: nobody waits for memory while holding one.
  */
 #include "mm/reclaim.h"
+#include "mm/replace.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
 #include "proc/sched.h"
@@ -24,20 +25,6 @@ void trimmer_wake(void)
 	spin_unlock(&wake_lock);
 }
 
-/* ---- policies ---- */
-
-/* Second chance: a page that was used since the hand came by last stays. */
-static bool clock_take(word_t *word)
-{
-	if (!(*word & PTE_ACCESSED))
-		return true;
-	__atomic_and_fetch(word, ~PTE_ACCESSED, __ATOMIC_RELAXED);
-	return false;
-}
-
-static const struct trim_policy policy_clock = { .name = "clock", .take = clock_take };
-const struct trim_policy *trim_policy = &policy_clock;
-
 /* ---- trimming one address space ---- */
 
 /*
@@ -51,40 +38,78 @@ static bool can_leave(word_t w)
 	return !(w & PTE_DIRTY || f->flags & FRAME_DIRTY) || word_kind(f->backing) == WORD_SWAP;
 }
 
-u64 trim_vspace(struct vspace *v, u64 want, const struct trim_policy *policy)
+static bool is_recent(const struct vspace *v, u64 va)
 {
-	bool slots = swap_slots_total() && swap_slots_free();
-	u64 taken = 0, count, start = policy ? v->trim_cursor : 0, va = start, end = USER_HIGH;
-	struct gather g;
+	for (u32 i = 0; i < RECENT_ARRIVALS; i++)
+		if (v->recent[i] == va)
+			return true;
+	return false;
+}
+
+static bool is_candidate(const struct trim *t, u64 va, word_t w)
+{
+	if (!word_valid(w) || word_prot(w) & MARK_LOCKED)
+		return false;
+	if (t->why == TRIM_LIMIT)
+		return !is_recent(t->v, va);
+	return t->why == TRIM_ALL || t->slots || can_leave(w);
+}
+
+void trim_look(struct trim *t, trim_see *see)
+{
 	word_t *word;
+	u64 count;
+
+	for (u64 va = 0; (word = pt_next(t->v, &va, USER_HIGH, &count)); va += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++)
+			if (is_candidate(t, va + (i << PAGE_SHIFT), word[i]))
+				see(t, va + (i << PAGE_SHIFT), &word[i]);
+}
+
+bool trim_accessed(struct trim *t, u64 va, word_t *word)
+{
+	if (!(*word & PTE_ACCESSED))
+		return false;
+	__atomic_and_fetch(word, ~PTE_ACCESSED, __ATOMIC_RELAXED);
+	gather_flush_only(t->gather, va); /* so that the next use sets it again */
+	return true;
+}
+
+/* The pages of [va, end); returns where it ended, with t->want pages fewer to take. */
+static u64 trim_range(struct trim *t, u64 va, u64 end)
+{
+	word_t *word;
+	u64 count;
+
+	while (t->want && (word = pt_next(t->v, &va, end, &count)))
+		for (u64 i = 0; i < count && t->want; i++, va += PAGE_SIZE) {
+			if (!is_candidate(t, va, word[i]))
+				continue;
+			if (t->why != TRIM_ALL && !trim_policy->take(t, va, &word[i]))
+				continue;
+			gather_deactivate(t->gather, va, &word[i], word_prot(word[i]));
+			t->want--;
+		}
+	return t->want ? 0 : va;
+}
+
+u64 trim_vspace(struct vspace *v, u64 want, enum trim_why why)
+{
+	struct gather g;
+	struct trim t = { .v = v, .want = want, .why = why, .gather = &g };
+	u64 start = v->trim_cursor, taken;
 
 	assert(mutex_held(&v->lock));
+	t.slots = swap_slots_total() && swap_slots_free();
 	gather_init(&g, v);
-	for (;;) {
-		word = pt_next(v, &va, end, &count);
-		if (!word) {
-			if (!start || end == start)
-				break;
-			end = start; /* once round */
-			va = 0;
-			start = 0;
-			continue;
-		}
-		for (u64 i = 0; i < count && taken < want; i++, va += PAGE_SIZE) {
-			word_t old = word[i];
-
-			if (!word_valid(old) || word_prot(old) & MARK_LOCKED)
-				continue;
-			if (policy && ((!slots && !policy->always && !can_leave(old)) || !policy->take(&word[i])))
-				continue;
-			gather_deactivate(&g, va, &word[i], word_prot(old));
-			taken++;
-		}
-		if (taken >= want)
-			break;
-	}
-	v->trim_cursor = va;
+	if (why != TRIM_ALL && trim_policy->begin)
+		trim_policy->begin(&t);
+	/* Round and round: from where the last one ended to the end, and from the beginning to there. */
+	v->trim_cursor = trim_range(&t, start, USER_HIGH);
+	if (t.want && start)
+		v->trim_cursor = trim_range(&t, 0, start);
 	gather_finish(&g);
+	taken = want - t.want;
 	__atomic_add_fetch(&reclaim_counters.trimmed, taken, __ATOMIC_RELAXED);
 	return taken;
 }
@@ -120,7 +145,7 @@ static u64 trim_all(void)
 		mutex_lock(&v->lock);
 		want = MIN(working_set_spare(v), want * v->resident / (resident + 1) + 16);
 		if (want)
-			taken += trim_vspace(v, want, trim_policy);
+			taken += trim_vspace(v, want, TRIM_SHORT);
 		mutex_unlock(&v->lock);
 	}
 	mutex_unlock(&vspaces_lock);

@@ -147,7 +147,7 @@ u32 vspace_write(struct vspace *v, u64 to, const void *from, size_t n, size_t *d
 void vspace_empty(struct vspace *v)
 {
 	mutex_lock(&v->lock);
-	trim_vspace(v, ~0ull, NULL);
+	trim_vspace(v, ~0ull, TRIM_ALL);
 	mutex_unlock(&v->lock);
 }
 

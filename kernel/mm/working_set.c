@@ -97,23 +97,20 @@ u64 working_set_spare(const struct vspace *v)
 	return v->resident > keep ? v->resident - keep : 0;
 }
 
-static bool take_any(word_t *word)
-{
-	(void)word;
-	return true;
-}
-
 /*
- * The pages go round by round, in the order of addresses: so the one that was just brought in for an instruction is not
- * the one that leaves each time, and every instruction gets all the pages that it needs in the end.
+ * The pages that arrived last stay: so every instruction gets all the pages that it needs in the end. The maximum leaves
+ * room for them, since it is not below the minimum, and that is above the number of locked pages (WORKING_SET_NOT_LOCKABLE).
  */
 void working_set_enforce(struct vspace *v)
 {
-	static const struct trim_policy in_turn = { .name = "in turn", .take = take_any, .always = true };
+	u64 max = v->working_set_max;
 
 	assert(mutex_held(&v->lock));
-	if (v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE && v->resident > v->working_set_max)
-		trim_vspace(v, v->resident - v->working_set_max, &in_turn);
+	if (!(v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE))
+		return;
+	/* Below the maximum too the policy looks what was used meanwhile. The second chance wants a second round. */
+	for (u32 round = 0; !round || (round < 3 && v->resident > max); round++)
+		trim_vspace(v, v->resident > max ? v->resident - max : 0, TRIM_LIMIT);
 }
 
 /* ---- what is in it ---- */

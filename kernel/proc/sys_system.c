@@ -209,6 +209,8 @@ static bool option_text(const char *name, char *text, size_t size)
 		strlcpy(text, options.check_exit ? "exit" : options.check_call ? "call" : "off", size);
 	else if (!strcmp(name, "aslr"))
 		strlcpy(text, options.aslr ? "on" : "off", size);
+	else if (!strcmp(name, "replace"))
+		strlcpy(text, replace_policy_names[options.replace], size);
 	else if (!strcmp(name, "cpus"))
 		ksnprintf(text, size, "%u", cpu_count);
 	else if (!strcmp(name, "script"))

@@ -4,6 +4,7 @@
  * that can come again once the guard is there again.
  */
 #include "guest.h"
+#include <malloc.h>
 
 #define KIB 1024ull
 #define MIB (1024 * KIB)
@@ -311,17 +312,10 @@ static __attribute__((noinline)) uint64_t endless(uint64_t n)
 	return endless_on ? endless(n - 1) + (uint64_t)frame[0] : 0;
 }
 
-typedef int (*rearm_call)(void);
-
-static rearm_call rearm_find(void)
-{
-	return (rearm_call)(void (*)(void))GetProcAddress(LoadLibraryA("msvcrt.dll"), "_resetstkoflw");
-}
-
 struct overflow_thread {
 	struct overflow first, second, seh;
 	long first_result, second_result, seh_result;
-	int rearmed, rearmed_needlessly;
+	int rearmed, rearmed_unused;
 	bool usable, guarded;
 	uint64_t size, committed;
 };
@@ -329,23 +323,21 @@ struct overflow_thread {
 static DWORD WINAPI overflow_thread(void *argument)
 {
 	struct overflow_thread *t = argument;
-	rearm_call rearm = rearm_find();
 	char *bottom = stack_allocation();
 	t->size = (uint64_t)(stack_base() - bottom);
+	t->rearmed_unused = _resetstkoflw();
 	TlsSetValue(overflow_slot, &t->first);
 	t->first_result = overflow_run(endless, &t->first);
 	t->committed = (uint64_t)(stack_base() - stack_limit());
 	t->usable = deep(t->size / 2) > 0;
-	if (!rearm)
-		return 1;
-	t->rearmed = rearm();
+	t->rearmed = _resetstkoflw();
 	MEMORY_BASIC_INFORMATION info;
 	for (char *at = bottom; VirtualQuery(at, &info, sizeof(info)) && info.AllocationBase == bottom;
 	     at = (char *)info.BaseAddress + info.RegionSize)
 		t->guarded |= (info.Protect & PAGE_GUARD) != 0;
 	TlsSetValue(overflow_slot, &t->second);
 	t->second_result = overflow_run(endless, &t->second);
-	rearm();
+	_resetstkoflw();
 	return 0;
 }
 
@@ -380,20 +372,17 @@ static void test_overflow(void)
 	busy_wrong = busy_rounds = 0;
 	overflow_vectored = true;
 	HANDLE busy = CreateThread(NULL, MIB, busy_thread, NULL, STACK_SIZE_PARAM_IS_A_RESERVATION, NULL);
-	DWORD code = run(overflow_thread, &t, 256 * KIB, STACK_SIZE_PARAM_IS_A_RESERVATION);
+	run(overflow_thread, &t, 256 * KIB, STACK_SIZE_PARAM_IS_A_RESERVATION);
+	is((uint64_t)t.rearmed_unused, 1, "_resetstkoflw finds the guard of a stack that has not overflowed");
 	is(t.first_result, 1, "endless recursion is stopped");
 	is(t.first.code, (DWORD)STATUS_STACK_OVERFLOW, "by the exception STATUS_STACK_OVERFLOW");
 	is((uint64_t)t.first.caught, 1, "once");
 	ok(t.usable, "the handler ran, and the thread goes on with its stack");
 	is_within(t.committed, t.size - 6 * PAGE_BYTES, t.size, "nearly all of the stack is committed");
-	if (code == 1) {
-		skip("_resetstkoflw", "msvcrt.dll has none");
-	} else {
-		ok(t.rearmed != 0, "_resetstkoflw succeeds");
-		ok(t.guarded, "there is a guard page again");
-		is(t.second_result, 1, "the second overflow is stopped, too");
-		is(t.second.code, (DWORD)STATUS_STACK_OVERFLOW, "by the same exception");
-	}
+	ok(t.rearmed != 0, "_resetstkoflw succeeds");
+	ok(t.guarded, "there is a guard page again");
+	is(t.second_result, 1, "the second overflow is stopped, too");
+	is(t.second.code, (DWORD)STATUS_STACK_OVERFLOW, "by the same exception");
 	overflow_vectored = false;
 	run(overflow_seh_thread, &t, 256 * KIB, STACK_SIZE_PARAM_IS_A_RESERVATION);
 	is(t.seh_result, 1, "a handler of a frame catches it by unwinding");

@@ -42,6 +42,10 @@ LARGE = {
     "large-pages-release-1": (["large_pages"], dict(swap="64M", ram="64M", cpus=1)),
     "large-pages-release-4": (["large_pages"], dict(swap="none", ram="64M", cpus=4)),
     "large-pages-debug-4": (["large_pages"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
+    # Each policy by itself, and when everybody is short of memory.
+    **{f"replace-{policy}": (["replacement", "pressure", "working_set"],
+                             dict(swap="64M", ram="64M", cpus=4, build="debug", options=f"replace={policy}"))
+       for policy in ("clock", "fifo", "lru", "random")},
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
     # Each thread's calls are the same each time, not their interleaving. "make stress" takes another seed each time.
     "random-memory-1": (["memory_random 1 10", "memory_random 2 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),
