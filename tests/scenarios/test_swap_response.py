@@ -11,7 +11,7 @@ import pytest
 
 COMMANDS = {"echo": ("echo word", r"^word$"), "ps": ("ps", r" sh\.exe$"), "hello": ("hello", r"^Hello from process")}
 ROUNDS = 4
-IMAGE_PAGES_MOST = 600  # of sh, the three DLLs and a program: each of them at most twice for a command
+IMAGE_PAGES_MOST = 150  # of sh, the three DLLs, the program and memstat
 
 
 class Shell:
