@@ -86,8 +86,10 @@
 	X(93, NtAreMappedFilesTheSame, 2)                                                                              \
 	X(94, BsOfferVirtualMemory, 4)                                                                                 \
 	X(95, BsReclaimVirtualMemory, 3)                                                                               \
-	X(96, BsQueryFrames, 3)
+	X(96, BsQueryFrames, 3)                                                                                        \
+	X(99, BsSetReclaim, 2)                                                                                         \
+	X(100, NtSetInformationThread, 4)
 
-#define SYSCALL_NUMBER_MAX 97
+#define SYSCALL_NUMBER_MAX 106
 
 #endif

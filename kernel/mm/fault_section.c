@@ -2,6 +2,7 @@
  * A page of a section that this address space does not have in its page table: where it is says the section's prototype
  * word. The process's entry becomes a cache of it, or, for a write to a write-copy page, a private copy.
  */
+#include "mm/thrash.h"
 #include "mm/vspace.h"
 
 /* Begins to read pages from the section's file into new frames; the section's lock is held. */
@@ -22,11 +23,14 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 		pfn = frame_alloc(FRAME_FOR_USER, false);
 		if (!pfn)
 			break;
+		if (!n)
+			f->io_refault = refault_note(word[0]);
 		spin_lock(&frames_lock);
 		frames[pfn].word = &word[n];
 		frames[pfn].backing = word[n];
-		frames[pfn].flags = FRAME_READING | FRAME_SECTION;
+		frames[pfn].flags = FRAME_READING | FRAME_SECTION | (f->io_refault ? FRAME_REFAULT : 0);
 		frames[pfn].use = s->backing->use;
+		frames[pfn].priority = read_priority(f, n, PRIORITY_AHEAD) & (PRIORITIES - 1);
 		frame_state_set(pfn, FRAME_TRANSITION);
 		word[n] = word_transition(pfn, 0);
 		spin_unlock(&frames_lock);
@@ -85,9 +89,10 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 		if (frames[word_pfn(*word)].flags & FRAME_READING) {
 			f->io = IO_WAIT;
 			f->io_pfns[0] = word_pfn(*word);
+			f->io_refault = frames[word_pfn(*word)].flags & FRAME_REFAULT;
 		} else {
 			*pfn = word_pfn(*word);
-			frame_reactivate(*pfn);
+			fault_reactivate(f, *pfn);
 			*word = word_valid_make(*pfn, 0, true, false);
 			__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
 		}

@@ -5,7 +5,18 @@
 #include "lib/string.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
+#include "mm/thrash.h"
 #include "mm/vspace.h"
+
+void fault_reactivate(struct fault *f, u32 pfn)
+{
+	if (frames[pfn].flags & FRAME_AHEAD) {
+		frames[pfn].flags &= ~FRAME_AHEAD;
+		f->v->ahead_used++;
+		reclaim_counters.ahead_used++;
+	}
+	frame_reactivate(pfn);
+}
 
 enum fault_result fault_transition(struct fault *f)
 {
@@ -18,8 +29,9 @@ enum fault_result fault_transition(struct fault *f)
 		if (frames[pfn].flags & FRAME_READING) {
 			f->io = IO_WAIT;
 			f->io_pfns[0] = pfn;
+			f->io_refault = frames[pfn].flags & FRAME_REFAULT;
 		} else {
-			frame_reactivate(pfn);
+			fault_reactivate(f, pfn);
 			fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
 			r = FAULT_RESOLVED;
 		}
@@ -38,7 +50,44 @@ enum fault_result fault_swap(struct fault *f)
 	return swap_in_begin(f, f->word, MIN(after, in_view - 1), 0);
 }
 
-/* The pages behind this one that stand behind it in the paging file too come with it, while memory is not short. */
+/*
+ * Reading ahead. The pages behind this one that stand behind it in the paging file too come with it, as many as the window
+ * allows. It doubles when at least half of those that came with the last one were touched, and halves when none was; so who
+ * reads here and there soon reads only what he needs. From a window of one page it grows again when two reads are neighbours.
+ */
+#define AHEAD_FIRST 4
+
+static u32 ahead_window(struct fault *f)
+{
+	struct vspace *v = f->v;
+	u32 window = v->ahead_window ? v->ahead_window : AHEAD_FIRST;
+
+	if (v->ahead_asked ? 2 * v->ahead_used >= v->ahead_asked : window == 1 && f->va == v->ahead_next)
+		window = MIN(2 * window, ARRAY_SIZE(f->io_pfns));
+	else if (v->ahead_asked && !v->ahead_used)
+		window /= 2;
+	v->ahead_window = (u8)window;
+	return window;
+}
+
+/* The read begins, with count pages. */
+static void ahead_note(struct fault *f, u32 count)
+{
+	f->v->ahead_asked = count - 1;
+	f->v->ahead_used = 0;
+	f->v->ahead_next = f->va + count * PAGE_SIZE;
+	__atomic_add_fetch(&reclaim_counters.ahead, count - 1, __ATOMIC_RELAXED);
+}
+
+u32 read_priority(const struct fault *f, u32 n, u32 ahead)
+{
+	u32 own = fault_priority(f);
+
+	if (n)
+		return MIN(own, ahead);
+	return f->io_refault && own == PRIORITY_NORMAL ? PRIORITY_REFAULTED : own;
+}
+
 static bool swap_follows(word_t first, word_t next, u32 distance)
 {
 	return word_kind(next) == WORD_SWAP && word_swap_file(next) == word_swap_file(first) &&
@@ -54,7 +103,9 @@ static word_t *place_of(word_t *entry, u8 flags)
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags)
 {
 	word_t first = *place_of(word, flags);
-	u32 want = frames_available() > frame_counts.high ? ARRAY_SIZE(f->io_pfns) : 4, n = 0;
+	u32 want = ahead_window(f), n = 0;
+	/* Where reading ahead has proved useful its pages are worth as much as others. */
+	u32 ahead = want > AHEAD_FIRST ? PRIORITY_NORMAL : PRIORITY_AHEAD;
 
 	for (; n < want && n <= words_after; n++) {
 		word_t *place = place_of(&word[n], flags);
@@ -66,10 +117,13 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 		pfn = frame_alloc(FRAME_FOR_USER, false);
 		if (!pfn)
 			break;
+		if (!n)
+			f->io_refault = refault_note(first);
 		spin_lock(&frames_lock);
 		frames[pfn].word = place;
 		frames[pfn].backing = *place;
-		frames[pfn].flags = FRAME_READING | flags;
+		frames[pfn].flags = FRAME_READING | flags | (n ? FRAME_AHEAD : 0) | (f->io_refault ? FRAME_REFAULT : 0);
+		frames[pfn].priority = read_priority(f, n, ahead) & (PRIORITIES - 1);
 		if (flags == FRAME_SECTION)
 			frames[pfn].use = f->view->section->backing->use;
 		frame_state_set(pfn, FRAME_TRANSITION);
@@ -79,6 +133,7 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 	}
 	if (!n)
 		return FAULT_WAIT_MEMORY;
+	ahead_note(f, n);
 	f->io = IO_SWAP;
 	f->io_count = n;
 	f->io_file = word_swap_file(first);
@@ -96,7 +151,7 @@ static void io_finish(struct fault *f, u64 bad)
 		u32 pfn = f->io_pfns[i];
 		struct frame *frame = &frames[pfn];
 
-		frame->flags &= ~FRAME_READING;
+		frame->flags &= ~(FRAME_READING | FRAME_REFAULT);
 		frame_state_set(pfn, FRAME_KERNEL);
 		if (frame->flags & FRAME_ABANDONED) {
 			swap_slot_drop(frame);
@@ -124,7 +179,7 @@ static bool io_read(struct fault *f, u32 first, u32 count, u64 *bad)
 	return f->io_section->backing->read(f->io_section, f->io_index + first, f->io_pfns + first, count);
 }
 
-enum fault_result fault_io(struct fault *f)
+static enum fault_result io_do(struct fault *f)
 {
 	u64 bad = 0;
 
@@ -152,4 +207,17 @@ enum fault_result fault_io(struct fault *f)
 	if (f->io == IO_READ)
 		section_unref(f->io_section);
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
+}
+
+enum fault_result fault_io(struct fault *f)
+{
+	bool refault = f->io_refault;
+	enum fault_result r;
+
+	if (refault)
+		stall_begin();
+	r = io_do(f);
+	if (refault)
+		stall_end();
+	return r;
 }
