@@ -7,6 +7,7 @@
 #include "io/block.h"
 #include "lib/string.h"
 #include "mm/commit.h"
+#include "mm/event.h"
 #include "mm/mm.h"
 #include "mm/swap_file.h"
 
@@ -75,6 +76,7 @@ void swap_slot_retire(u32 file, u64 slot)
 	assert(bitmap_test(&f->slots, slot));
 	if (!bitmap_test(&f->retired, slot)) {
 		bitmap_set(&f->retired, slot);
+		event(BS_EVENT_SLOT_BAD, .unit = (u8)file, .place = slot, .count = 1);
 		if (f->state == SWAP_OPEN) /* else the limit does not count it any more */
 			commit_limit_remove(1);
 	}
@@ -217,6 +219,7 @@ void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_r
 
 	for (u32 i = 0; i < n; i++)
 		f->checksums[slot + i] = page_checksum(frame_address(pfns[i]));
+	event(BS_EVENT_WRITE, .unit = (u8)file, .place = slot, .count = n);
 	count(&f->transfers.write_requests, 1);
 	count(&f->transfers.pages_written, n);
 	begin(f, true, slot, pfns, n, r);
@@ -236,6 +239,7 @@ bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
 	struct block_request request;
 
 	*bad = 0;
+	event(BS_EVENT_READ, .process = event_process(), .unit = (u8)file, .place = slot, .count = n);
 	count(&f->transfers.read_requests, 1);
 	count(&f->transfers.pages_read, n);
 	begin(f, false, slot, pfns, n, &request);

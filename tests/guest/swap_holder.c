@@ -250,19 +250,34 @@ static void push_out(struct board *board)
 	       (unsigned long long)taken);
 }
 
+static void value_print(const char *name, uint64_t value)
+{
+	printf(" %s=%llu", name, (unsigned long long)value);
+}
+
 static void state_print(void)
 {
 	struct bs_memory m = memory_now();
 	struct bs_paging_file f;
-	for (uint64_t i = 0; BsQueryPagingFile(i, &f) == 0; i++)
-		printf("paging file %llu: name=%s pages=%llu used=%llu peak=%llu bad=%llu errors=%llu write_requests=%llu pages_written=%llu "
-		       "read_requests=%llu pages_read=%llu\n", (unsigned long long)i, f.name, (unsigned long long)f.pages,
-		       (unsigned long long)f.used, (unsigned long long)f.peak, (unsigned long long)f.bad, (unsigned long long)f.errors,
-		       (unsigned long long)f.write_requests, (unsigned long long)f.pages_written,
-		       (unsigned long long)f.read_requests, (unsigned long long)f.pages_read);
-	printf("memory: swap_errors=%llu commit_limit=%llu commit_charge=%llu\n", (unsigned long long)m.swap_errors,
-	       (unsigned long long)m.commit_limit, (unsigned long long)m.commit_charge);
-	printf("check of memory: 0x%08lx\n", (DWORD)BsCheckMemory());
+	for (uint64_t i = 0; BsQueryPagingFile(i, &f) == 0; i++) {
+		printf("paging file %s:", f.name);
+		value_print("pages", f.pages);
+		value_print("used", f.used);
+		value_print("peak", f.peak);
+		value_print("bad", f.bad);
+		value_print("errors", f.errors);
+		value_print("write_requests", f.write_requests);
+		value_print("pages_written", f.pages_written);
+		value_print("read_requests", f.read_requests);
+		value_print("pages_read", f.pages_read);
+		value_print("physical", f.physical);
+		printf("\n");
+	}
+	printf("memory:");
+	value_print("swap_errors", m.swap_errors);
+	value_print("commit_limit", m.commit_limit);
+	value_print("commit_charge", m.commit_charge);
+	printf("\ncheck of memory: 0x%08lx\n", (DWORD)BsCheckMemory());
 }
 
 /* Does what a line says. False: it is the end. */
