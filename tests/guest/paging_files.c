@@ -1,6 +1,7 @@
 /*
  * Paging files that come and go while memory is in use: contents, refusals and their numbers, priorities, and that nothing
  * is left behind. Wants a machine of 64 MiB. Arguments: paging_files [DISK...]: disks that may be added as well.
+ * paging_files unreadable SLOT: the only paging file is one whose slot SLOT can't be read.
  */
 #include "fork.h"
 
@@ -293,10 +294,10 @@ static void test_load(void)
 	shared_pages = 512;
 	shared = commit_bytes(shared_pages * PAGE_BYTES);
 	pages_fill(shared, shared_pages, OTHER);
-	memory_pages = pages_for(100) / THREADS * THREADS;
+	memory_pages = pages_for(120) / THREADS * THREADS;
 	memory = commit_bytes(memory_pages * PAGE_BYTES);
 	generations = calloc(1, memory_pages);
-	if (!ok(memory && generations, "as much private memory as is available: %llu pages",
+	if (!ok(memory && generations, "more private memory than is available, if that may be: %llu pages",
 		(unsigned long long)memory_pages))
 		return;
 	pages_fill(memory, memory_pages, OWNER);
@@ -314,7 +315,6 @@ static void test_load(void)
 	WaitForMultipleObjects(THREADS, threads, TRUE, INFINITE);
 	for (int i = 0; i < THREADS; i++)
 		CloseHandle(threads[i]);
-	wrong += fork_run(copied_child, (void *)(ULONG_PTR)7);
 	note("%llu pages were moved", (unsigned long long)moved);
 	is(failures, 0, "paging files were added and removed while threads and clones used memory");
 	ok(moved > 0, "pages were in them");
@@ -327,6 +327,7 @@ static void test_load(void)
 	is(pattern_wrong(shared, 0, shared_pages, OTHER), 0, "and memory shared with clones");
 	free(generations);
 	memory_release(memory);
+	is(fork_run(copied_child, (void *)(ULONG_PTR)7), 0, "a clone that is made then has all of that");
 	memory_release(shared);
 	UnmapViewOfFile(view);
 	CloseHandle(section);
@@ -353,6 +354,50 @@ static void test_disk(const char *name)
 	is(memory_now().commit_limit, before.commit_limit, "the commit limit is what it was");
 }
 
+/* ---- a slot that can't be read ---- */
+
+static int unreadable(uint64_t slot)
+{
+	struct bs_paging_file f, after;
+	struct bs_memory m = memory_now();
+	uint64_t pages = memory_available(&m) / 2, more, lost = UINT64_MAX, wrong = 0;
+	probes_init();
+	BsQueryPagingFile(0, &f);
+	char *base = commit_bytes(pages * PAGE_BYTES);
+	pages_fill(base, pages, OTHER);
+	char *pressing = press(&more, 600); /* base leaves memory; then the charge fits into that again */
+	ok(base && pressing, "more than memory holds");
+	memory_release(pressing);
+	for (uint64_t page = 0; page < pages; page++) {
+		struct bs_page p = page_at(base + page * PAGE_BYTES);
+		if (p.backing == BS_PAGING_FILE && p.offset == slot && !(p.flags & BS_RESIDENT))
+			lost = page;
+	}
+	if (!ok(lost != UINT64_MAX, "slot %llu holds a page of ours", (unsigned long long)slot))
+		return tap_end();
+	m = memory_now();
+	is((uint32_t)remove_file(f.name), (uint32_t)STATUS_IO_DEVICE_ERROR, "its paging file can't be removed");
+	is(removal.unreadable, 1, "since one page can't be read");
+	is_within(removal.pages, 100, pages + 600, "of those that it held");
+	is(removal.left, 1, "which is the only one that it still holds");
+	after = file_of(f.name);
+	is(after.state, BS_PAGING_FILE_OPEN, "it is a paging file still");
+	is(after.bad, 1, "with one bad slot");
+	is(memory_now().commit_limit, m.commit_limit - 1, "which the commit limit does not count");
+	ok(!can_read(base + lost * PAGE_BYTES) && fault.code == (DWORD)STATUS_IN_PAGE_ERROR, "reading the page is an in-page error");
+	ok(!can_read(base + lost * PAGE_BYTES) && fault.code == (DWORD)STATUS_IN_PAGE_ERROR, "each time");
+	is(file_of(f.name).bad, 1, "the slot is counted once");
+	for (uint64_t page = 0; page < pages; page++)
+		wrong += page != lost && !pattern_holds(base, page, OTHER);
+	is(wrong, 0, "all other pages are right");
+	memory_is_consistent();
+	memory_release(base);
+	is((uint32_t)remove_file(f.name), 0, "without that page it is removed");
+	is(memory_now().commit_limit, m.commit_limit - f.pages, "and the commit limit is memory's alone");
+	memory_is_consistent();
+	return tap_end();
+}
+
 /* ---- nothing stays ---- */
 
 static void small(void)
@@ -369,6 +414,8 @@ static void small(void)
 int main(int argc, char **argv)
 {
 	struct bs_memory before, after;
+	if (argc == 3 && !strcmp(argv[1], "unreadable"))
+		return unreadable(strtoull(argv[2], NULL, 10));
 	small(); /* what is made once, like page tables of the kernel's, is there now */
 	before = memory_now();
 	test_refusals();

@@ -10,6 +10,7 @@ import re
 import subprocess
 
 import pytest
+from harness import TestRun
 from machine import Disk
 from paging_files import PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
 
@@ -164,6 +165,15 @@ def test_one_bad_sector(machine, faulty_swap, cpus):
     assert int(run.expect(r"^swap_errors=(\d+)$")[1]) > 0
     bad = int(run.expect(r"^ +(\d+) bad slots, \d+ errors$")[1])
     assert 1 <= bad <= 64
+
+
+@pytest.mark.parametrize("cpus, build", [(1, "release"), (4, "debug")])
+def test_swapoff_of_a_file_that_can_not_be_read(machine, faulty_swap, cpus, build):
+    """It stays, with the one page that can't be read; the others have moved, and nothing else is lost."""
+    run = machine(console=b'testrun "paging_files unreadable 100"\n', ram="64M", cpus=cpus, build=build,
+                  options="check=call", disks=[faulty_swap("read", sector=800)])
+    run.start(stdin=subprocess.DEVNULL)
+    TestRun(run.finish()).judge("paging_files unreadable 100")
 
 
 def test_read_only_disk(machine, tmp_path):
