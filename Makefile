@@ -53,6 +53,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   test   builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress random memory calls, for a long time  clean  removes build/
   bench  what memory operations cost, beside Linux         help   this text
+  degrade how it slows down when memory is short: the table in docs/paging.md
 
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
@@ -84,7 +85,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress bench image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench degrade image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -130,6 +131,11 @@ bench: packages-build
 	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
 	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
 		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
+
+# Ten minutes at most; figures in build/degrade.csv.
+degrade: packages-test
+	@$(MAKE) BUILD=release build/release/system.img </dev/null
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/degrade.py --image build/release/system.img --jobs $(JOBS)
 
 clean:
 	rm -rf build
