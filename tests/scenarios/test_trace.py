@@ -84,7 +84,7 @@ def test_all_processes(boot):
 def test_victim(boot):
     """Who is ended when memory is exhausted."""
     run = script(boot, "trace -e kill -- testlimit -d 4M", "exit 0", swap="none", ram="64M", options="commit=overcommit")
-    assert re.search(r"testlimit\.exe +kill +\d+ pages$", run.output(), re.M)
+    assert re.search(r"testlimit\.ex +kill +\d+ pages$", run.output(), re.M)
 
 
 @needs_nbdkit
