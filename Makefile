@@ -87,7 +87,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress bench profile image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench degrade profile image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -133,6 +133,11 @@ bench: packages-build
 	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
 	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
 		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
+
+# Ten minutes at most; figures in build/degrade.csv.
+degrade: packages-test
+	@$(MAKE) BUILD=release build/release/system.img </dev/null
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/degrade.py --image build/release/system.img --jobs $(JOBS)
 
 # Where a row's instructions go.
 profile: packages-build

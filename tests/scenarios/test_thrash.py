@@ -37,7 +37,7 @@ def test_patterns(boot, name):
     commands = [f"thrash -w 150% -a {pattern} -d 1 -P 3" for pattern in PATTERNS]
     commands.append("thrash -w 150% -a random -d 1 -m section -W 20")
     if name != "slow":
-        commands.append("thrash -w 80% -n 5000 -P 1 -s 7")
+        commands.append("thrash -w 60% -n 5000 -P 1 -s 7")
         run = run_patterns(boot, commands, **MACHINES[name])
     else:
         if nbdkit_is_missing():

@@ -167,10 +167,23 @@ static int judge(const struct crowd *c, const struct result *r)
 	return TOOL_OK;
 }
 
+#define COMMIT_SPARE 192ull /* pages for each process that stay uncommitted: page tables, stacks, those who look */
+
+/* What each process may commit, so that none goes without when there is not enough for all. */
+static uint64_t share_of_each(const struct plan *plan)
+{
+	struct bs_memory m = memory_now();
+	uint64_t used = m.commit_charge + (COMMIT_SPARE + plan->pages / plan->processes / 1024) * plan->processes;
+	if (m.commit_policy == BS_COMMIT_OVERCOMMIT)
+		return UINT64_MAX;
+	return used < m.commit_limit ? (m.commit_limit - used) / plan->processes : 0;
+}
+
 /* The three phases; false: it was told to stop. */
 static bool phases(struct crowd *c, const struct plan *plan, struct bs_memory *before, struct bs_memory *after)
 {
 	uint64_t refused = plan->pages / plan->processes * plan->processes;
+	c->board->share = share_of_each(plan);
 	c->board->commit = 1;
 	if (!crowd_wait(c, WORKER_COMMITTED, "committing"))
 		return false;

@@ -8,7 +8,6 @@
 #include <math.h>
 
 #define COMMIT_STEP 256ull /* pages */
-#define COMMIT_SPARE 192ull /* pages for each process that stay uncommitted: page tables, stacks, those who look */
 
 struct set {
 	char *base;
@@ -64,23 +63,20 @@ static void *reserve(uint64_t bytes, bool section)
 	return p;
 }
 
-/* As much of want as the commit limit allows, step by step: each process gets its share. Returns how much. */
-static uint64_t set_commit(struct set *s, const struct plan *plan, uint64_t want)
+/* As much of want as this process's share of the commit limit allows. Returns how much. */
+static uint64_t set_commit(struct set *s, const struct plan *plan, uint64_t want, uint64_t share)
 {
 	s->base = reserve(want * PAGE_BYTES, plan->section);
 	s->versions = VirtualAlloc(NULL, want * sizeof(uint32_t), MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
 	if (!s->base || !s->versions)
 		return 0;
+	if (want > share)
+		want = share;
 	while (s->pages < want) {
 		uint64_t step = want - s->pages < COMMIT_STEP ? want - s->pages : COMMIT_STEP;
-		struct bs_memory m = memory_now();
-		if (m.commit_policy != BS_COMMIT_OVERCOMMIT &&
-		    m.commit_charge + step + COMMIT_SPARE * plan->processes > m.commit_limit)
-			break;
 		if (!VirtualAlloc(s->base + s->pages * PAGE_BYTES, step * PAGE_BYTES, MEM_COMMIT, PAGE_READWRITE))
 			break;
 		s->pages += step;
-		Sleep(0);
 	}
 	return s->pages;
 }
@@ -142,7 +138,7 @@ int worker_run(struct board *board, uint64_t number)
 	struct worker *w = &board->workers[number];
 	struct set s = { .owner = number + 1, .random = (plan->seed + number + 1) * 0x9e3779b97f4a7c15ull | 1 };
 	wait_for(&board->commit);
-	w->pages = set_commit(&s, plan, plan->pages / plan->processes);
+	w->pages = set_commit(&s, plan, plan->pages / plan->processes, board->share);
 	w->state = WORKER_COMMITTED;
 	wait_for(&board->fill);
 	for (; w->filled < s.pages; w->filled++)

@@ -17,9 +17,9 @@ static const char usage[] =
 	"  -c            comma-separated values, times in ns\n"
 	"  -s            at the end: how often what, by process; -q: nothing else\n"
 	"  -o FILE       to a file\n"
-	"The columns: seconds since the start, CPU, process, event, and the address and\n"
-	"how it was touched (with ': by the kernel, for the program), paging file:slot,\n"
-	"pages. Exit code: PROGRAM's, or 0.\n";
+	"The columns: seconds since the start, CPU, process, event, then the address and\n"
+	"r, w, x: read, written, executed (with ': by the kernel, for the program),\n"
+	"paging file:slot, pages. Exit code: PROGRAM's, or 0.\n";
 
 #define SECONDS_MAX 86400
 #define BATCH 256

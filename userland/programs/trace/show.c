@@ -57,11 +57,10 @@ static const char *pages_text(uint64_t count)
 	return text;
 }
 
-/* "read", "write", "execute", with an apostrophe if the kernel did it for the program. */
+/* Read, written, executed; with an apostrophe if the kernel did it for the program. */
 static const char *access_text(unsigned int access)
 {
-	static const char *const names[] = { "read'", "write'", "execute'", "execute'",
-					     "read", "write", "execute", "execute" };
+	static const char *const names[] = { "r'", "w'", "x'", "x'", "r", "w", "x", "x" };
 	return names[access & 7];
 }
 
@@ -108,7 +107,7 @@ void show_begin(const struct show *s)
 	if (s->csv)
 		fprintf(s->out, "time_ns,cpu,process,name,thread,kind,address,access,unit,place,count\n");
 	else
-		fprintf(s->out, "%11s CPU %5s %-15s %-13s WHAT (file:slot)\n", "SECONDS", "ID", "PROCESS", "EVENT");
+		fprintf(s->out, "%10s C %4s %-12s %-13s WHAT (file:slot)\n", "SECONDS", "ID", "PROCESS", "EVENT");
 }
 
 void show_event(const struct show *s, const struct bs_event *e)
@@ -127,7 +126,7 @@ void show_event(const struct show *s, const struct bs_event *e)
 			(unsigned long long)e->place, e->count);
 		return;
 	}
-	fprintf(s->out, "%4llu.%06llu %3u %5u %-15.15s %-13s ", (unsigned long long)(time / 1000000000),
+	fprintf(s->out, "%3llu.%06llu %u %4u %-12.12s %-13s ", (unsigned long long)(time / 1000000000),
 		(unsigned long long)(time / 1000 % 1000000), e->cpu, e->process, p->name, kind_name(e->kind));
 	print_what(s->out, e);
 	fprintf(s->out, "\n");
