@@ -88,8 +88,10 @@
 	X(95, BsReclaimVirtualMemory, 3)                                                                               \
 	X(96, BsQueryFrames, 3)                                                                                        \
 	X(97, BsAddPagingFile, 3)                                                                                      \
-	X(98, BsRemovePagingFile, 3)
+	X(98, BsRemovePagingFile, 3)                                                                                   \
+	X(102, BsTraceOpen, 4)                                                                                         \
+	X(103, BsTraceRead, 6)
 
-#define SYSCALL_NUMBER_MAX 99
+#define SYSCALL_NUMBER_MAX 104
 
 #endif

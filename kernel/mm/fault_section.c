@@ -2,6 +2,7 @@
  * A page of a section that this address space does not have in its page table: where it is says the section's prototype
  * word. The process's entry becomes a cache of it, or, for a write to a write-copy page, a private copy.
  */
+#include "mm/event.h"
 #include "mm/vspace.h"
 
 /* Begins to read pages from the section's file into new frames; the section's lock is held. */
@@ -81,6 +82,8 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 			frame_reactivate(*pfn);
 			*word = word_valid_make(*pfn, 0, true, false);
 			__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+			if (!f->brought)
+				event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
 		}
 	} /* else its frame was taken just now: look again */
 	/* Said at once, not when the entry's dirty bit is collected: others ask where the page is backed. */
@@ -131,6 +134,7 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 		return fault_cow(f, pfn);
 	fault_map(f, pfn, f->prot, true, f->access & FAULT_WRITE);
 	__atomic_add_fetch(&fault_counters.section, 1, __ATOMIC_RELAXED);
+	event(BS_EVENT_SECTION, FAULT_FIELDS(f));
 	return FAULT_RESOLVED;
 }
 

@@ -3,6 +3,7 @@
  * The word of a page that is being read says transition; its frame is FRAME_READING, and whoever else wants it waits.
  */
 #include "lib/string.h"
+#include "mm/event.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -25,8 +26,11 @@ enum fault_result fault_transition(struct fault *f)
 		}
 	} /* else its frame was taken just now */
 	spin_unlock(&frames_lock);
-	if (r == FAULT_RESOLVED)
+	if (r == FAULT_RESOLVED) {
 		__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+		if (!f->brought)
+			event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
+	}
 	return r;
 }
 
@@ -74,15 +78,28 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 	return FAULT_RETRY;
 }
 
+/* Where the page stands that the fault is about: its slot, or its offset in the image. */
+static void io_place(const struct page_io *io, u8 *file, u64 *place)
+{
+	word_t slot = frames[io->pfns[0]].backing;
+
+	*file = io->kind == IO_SWAP ? (u8)word_swap_file(slot) : 0;
+	*place = io->kind == IO_SWAP ? word_swap_slot(slot) : io->section->backing->offset(io->section, io->index);
+}
+
 enum fault_result fault_io(struct fault *f)
 {
-	u64 bad;
+	u64 bad, place;
+	u8 file;
 
 	assert(mutex_none_held());
 	if (f->io.kind == IO_WAIT) {
 		frame_wait_io(f->io.pfns[0]);
 		return FAULT_RETRY;
 	}
+	io_place(&f->io, &file, &place);
+	event(f->io.kind == IO_SWAP ? BS_EVENT_SWAP_IN : BS_EVENT_IMAGE_READ, FAULT_FIELDS(f), .unit = file, .place = place,
+	      .count = f->io.count);
 	bad = page_io_run(&f->io);
 	if (f->io.kind == IO_SWAP) {
 		__atomic_add_fetch(&fault_counters.swap_in, 1, __ATOMIC_RELAXED);
@@ -91,5 +108,7 @@ enum fault_result fault_io(struct fault *f)
 		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&fault_counters.image_pages, f->io.count, __ATOMIC_RELAXED);
 	}
+	if (bad & 1)
+		event(BS_EVENT_IN_PAGE_ERROR, FAULT_FIELDS(f), .unit = file, .place = place, .count = 1);
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
 }
