@@ -124,6 +124,20 @@ static bool commit_parse(const char *value)
 	return false;
 }
 
+static bool reclaim_parse(const char *value)
+{
+	char low[24];
+	size_t n = 0;
+
+	while (n < sizeof(low) - 1 && value[n] && value[n] != ':') {
+		low[n] = value[n];
+		n++;
+	}
+	low[n] = 0;
+	return value[n] == ':' && parse_size(low, &options.reclaim_low) && parse_size(value + n + 1, &options.reclaim_high) &&
+	       options.reclaim_low && options.reclaim_low < options.reclaim_high;
+}
+
 static bool replace_parse(const char *value)
 {
 	for (u32 i = 0; i < REPLACE_POLICIES; i++)
@@ -174,6 +188,7 @@ static const struct option table[] = {
 	{ "run", "a program and its arguments, of up to 1023 letters together", run_parse },
 	{ "check", "off, call, exit", check_parse },
 	{ "aslr", "on, off", aslr_parse },
+	{ "reclaim", "LOW:HIGH, two sizes, as 1M:2M", reclaim_parse },
 	{ "replace", "clock, fifo, lru, random", replace_parse },
 	{ "log", "error, warning, info, debug", log_parse },
 };

@@ -34,6 +34,7 @@ struct options {
 	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */
 	bool check_exit;       /* check=exit: the same, and mm_check at every process exit */
 	bool aslr;             /* aslr=on|off */
+	u64 reclaim_low, reclaim_high; /* reclaim=LOW:HIGH, bytes; 0: by the size of memory */
 	enum replace_policy replace; /* replace=clock|fifo|lru|random */
 };
 extern struct options options;

@@ -90,14 +90,16 @@ struct bs_frame {
 	uint8_t use;     /* enum bs_frame_use */
 	uint8_t backing; /* enum bs_backing: where it would be read from again */
 	uint8_t dirty;   /* differs from what its backing store holds */
+	uint8_t priority;/* 0 to 7, of pages: of those on standby the lowest is taken first */
+	uint8_t spare[3];
 	uint32_t shares; /* valid page-table entries that map it */
 };
 
 /*
  * BsOfferVirtualMemory(HANDLE process, void *address, uint64_t bytes, uint32_t priority), BsReclaimVirtualMemory(HANDLE
  * process, void *address, uint64_t bytes): behind OfferVirtualMemory and ReclaimVirtualMemory. Address and size are
- * multiples of the page size; the pages are private, committed and writable. priority: 1 to 4, as OFFER_PRIORITY; all are
- * alike here. Reclaiming gives STATUS_SUCCESS if all contents are intact, STATUS_UNSUCCESSFUL if some were discarded (the
+ * multiples of the page size; the pages are private, committed and writable. priority: 1 to 4, as OFFER_PRIORITY: of two
+ * pages on offer the one of the lower priority is discarded first, and each before what nobody offered. Reclaiming gives STATUS_SUCCESS if all contents are intact, STATUS_UNSUCCESSFUL if some were discarded (the
  * pages can be used again in either case), STATUS_INVALID_PARAMETER if a page was not on offer.
  */
 
@@ -188,12 +190,26 @@ struct bs_memory {
 	uint64_t uptime_ns, boot_to_user_ns;                    /* from the loader's jump */
 	uint64_t frame_entry_bytes;                             /* size of one entry of the PFN database */
 	uint64_t pool_pages;
+	uint64_t reclaim_low, reclaim_high;                     /* available frames: the trimmer begins under low, ends at high */
+	uint64_t refaults_swap, refaults_image;                 /* read again before as many pages were evicted as memory has */
+	uint64_t memory_stall_ns, memory_full_ns;               /* somebody, everybody waited for refaults or for memory */
+	uint64_t memory_stall_percent, memory_full_percent;     /* the same, of the last 4 s */
+	uint64_t thrashing, thrash_episodes;                    /* 1: now; how often since boot. docs/paging.md says when */
+	uint64_t swap_ahead_pages, swap_ahead_used, swap_ahead_wasted; /* read ahead from paging files; touched; evicted before */
 };
 
 enum bs_paging_file_state {
 	BS_PAGING_FILE_OPEN,
 	BS_PAGING_FILE_REMOVING, /* its contents are being moved elsewhere */
 };
+
+/*
+ * BsSetReclaim(uint64_t low, uint64_t high): the thresholds of available frames (free, zeroed, standby), in frames. Under low
+ * pages begin to leave working sets, until there are high; the paging file is written only while there are fewer than high.
+ * 0, 0: those of a boot without option reclaim=: low the larger of 96 and 1/64 of memory, high twice that. In force at
+ * once; bs_memory has them. STATUS_INVALID_PARAMETER, and nothing changes: low is under 64, high is not at least low + 16,
+ * or over half of memory.
+ */
 
 /*
  * BsQueryPagingFile(uint64_t index, struct bs_paging_file *out): index counts the paging files that there are;

@@ -201,6 +201,10 @@ struct nt_memory_image_information {
 #define QUOTA_LIMITS_HARDWS_MAX_ENABLE 4u
 #define QUOTA_LIMITS_HARDWS_MAX_DISABLE 8u
 
+/* ProcessPagePriority, ThreadPagePriority: a ULONG, as MEMORY_PRIORITY_INFORMATION. */
+#define MEMORY_PRIORITY_VERY_LOW 1u
+#define MEMORY_PRIORITY_NORMAL 5u
+
 /* NtSetInformationVirtualMemory. */
 #define VM_PREFETCH_INFORMATION 0
 struct nt_memory_range_entry {

@@ -89,6 +89,8 @@
 	X(96, BsQueryFrames, 3)                                                                                        \
 	X(97, BsAddPagingFile, 3)                                                                                      \
 	X(98, BsRemovePagingFile, 3)                                                                                   \
+	X(99, BsSetReclaim, 2)                                                                                         \
+	X(100, NtSetInformationThread, 4)                                                                              \
 	X(102, BsTraceOpen, 4)                                                                                         \
 	X(103, BsTraceRead, 6)
 

@@ -212,6 +212,7 @@ static void frame_describe(const struct frame *f, struct bs_frame *out)
 		out->backing = backing_of(f);
 		out->dirty = out->backing == BS_MEMORY;
 		out->shares = f->shares;
+		out->priority = f->priority;
 	}
 }
 

@@ -324,6 +324,7 @@ u32 vspace_clone(struct vspace *from, struct vspace *to)
 	max = from->working_set_max;
 	flags = from->working_set_flags;
 	mutex_unlock(&from->lock);
+	to->page_priority = from->page_priority;
 	status = vspace_working_set_limit(to, min, max, flags);
 	/* Other threads may get and use more memory while we wait for ours. */
 	while (!status) {

@@ -7,11 +7,12 @@
 #include "mm/swap.h"
 #include "mm/vspace.h"
 
-/* Whoever needs the frame may have it. While it is being read, its slot must stay. frames_lock held. */
-static void contents_drop(u32 pfn)
+/* Whoever needs the frame may have it: before all others of this priority. While it is being read, its slot must stay. frames_lock held. */
+static void contents_drop(u32 pfn, u32 priority)
 {
 	struct frame *f = &frames[pfn];
 
+	frame_priority_set(pfn, priority);
 	if (f->flags & FRAME_READING)
 		return;
 	f->flags &= ~FRAME_DIRTY;
@@ -69,13 +70,13 @@ static void page_reset(struct gather *g, u64 va, word_t *word, bool watched)
 		old = __atomic_fetch_and(word, ~(PTE_DIRTY | word_prot_bits(MARK_LOST)), __ATOMIC_RELAXED);
 		__atomic_or_fetch(word, word_prot_bits(watched && old & PTE_DIRTY ? MARK_RESET | MARK_WRITTEN : MARK_RESET),
 				  __ATOMIC_RELAXED);
-		contents_drop(word_pfn(*word));
+		contents_drop(word_pfn(*word), PRIORITY_LOWEST);
 		gather_flush_only(g, va); /* so that the next write sets the dirty bit again */
 	} else if (word_kind(*word) == WORD_SWAP) {
 		swapped = slot_lose(word, word_prot(*word));
 	} else {
 		*word = word_with_prot(*word, (word_prot(*word) & ~MARK_LOST) | MARK_RESET);
-		contents_drop(word_pfn(*word));
+		contents_drop(word_pfn(*word), PRIORITY_LOWEST);
 	}
 	spin_unlock(&frames_lock);
 	slot_free(swapped);
@@ -190,21 +191,21 @@ static bool is_offered(u32 prot)
 	return prot & MARK_OFFERED;
 }
 
-static void page_offer(word_t *word)
+static void page_offer(word_t *word, u32 priority)
 {
 	word_t swapped = 0;
 
 	spin_lock(&frames_lock);
 	*word = word_with_prot(*word, word_prot(*word) | MARK_OFFERED);
 	if (word_kind(*word) == WORD_TRANSITION)
-		contents_drop(word_pfn(*word));
+		contents_drop(word_pfn(*word), priority);
 	else if (word_kind(*word) == WORD_SWAP)
 		swapped = slot_lose(word, word_prot(*word));
 	spin_unlock(&frames_lock);
 	slot_free(swapped);
 }
 
-u32 vspace_offer(struct vspace *v, u64 base, u64 size)
+u32 vspace_offer(struct vspace *v, u64 base, u64 size, u32 priority)
 {
 	u64 end = base + size, count;
 	struct gather g;
@@ -221,7 +222,7 @@ u32 vspace_offer(struct vspace *v, u64 base, u64 size)
 	gather_finish(&g);
 	for (u64 va = base; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
-			page_offer(&word[i]);
+			page_offer(&word[i], priority);
 	mutex_unlock(&v->lock);
 	return STATUS_SUCCESS;
 }

@@ -23,12 +23,24 @@
 
 struct fault_counters fault_counters;
 
+u32 fault_priority(const struct fault *f)
+{
+	const struct thread *t = thread_current();
+
+	return t->vspace == f->v ? MIN(t->page_priority, f->v->page_priority) : f->v->page_priority;
+}
+
 /* A page comes into the working set. Of a section's page counts when it came into the first one. */
 static void arrived(struct fault *f, u32 pfn)
 {
+	struct frame *frame = &frames[pfn];
+	u32 priority = fault_priority(f);
+
 	f->v->recent[f->v->recent_next++ % RECENT_ARRIVALS] = f->va;
-	if (frames[pfn].state == FRAME_ACTIVE && frames[pfn].shares == 1)
-		replace_arrived(&frames[pfn]);
+	if (frame->priority < priority) /* never lowered by a touch */
+		frame->priority = priority & (PRIORITIES - 1);
+	if (frame->state == FRAME_ACTIVE && frame->shares == 1)
+		replace_arrived(frame);
 }
 
 void fault_map_word(struct fault *f, word_t valid)
@@ -112,6 +124,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 	do {
 		f.io.kind = IO_NONE;
 		f.io.count = 0;
+		f.io.refault = false;
 		f.grow_stack_to = 0;
 		mutex_lock(&v->lock);
 		v->faults++;

@@ -3,6 +3,7 @@
  * word. The process's entry becomes a cache of it, or, for a write to a write-copy page, a private copy.
  */
 #include "mm/event.h"
+#include "mm/thrash.h"
 #include "mm/vspace.h"
 
 /* Begins to read pages from the section's file into new frames; the section's lock is held. */
@@ -23,7 +24,10 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 		pfn = frame_alloc(FRAME_FOR_USER, false);
 		if (!pfn)
 			break;
-		page_io_add(&f->io, pfn, &word[n++], FRAME_SECTION, s->backing->use);
+		if (!n)
+			f->io.refault = refault_note(word[0]);
+		page_io_add(&f->io, pfn, &word[n], FRAME_SECTION, s->backing->use, read_priority(f, n, PRIORITY_AHEAD));
+		n++;
 	}
 	if (!n)
 		return FAULT_WAIT_MEMORY;
@@ -77,9 +81,10 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 		if (frames[word_pfn(*word)].flags & FRAME_READING) {
 			f->io.kind = IO_WAIT;
 			f->io.pfns[0] = word_pfn(*word);
+			f->io.refault = frames[word_pfn(*word)].flags & FRAME_REFAULT;
 		} else {
 			*pfn = word_pfn(*word);
-			frame_reactivate(*pfn);
+			fault_reactivate(f, *pfn);
 			*word = word_valid_make(*pfn, 0, true, false);
 			__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
 			if (!f->brought)

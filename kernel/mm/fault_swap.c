@@ -6,7 +6,18 @@
 #include "mm/event.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
+#include "mm/thrash.h"
 #include "mm/vspace.h"
+
+void fault_reactivate(struct fault *f, u32 pfn)
+{
+	if (frames[pfn].flags & FRAME_AHEAD) {
+		frames[pfn].flags &= ~FRAME_AHEAD;
+		f->v->ahead_used++;
+		reclaim_counters.ahead_used++;
+	}
+	frame_reactivate(pfn);
+}
 
 enum fault_result fault_transition(struct fault *f)
 {
@@ -19,8 +30,9 @@ enum fault_result fault_transition(struct fault *f)
 		if (frames[pfn].flags & FRAME_READING) {
 			f->io.kind = IO_WAIT;
 			f->io.pfns[0] = pfn;
+			f->io.refault = frames[pfn].flags & FRAME_REFAULT;
 		} else {
-			frame_reactivate(pfn);
+			fault_reactivate(f, pfn);
 			fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
 			r = FAULT_RESOLVED;
 		}
@@ -42,7 +54,44 @@ enum fault_result fault_swap(struct fault *f)
 	return swap_in_begin(f, f->word, MIN(after, in_view - 1), 0);
 }
 
-/* The pages behind this one that stand behind it in the paging file too come with it, while memory is not short. */
+/*
+ * Reading ahead. The pages behind this one that stand behind it in the paging file too come with it, as many as the window
+ * allows. It doubles when at least half of those that came with the last one were touched, and halves when none was; so who
+ * reads here and there soon reads only what he needs. From a window of one page it grows again when two reads are neighbours.
+ */
+#define AHEAD_FIRST 4
+
+static u32 ahead_window(struct fault *f)
+{
+	struct vspace *v = f->v;
+	u32 window = v->ahead_window ? v->ahead_window : AHEAD_FIRST;
+
+	if (v->ahead_asked ? 2 * v->ahead_used >= v->ahead_asked : window == 1 && f->va == v->ahead_next)
+		window = MIN(2 * window, FAULT_CLUSTER);
+	else if (v->ahead_asked && !v->ahead_used)
+		window /= 2;
+	v->ahead_window = (u8)window;
+	return window;
+}
+
+/* The read begins, with count pages. */
+static void ahead_note(struct fault *f, u32 count)
+{
+	f->v->ahead_asked = count - 1;
+	f->v->ahead_used = 0;
+	f->v->ahead_next = f->va + count * PAGE_SIZE;
+	__atomic_add_fetch(&reclaim_counters.ahead, count - 1, __ATOMIC_RELAXED);
+}
+
+u32 read_priority(const struct fault *f, u32 n, u32 ahead)
+{
+	u32 own = fault_priority(f);
+
+	if (n)
+		return MIN(own, ahead);
+	return f->io.refault && own == PRIORITY_NORMAL ? PRIORITY_REFAULTED : own;
+}
+
 static bool swap_follows(word_t first, word_t next, u32 distance)
 {
 	return word_kind(next) == WORD_SWAP && word_swap_file(next) == word_swap_file(first) &&
@@ -58,7 +107,9 @@ static word_t *place_of(word_t *entry, u8 flags)
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags)
 {
 	word_t first = *place_of(word, flags);
-	u32 want = frames_available() > frame_counts.high ? FAULT_CLUSTER : 4;
+	u32 want = ahead_window(f);
+	/* Where reading ahead has proved useful its pages are worth as much as others. */
+	u32 ahead = want > AHEAD_FIRST ? PRIORITY_NORMAL : PRIORITY_AHEAD;
 
 	for (u32 n = 0; n < want && n <= words_after; n++) {
 		word_t *place = place_of(&word[n], flags);
@@ -70,10 +121,14 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 		pfn = frame_alloc(FRAME_FOR_USER, false);
 		if (!pfn)
 			break;
-		page_io_add(&f->io, pfn, place, flags, flags == FRAME_SECTION ? f->view->section->backing->use : 0);
+		if (!n)
+			f->io.refault = refault_note(first);
+		page_io_add(&f->io, pfn, place, flags | (n ? FRAME_AHEAD : 0),
+			    flags == FRAME_SECTION ? f->view->section->backing->use : 0, read_priority(f, n, ahead));
 	}
 	if (!f->io.count)
 		return FAULT_WAIT_MEMORY;
+	ahead_note(f, f->io.count);
 	f->io.kind = IO_SWAP;
 	return FAULT_RETRY;
 }
@@ -87,7 +142,7 @@ static void io_place(const struct page_io *io, u8 *file, u64 *place)
 	*place = io->kind == IO_SWAP ? word_swap_slot(slot) : io->section->backing->offset(io->section, io->index);
 }
 
-enum fault_result fault_io(struct fault *f)
+static enum fault_result io_do(struct fault *f)
 {
 	u64 bad, place;
 	u8 file;
@@ -111,4 +166,17 @@ enum fault_result fault_io(struct fault *f)
 	if (bad & 1)
 		event(BS_EVENT_IN_PAGE_ERROR, FAULT_FIELDS(f), .unit = file, .place = place, .count = 1);
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
+}
+
+enum fault_result fault_io(struct fault *f)
+{
+	bool refault = f->io.refault;
+	enum fault_result r;
+
+	if (refault)
+		stall_begin();
+	r = io_do(f);
+	if (refault)
+		stall_end();
+	return r;
 }

@@ -6,6 +6,7 @@
 #include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
+#include "mm/thrash.h"
 #include "mm/vspace.h"
 #include "options.h"
 #include "proc/sched.h"
@@ -13,7 +14,7 @@
 struct spinlock frames_lock = SPINLOCK_INIT("frames", RANK_FRAMES);
 struct frame_counts frame_counts;
 
-static struct { u32 first, last; } lists[FRAME_STATES];
+static struct frame_list { u32 first, last; } lists[FRAME_STATES][PRIORITIES];
 static struct wait_queue memory_waiters = WAIT_QUEUE_INIT(memory_waiters);
 static u32 memory_waiting;
 
@@ -34,19 +35,27 @@ static bool state_has_list(enum frame_state s)
 	return s == FRAME_FREE || s == FRAME_ZEROED || s == FRAME_STANDBY || s == FRAME_MODIFIED;
 }
 
+/* The list that f is on, or will be, in its state. */
+static struct frame_list *list_of(const struct frame *f)
+{
+	return &lists[f->state][f->state == FRAME_STANDBY || f->state == FRAME_MODIFIED ? f->priority : 0];
+}
+
 void frame_list_add(u32 pfn, enum frame_state s)
 {
 	struct frame *f = &frames[pfn];
+	struct frame_list *l;
 
 	assert(spin_held(&frames_lock) && state_has_list(s));
 	f->state = s;
+	l = list_of(f);
 	f->next = 0;
-	f->prev = lists[s].last;
+	f->prev = l->last;
 	if (f->prev)
 		frames[f->prev].next = pfn;
 	else
-		lists[s].first = pfn;
-	lists[s].last = pfn;
+		l->first = pfn;
+	l->last = pfn;
 	frame_counts.state[s]++;
 	if (memory_waiting && s != FRAME_MODIFIED)
 		wait_wake_all(&memory_waiters);
@@ -55,23 +64,47 @@ void frame_list_add(u32 pfn, enum frame_state s)
 void frame_list_remove(u32 pfn)
 {
 	struct frame *f = &frames[pfn];
+	struct frame_list *l = list_of(f);
 
 	assert(spin_held(&frames_lock) && state_has_list(f->state));
 	if (f->prev)
 		frames[f->prev].next = f->next;
 	else
-		lists[f->state].first = f->next;
+		l->first = f->next;
 	if (f->next)
 		frames[f->next].prev = f->prev;
 	else
-		lists[f->state].last = f->prev;
+		l->last = f->prev;
 	frame_counts.state[f->state]--;
 	f->next = f->prev = 0;
 }
 
 u32 frame_list_first(enum frame_state s)
 {
-	return lists[s].first;
+	u32 priority = 0;
+
+	while (priority < PRIORITIES - 1 && !lists[s][priority].first)
+		priority++;
+	return lists[s][priority].first;
+}
+
+u32 frame_list_head(enum frame_state s, u32 priority)
+{
+	return lists[s][priority].first;
+}
+
+void frame_priority_set(u32 pfn, u32 priority)
+{
+	struct frame *f = &frames[pfn];
+	enum frame_state s = f->state;
+	bool listed = s == FRAME_STANDBY || s == FRAME_MODIFIED;
+
+	assert(spin_held(&frames_lock));
+	if (listed)
+		frame_list_remove(pfn);
+	f->priority = priority & (PRIORITIES - 1);
+	if (listed)
+		frame_list_add(pfn, s);
 }
 
 void frame_state_set(u32 pfn, enum frame_state s)
@@ -92,6 +125,8 @@ void frame_deactivate(u32 pfn)
 	if (f->flags & FRAME_DIRTY) {
 		swap_slot_drop(f);
 		/* Written to after MEM_RESET: its contents are wanted again. */
+		if (word_prot(*f->word) & MARK_RESET)
+			f->priority = PRIORITY_NORMAL;
 		*f->word = word_with_prot(*f->word, word_prot(*f->word) & ~MARK_RESET);
 	}
 	if (f->flags & FRAME_WRITING)
@@ -158,6 +193,7 @@ static bool memory_wait(enum frame_user user, u64 deadline)
 
 	assert(mutex_none_held());
 	trimmer_wake();
+	stall_begin();
 	spin_lock(&frames_lock);
 	memory_waiting++;
 	while (!(enough = frames_available() > floors[user]) && !thread_ending() && clock_ns() < deadline) {
@@ -166,6 +202,7 @@ static bool memory_wait(enum frame_user user, u64 deadline)
 	}
 	memory_waiting--;
 	spin_unlock(&frames_lock);
+	stall_end();
 	return enough && !thread_ending();
 }
 
@@ -186,7 +223,9 @@ static void standby_take(u32 pfn)
 	frame_list_remove(pfn);
 	if (prot & (MARK_RESET | MARK_OFFERED) && word_kind(f->backing) == WORD_ZERO)
 		prot = (prot & ~MARK_RESET) | MARK_LOST;
-	*f->word = word_with_prot(f->backing, prot);
+	if (f->flags & FRAME_AHEAD)
+		reclaim_counters.ahead_wasted++;
+	*f->word = eviction_stamp(word_with_prot(f->backing, prot));
 	f->word = NULL;
 	f->backing = 0;
 	f->flags = 0;
@@ -206,16 +245,15 @@ static u32 take_locked(bool prefer_zeroed, bool *zeroed)
 {
 	enum frame_state first = prefer_zeroed ? FRAME_ZEROED : FRAME_FREE;
 	enum frame_state second = prefer_zeroed ? FRAME_FREE : FRAME_ZEROED;
-	u32 pfn = lists[first].first;
+	u32 pfn = lists[first][0].first;
 
 	if (!pfn)
-		pfn = lists[second].first;
+		pfn = lists[second][0].first;
 	*zeroed = false;
 	if (pfn) {
 		*zeroed = frames[pfn].state == FRAME_ZEROED;
 		frame_list_remove(pfn);
-	} else if ((pfn = lists[FRAME_STANDBY].first)) {
-		/* the oldest one */
+	} else if ((pfn = frame_list_first(FRAME_STANDBY))) {
 		standby_take(pfn);
 	}
 	if (pfn)
@@ -274,6 +312,7 @@ u32 frame_alloc(enum frame_user user, bool want_zeroed)
 	frames[pfn].state = FRAME_KERNEL;
 	frames[pfn].flags = 0;
 	frames[pfn].use = BS_USE_KERNEL;
+	frames[pfn].priority = 0; /* raised to that of who touches it */
 	if (want_zeroed && !zeroed)
 		page_zero(frame_address(pfn));
 	return pfn;
@@ -333,6 +372,8 @@ void frame_tick(void)
 {
 	if (frames_available() < frame_counts.high || frame_counts.compacting)
 		cpu_cache_drain();
+	if (this_cpu()->id == 0)
+		thrash_tick();
 }
 
 bool frame_idle_work(void)
@@ -342,7 +383,7 @@ bool frame_idle_work(void)
 	if (frame_counts.state[FRAME_ZEROED] >= ZEROED_TARGET || !frame_counts.state[FRAME_FREE])
 		return false;
 	spin_lock(&frames_lock);
-	pfn = lists[FRAME_FREE].first;
+	pfn = lists[FRAME_FREE][0].first;
 	if (pfn) {
 		frame_list_remove(pfn);
 		frames[pfn].state = FRAME_CACHED;
@@ -408,6 +449,24 @@ void frame_free_kernel(u64 phys)
 	frame_free(phys >> PAGE_SHIFT);
 	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
 	commit_release(COMMIT_KERNEL, 1);
+}
+
+/* ---- the thresholds ---- */
+
+bool reclaim_set(u64 low, u64 high)
+{
+	if (!low && !high) {
+		low = MAX(96, frame_counts.total / 64);
+		high = low * 2;
+	}
+	if (low < RECLAIM_LOWEST || high > frame_counts.total / 2 || low + RECLAIM_GAP > high)
+		return false;
+	spin_lock(&frames_lock);
+	frame_counts.low = low;
+	frame_counts.high = high;
+	floors[FRAME_FOR_GOOD] = low;
+	spin_unlock(&frames_lock);
+	return true;
 }
 
 /* ---- start ---- */
@@ -511,9 +570,12 @@ void mm_init(const struct bootinfo *b)
 			(unsigned long long)frame_counts.total * 4);
 		machine_exit(EXIT_NO_MEMORY);
 	}
-	frame_counts.low = MAX(96, frame_counts.total / 64);
-	frame_counts.high = frame_counts.low * 2;
-	floors[FRAME_FOR_GOOD] = frame_counts.low;
+	if (!reclaim_set(options.reclaim_low >> PAGE_SHIFT, options.reclaim_high >> PAGE_SHIFT)) {
+		kprintf("backstore: boot option reclaim=: allowed with this memory: LOW of at least %uK, HIGH of at least %uK more "
+			"and at most %lluK\n", RECLAIM_LOWEST * 4, RECLAIM_GAP * 4,
+			(unsigned long long)frame_counts.total / 2 * 4);
+		machine_exit(EXIT_BAD_OPTION);
+	}
 	/* What the limit leaves out keeps clean pages (code) in memory when everything promised is touched. */
 	commit_totals.fixed_limit = frame_counts.total / 4 * 3;
 	commit_limit_add(frame_counts.total - MAX(384, frame_counts.total / 32));

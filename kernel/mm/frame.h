@@ -5,6 +5,7 @@
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
 
+#include "abi/nt.h"
 #include "arch/arch.h"
 #include "mm/word.h"
 #include "proc/lock.h"
@@ -29,9 +30,18 @@ enum frame_state {
 #define FRAME_WRITING 8
 #define FRAME_ABANDONED 16 /* its page was given up during I/O: whoever ends the I/O frees it */
 #define FRAME_CLONE 32    /* word is a clone page's (clone.c) */
+#define FRAME_AHEAD 64    /* read ahead from a paging file, and not touched since */
+#define FRAME_REFAULT 128 /* while it is read: it was evicted shortly before (thrash.h) */
 #define FRAME_LARGE 256    /* FRAME_PHYSICAL: part of a large page */
 #define FRAME_NAMED 512    /* FRAME_PHYSICAL, during one call: will be mapped by it; its entry will be replaced by it */
 #define FRAME_LEAVING 1024
+
+/* Page priorities, as Windows has them; the standby and the modified list have a list for each. */
+#define PRIORITIES 8
+#define PRIORITY_LOWEST 0    /* MEM_RESET: nobody wants the contents */
+#define PRIORITY_AHEAD 2     /* read ahead, and nobody came for it yet */
+#define PRIORITY_NORMAL MEMORY_PRIORITY_NORMAL /* 5: of threads that said nothing else */
+#define PRIORITY_REFAULTED 6 /* was evicted too early: it came back soon */
 
 struct frame {
 	union {
@@ -50,7 +60,8 @@ struct frame {
 	word_t backing;
 	u32 shares;      /* valid page-table entries that map it */
 	u8 state;
-	u8 use;          /* enum bs_frame_use of the kernel's frames, and of sections' pages */
+	u8 use : 5;      /* enum bs_frame_use of the kernel's frames, and of sections' pages */
+	u8 priority : 3; /* PRIORITY_*: of two standby pages the one of the lower priority is taken first */
 	u16 flags;
 };
 _Static_assert(sizeof(struct frame) == 32, "the PFN database has 32 bytes a frame");
@@ -64,7 +75,7 @@ struct frame_counts {
 	u64 state[FRAME_STATES];    /* on the four lists, and in transition: under frames_lock; the others: see mm_query */
 	volatile u64 cached, kernel, physical; /* atomic */
 	bool compacting;            /* atomic; CPUs keep no frames to themselves meanwhile */
-	u64 low, high;              /* available frames: the trimmer begins under low, ends over high */
+	volatile u64 low, high;     /* available frames: the trimmer begins under low, ends over high */
 };
 extern struct frame_counts frame_counts;
 
@@ -111,7 +122,9 @@ bool frames_wait_for_good(u64 deadline);
 void frame_list_remove(u32 pfn);              /* from the list of its state */
 void frame_take(u32 pfn);                     /* free, zeroed or standby: off its list, standby's word says where the page is now */
 void frame_list_add(u32 pfn, enum frame_state s); /* at the end; wakes who waits for memory */
-u32 frame_list_first(enum frame_state s);     /* 0: empty */
+u32 frame_list_first(enum frame_state s);     /* the one to be taken next: lowest priority, then oldest. 0: empty */
+u32 frame_list_head(enum frame_state s, u32 priority); /* the oldest of that priority; free and zeroed: priority 0 */
+void frame_priority_set(u32 pfn, u32 priority); /* moves it to the end of another list, if it is on one */
 void frame_state_set(u32 pfn, enum frame_state s); /* between states without a list */
 /* The last valid entry has gone: to standby or modified, its word becomes a transition word. */
 void frame_deactivate(u32 pfn);
@@ -122,6 +135,13 @@ void frame_reactivate(u32 pfn);
  * its I/O ends. shares is 0. True if the frame is to be freed by the caller with frame_free after frames_lock was dropped.
  */
 bool frame_give_up(u32 pfn);
+/*
+ * Sets the thresholds, in frames; 0 and 0: as they are after a boot without option reclaim=. False: not RECLAIM_LOWEST <= low,
+ * low + RECLAIM_GAP <= high <= half of memory. Nothing has changed then.
+ */
+#define RECLAIM_LOWEST 64u /* above what the allocator keeps back for the kernel and for those who free memory */
+#define RECLAIM_GAP 16u
+bool reclaim_set(u64 low, u64 high);
 u64 frame_ramdisk_phys(u32 entry); /* where mm_init put the RAM disk of that entry of option swap */
 u64 frame_highest(void);      /* the highest frame number */
 bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */

@@ -75,6 +75,10 @@ struct vspace {
 	u64 trim_cursor;         /* where the trimmer goes on */
 	u64 recent[RECENT_ARRIVALS]; /* addresses of the pages that arrived in the working set last, in turn */
 	u32 recent_next;
+	u8 page_priority;        /* of the pages that it brings in: 0 to 7 (frame.h), of a thread that has a lower one that */
+	u8 ahead_window;         /* pages that come with one that is read from a paging file, and it; see fault_swap.c */
+	u32 ahead_asked, ahead_used; /* of these, in the last read: how many there were, and were touched since */
+	u64 ahead_next;          /* the address behind the last read */
 	bool dying;
 	u32 process_id;          /* for messages */
 	struct list all_link;    /* all address spaces, under vspaces_lock */
@@ -116,7 +120,7 @@ u32 vspace_unlock_pages(struct vspace *v, u64 *base, u64 *size);
  */
 u32 vspace_write_watch(struct vspace *v, u64 base, u64 size, bool reset, u64 *out, u64 *count, u64 *next);
 u32 vspace_write_watch_reset(struct vspace *v, u64 base, u64 size);
-u32 vspace_offer(struct vspace *v, u64 base, u64 size);
+u32 vspace_offer(struct vspace *v, u64 base, u64 size, u32 priority); /* OFFER_PRIORITY, 1 to 4: the page priority too */
 u32 vspace_reclaim(struct vspace *v, u64 base, u64 size);
 /* Brings pages in; what can't be had stays out. */
 void vspace_prefetch(struct vspace *v, u64 base, u64 size);

@@ -251,12 +251,18 @@ static void check_vspace(struct vspace *v)
 
 static void check_list(enum frame_state s, const char *name)
 {
+	bool by_priority = s == FRAME_STANDBY || s == FRAME_MODIFIED;
 	u64 n = 0;
-	u32 prev = 0;
 
-	for (u32 pfn = frame_list_first(s); pfn && n <= frame_counts.total; prev = pfn, pfn = frames[pfn].next, n++)
-		if (frames[pfn].state != s || frames[pfn].prev != prev || frames[pfn].shares)
-			WRONG("frame %u on the %s list: state %u, shares %u", pfn, name, frames[pfn].state, frames[pfn].shares);
+	for (u32 priority = 0; priority < PRIORITIES; priority++) {
+		u32 prev = 0;
+
+		for (u32 pfn = frame_list_head(s, priority); pfn && n <= frame_counts.total; prev = pfn, pfn = frames[pfn].next, n++)
+			if (frames[pfn].state != s || frames[pfn].prev != prev || frames[pfn].shares ||
+			    (by_priority && frames[pfn].priority != priority))
+				WRONG("frame %u on the %s list %u: state %u, shares %u, priority %u", pfn, name, priority,
+				      frames[pfn].state, frames[pfn].shares, frames[pfn].priority);
+	}
 	if (n != frame_counts.state[s])
 		WRONG("%s list: %llu frames, %llu counted", name, (unsigned long long)n,
 		      (unsigned long long)frame_counts.state[s]);

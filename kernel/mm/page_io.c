@@ -4,7 +4,7 @@
 #include "mm/reclaim.h"
 #include "mm/vspace.h"
 
-void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use)
+void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use, u32 priority)
 {
 	struct frame *f = &frames[pfn];
 
@@ -12,9 +12,10 @@ void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use)
 	spin_lock(&frames_lock);
 	f->word = word;
 	f->backing = *word;
-	f->flags = FRAME_READING | flags;
-	if (flags == FRAME_SECTION)
-		f->use = use;
+	f->flags = FRAME_READING | flags | (io->refault ? FRAME_REFAULT : 0);
+	f->priority = priority & (PRIORITIES - 1);
+	if ((flags & (FRAME_SECTION | FRAME_CLONE)) == FRAME_SECTION)
+		f->use = use & 31;
 	frame_state_set(pfn, FRAME_TRANSITION);
 	*word = word_transition(pfn, word_prot(*word));
 	spin_unlock(&frames_lock);
@@ -93,7 +94,7 @@ static void finish(struct page_io *io, u64 bad)
 
 		if (bad & 1ull << i && word_kind(f->backing) == WORD_SWAP)
 			swap_slot_retire(word_swap_file(f->backing), word_swap_slot(f->backing));
-		f->flags &= ~FRAME_READING;
+		f->flags &= ~(FRAME_READING | FRAME_REFAULT);
 		frame_state_set(pfn, FRAME_KERNEL);
 		if (f->flags & FRAME_ABANDONED) {
 			swap_slot_drop(f);

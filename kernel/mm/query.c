@@ -6,6 +6,7 @@
 #include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
+#include "mm/thrash.h"
 #include "mm/vspace.h"
 
 u64 view_uniform_end(struct vspace *v, struct view *w, u64 va)
@@ -196,6 +197,12 @@ void mm_query(struct bs_memory *out)
 	out->pages_swapped_in = reclaim_counters.swapped_in;
 	out->pages_trimmed = reclaim_counters.trimmed;
 	out->pages_discarded = reclaim_counters.discarded;
+	out->swap_ahead_pages = reclaim_counters.ahead;
+	out->swap_ahead_used = reclaim_counters.ahead_used;
+	out->swap_ahead_wasted = reclaim_counters.ahead_wasted;
+	out->reclaim_low = frame_counts.low;
+	out->reclaim_high = frame_counts.high;
+	thrash_query(out);
 	count_vspaces(out);
 	out->frame_highest = frame_highest();
 	out->frame_entry_bytes = sizeof(struct frame);

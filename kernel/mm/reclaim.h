@@ -7,6 +7,7 @@
 
 struct reclaim_counters {
 	volatile u64 trimmed, discarded, swapped_out, swapped_in;
+	volatile u64 ahead, ahead_used, ahead_wasted; /* pages read ahead from paging files; touched; evicted before that */
 };
 extern struct reclaim_counters reclaim_counters;
 

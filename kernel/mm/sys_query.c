@@ -3,6 +3,7 @@
 #include "io/file.h"
 #include "lib/string.h"
 #include "mm/pool.h"
+#include "mm/reclaim.h"
 #include "mm/sys_mm.h"
 #include "mm/vspace.h"
 #include "options.h"
@@ -213,6 +214,15 @@ u32 sys_BsQueryMemory(const u64 *a)
 	m.handles = handle_count_all();
 	m.boot_to_user_ns = (process_first_user_tsc - clock_jump_tsc()) / MAX(clock_tsc_hz() / 1000000, 1ull) * 1000;
 	return copy_to_user(a[0], &m, sizeof(m)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+}
+
+/* BsSetReclaim(uint64_t low, uint64_t high) */
+u32 sys_BsSetReclaim(const u64 *a)
+{
+	if (!reclaim_set(a[0], a[1]))
+		return STATUS_INVALID_PARAMETER;
+	trimmer_wake(); /* it wakes the writer */
+	return STATUS_SUCCESS;
 }
 
 /* BsCheckMemory(): only where option check= or a debug build allows it, as everybody stands still meanwhile */

@@ -382,7 +382,7 @@ u32 sys_BsOfferVirtualMemory(const u64 *a)
 	status = process_vspace_acquire(a[0], PROCESS_VM_OPERATION, &p);
 	if (status)
 		return status;
-	status = vspace_offer(p->vspace, a[1], a[2]);
+	status = vspace_offer(p->vspace, a[1], a[2], (u32)a[3]);
 	process_vspace_release(p);
 	return status;
 }

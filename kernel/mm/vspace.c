@@ -41,6 +41,7 @@ struct vspace *vspace_create(u32 process_id)
 		return NULL;
 	mutex_init(&v->lock, "address space", RANK_VSPACE);
 	v->process_id = process_id;
+	v->page_priority = PRIORITY_NORMAL;
 	v->working_set_min = WORKING_SET_MIN;
 	v->working_set_max = WORKING_SET_MAX;
 	mutex_lock(&vspaces_lock);

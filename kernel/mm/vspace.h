@@ -315,6 +315,10 @@ enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
  * in a row behind word. flags: FRAME_* that say whose words they are; FRAME_CLONE: entries that refer to clone pages.
  */
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags);
+/* A page on standby or modified is touched: frame_reactivate, and what is counted of pages read ahead. frames_lock held. */
+void fault_reactivate(struct fault *f, u32 pfn);
+u32 fault_priority(const struct fault *f); /* of the pages that it brings in */
+u32 read_priority(const struct fault *f, u32 n, u32 ahead); /* of the n-th page of a read; ahead: of those that come with the first */
 /* The valid entry for a page that is present, and what counts with it. */
 void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty);
 void fault_map_word(struct fault *f, word_t valid);

@@ -5,14 +5,15 @@
  *
  *   63       62 .. 52     51 ......... 12   11..9   8 .. 4   3 .. 1   0
  *   NX       protection   frame number      flags   hardware          1   valid: the hardware reads it
- *   offered  protection   slot 51..16, file 15..12           kind     0   paging file
+ *   offered  protection   slot 51..16, file 15..12   evicted kind     0   paging file
  *   offered  protection   frame number                       kind     0   transition: in memory, not in the page table
  *   offered  protection   address of a clone page 51..4      kind     0   shared with a clone of the process (clone.c)
  *   offered  protection                                      kind     0   demand zero / prototype / in the image or file
  *   0                                                                 0   nothing: not committed (private memory), or as
  *                                                                         the view says (section)
  *
- * The protection stands at the same place in all of them. Bits 59 to 62 are protection keys where CR4.PKE is set: it is not.
+ * The protection stands at the same place in all of them. evicted (11..4; also of pages in the image or file): when the
+ * page's frame was taken (thrash.h), 0: it never was. Bits 59 to 62 are protection keys where CR4.PKE is set: it is not.
  */
 #ifndef MM_WORD_H
 #define MM_WORD_H
@@ -66,6 +67,8 @@ enum word_kind {
 #define WORD_PROT_MASK 4095u
 #define WORD_SWAP_FILE_SHIFT 12
 #define WORD_SWAP_SLOT_SHIFT 16
+#define WORD_EVICTED_SHIFT 4
+#define WORD_EVICTED_MASK 255ull
 #define WORD_CLONE_ADDRESS 0x000ffffffffffff0ull
 /* In valid entries: the page belongs to a prototype word, a section's or a clone page's. */
 #define PTE_SECTION (1ull << 9)
@@ -114,6 +117,14 @@ static inline word_t word_swap(u32 file, u64 slot, u32 prot)
 static inline word_t word_with_prot(word_t w, u32 prot)
 {
 	return (w & ~word_prot_bits(WORD_PROT_MASK)) | word_prot_bits(prot);
+}
+
+/* When the page's frame was taken; paging file and image words alone. */
+static inline u32 word_evicted(word_t w) { return w >> WORD_EVICTED_SHIFT & WORD_EVICTED_MASK; }
+
+static inline word_t word_with_evicted(word_t w, u32 stamp)
+{
+	return (w & ~(WORD_EVICTED_MASK << WORD_EVICTED_SHIFT)) | (word_t)stamp << WORD_EVICTED_SHIFT;
 }
 
 /* A page that is shared with clones of the process: phys is its clone page's address, a multiple of 16. */

@@ -82,6 +82,9 @@ void process_vspace_leave(struct process *p);
 
 /* ---- for kernel/proc alone ---- */
 
+/* A page priority that a program may set, from user memory: a ULONG, 1 to 5. STATUS_INVALID_PARAMETER, ... */
+u32 page_priority_from_user(u64 at, u32 size, u8 *priority);
+
 struct user_thread;
 
 struct user_text { /* UTF-16, without a final 0 */

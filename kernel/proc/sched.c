@@ -54,6 +54,58 @@ static void idle_cpu_call(const struct thread *t)
 	ipi_reschedule(cpus[i]);
 }
 
+/*
+ * Stalls (sched.h). able: user threads that run or could run. Before either count changes, the time since the last change
+ * is given to what was true in it.
+ */
+static struct {
+	u32 stalled, able;
+	u64 since, some_ns, full_ns;
+} stall;
+
+static void stall_account(void)
+{
+	u64 now;
+
+	if (!stall.stalled)
+		return;
+	now = clock_ns();
+	stall.some_ns += now - stall.since;
+	if (!stall.able)
+		stall.full_ns += now - stall.since;
+	stall.since = now;
+}
+
+static void able_change(const struct thread *t, i32 change)
+{
+	if (!t->process)
+		return;
+	stall_account();
+	stall.able += (u32)change;
+}
+
+static void stalled_change(i32 change)
+{
+	spin_lock(&sched_lock);
+	stall_account();
+	if (!stall.stalled)
+		stall.since = clock_ns();
+	stall.stalled += (u32)change;
+	spin_unlock(&sched_lock);
+}
+
+void stall_begin(void) { stalled_change(1); }
+void stall_end(void) { stalled_change(-1); }
+
+void stall_times(u64 *some_ns, u64 *full_ns)
+{
+	spin_lock(&sched_lock);
+	stall_account();
+	*some_ns = stall.some_ns;
+	*full_ns = stall.full_ns;
+	spin_unlock(&sched_lock);
+}
+
 static void queue_put(struct thread *t, bool front)
 {
 	t->state = THREAD_READY;
@@ -83,6 +135,7 @@ static void wake(struct thread *t, bool woken)
 	list_remove(&t->wait_link);
 	list_remove(&t->sleep_link);
 	t->woken = woken;
+	able_change(t, 1);
 	queue_put(t, favoured);
 	if (favoured) {
 		favours++;
@@ -231,6 +284,7 @@ static bool sleep_begin(struct thread *t, u64 deadline, bool interruptible)
 	if (deadline != WAIT_FOREVER)
 		sleepers_add(t);
 	t->state = THREAD_SLEEPING;
+	able_change(t, -1);
 	return true;
 }
 
@@ -335,6 +389,7 @@ void thread_discard(struct thread *t)
 void thread_start(struct thread *t)
 {
 	spin_lock(&sched_lock);
+	able_change(t, 1);
 	queue_put(t, false);
 	spin_unlock(&sched_lock);
 }
@@ -368,6 +423,7 @@ void thread_end(void)
 	__atomic_sub_fetch(&threads, 1, __ATOMIC_RELAXED);
 	spin_lock(&sched_lock);
 	t->state = THREAD_ENDED;
+	able_change(t, -1);
 	list_push_back(&dead, &t->run_link);
 	if (reaper->state == THREAD_SLEEPING)
 		wake(reaper, true);

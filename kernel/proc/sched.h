@@ -34,6 +34,7 @@ struct thread {
 	u64 deadline;                 /* clock_ns() value */
 	struct list mutexes;          /* held, newest first; its own */
 	u64 cpu_ns, switched_at;      /* time on a CPU until switched_at */
+	u8 page_priority;             /* of the pages that it brings in, if it is not higher than its process's */
 	void (*entry)(void *);
 	void *entry_argument;
 	void (*ended)(struct thread *); /* thread context, no locks: t never runs again. May free t. NULL: nothing */
@@ -67,6 +68,13 @@ void preempt_disable(void);
 void preempt_enable(void);
 void sched_tick(void);                   /* timer interrupt */
 void sched_preempt(void);                /* at the end of a trap or interrupt, if cpu->reschedule */
+/*
+ * The current thread waits for memory, or for a page that had been in memory just before, between the two. stall_times: for
+ * how long since boot somebody did (some), and meanwhile no user thread ran or could run (full).
+ */
+void stall_begin(void);
+void stall_end(void);
+void stall_times(u64 *some_ns, u64 *full_ns);
 u64 thread_count(void);                  /* that have been set up and have not ended */
 u64 thread_cpu_ns(const struct thread *t); /* time on a CPU until now */
 /*

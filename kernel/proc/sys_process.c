@@ -8,6 +8,8 @@
 
 #define BASE_PRIORITY_NORMAL 8
 #define PROCESS_QUOTA_LIMITS 1
+#define PROCESS_PAGE_PRIORITY 39
+#define PROCESS_SET_INFORMATION_ 0x0200u
 
 /* ---- creation and end ---- */
 
@@ -279,6 +281,17 @@ static u32 query_handles(struct process *p, const u64 *a)
 	return user_return(a[2], (u32)a[3], a[4], &n, sizeof(n));
 }
 
+static u32 query_page_priority(struct process *p, const u64 *a)
+{
+	u32 priority;
+
+	if (!process_vspace_enter(p))
+		return STATUS_PROCESS_IS_TERMINATING;
+	priority = p->vspace->page_priority;
+	process_vspace_leave(p);
+	return user_return(a[2], (u32)a[3], a[4], &priority, sizeof(priority));
+}
+
 /* NtQueryInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size, ULONG *returned) */
 u32 sys_NtQueryInformationProcess(const u64 *a)
 {
@@ -302,6 +315,9 @@ u32 sys_NtQueryInformationProcess(const u64 *a)
 		break;
 	case 27: /* ProcessImageFileName */
 		status = query_path(p, a, "\\??\\C:");
+		break;
+	case PROCESS_PAGE_PRIORITY:
+		status = query_page_priority(p, a);
 		break;
 	case 43: /* ProcessImageFileNameWin32 */
 		status = query_path(p, a, "C:");
@@ -328,18 +344,12 @@ static u32 set_working_set(struct vspace *v, const struct nt_quota_limits_ex *q)
 	return vspace_working_set_limit(v, DIV_UP(min, PAGE_SIZE), max / PAGE_SIZE, q->flags);
 }
 
-/*
- * NtSetInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size): ProcessQuotaLimits (1), of
- * which the working-set limits are the only ones that exist.
- */
-u32 sys_NtSetInformationProcess(const u64 *a)
+static u32 set_quota(const u64 *a)
 {
 	struct nt_quota_limits_ex q = { 0 };
 	u32 size = (u32)a[3], status;
 	struct process *p;
 
-	if ((u32)a[1] != PROCESS_QUOTA_LIMITS)
-		return STATUS_INVALID_INFO_CLASS;
 	if (size != sizeof(q) && size != sizeof(q.limits))
 		return STATUS_INFO_LENGTH_MISMATCH;
 	if (!copy_from_user(&q, a[2], size))
@@ -350,6 +360,51 @@ u32 sys_NtSetInformationProcess(const u64 *a)
 	status = set_working_set(p->vspace, &q);
 	process_vspace_release(p);
 	return status;
+}
+
+u32 page_priority_from_user(u64 at, u32 size, u8 *priority)
+{
+	u32 value;
+
+	if (size != sizeof(value))
+		return STATUS_INFO_LENGTH_MISMATCH;
+	if (!copy_from_user(&value, at, sizeof(value)))
+		return STATUS_ACCESS_VIOLATION;
+	if (value < MEMORY_PRIORITY_VERY_LOW || value > MEMORY_PRIORITY_NORMAL)
+		return STATUS_INVALID_PARAMETER;
+	*priority = (u8)value;
+	return STATUS_SUCCESS;
+}
+
+static u32 set_page_priority(const u64 *a)
+{
+	struct process *p;
+	u8 priority;
+	u32 status = page_priority_from_user(a[2], (u32)a[3], &priority);
+
+	if (!status)
+		status = process_vspace_acquire(a[0], PROCESS_SET_INFORMATION_, &p);
+	if (status)
+		return status;
+	p->vspace->page_priority = priority;
+	process_vspace_release(p);
+	return STATUS_SUCCESS;
+}
+
+/*
+ * NtSetInformationProcess(HANDLE process, PROCESSINFOCLASS class, void *buffer, ULONG size): ProcessQuotaLimits (1), of
+ * which the working-set limits are the only ones that exist; ProcessPagePriority (39), 1 to 5.
+ */
+u32 sys_NtSetInformationProcess(const u64 *a)
+{
+	switch ((u32)a[1]) {
+	case PROCESS_QUOTA_LIMITS:
+		return set_quota(a);
+	case PROCESS_PAGE_PRIORITY:
+		return set_page_priority(a);
+	default:
+		return STATUS_INVALID_INFO_CLASS;
+	}
 }
 
 /* BsQueryProcess(uint64_t index, struct bs_process *out) */

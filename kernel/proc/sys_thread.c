@@ -9,6 +9,9 @@
 #define THREAD_SUSPEND_RESUME_ 0x0002u
 #define THREAD_QUERY_INFORMATION_ 0x0040u
 #define THREAD_QUERY_LIMITED_INFORMATION_ 0x0800u
+#define THREAD_SET_INFORMATION_ 0x0020u
+#define THREAD_SET_LIMITED_INFORMATION_ 0x0400u
+#define THREAD_PAGE_PRIORITY 24
 #define CREATE_SUSPENDED_ 1u
 
 static u32 thread_lookup(u64 handle, u32 access, struct user_thread **t)
@@ -87,8 +90,8 @@ u32 sys_NtResumeThread(const u64 *a)
 }
 
 /*
- * NtQueryInformationThread(HANDLE thread, class ThreadBasicInformation (0), void *buffer, ULONG size, ULONG
- * *returned)
+ * NtQueryInformationThread(HANDLE thread, class, void *buffer, ULONG size, ULONG *returned): ThreadBasicInformation (0),
+ * ThreadPagePriority (24)
  */
 u32 sys_NtQueryInformationThread(const u64 *a)
 {
@@ -109,11 +112,37 @@ u32 sys_NtQueryInformationThread(const u64 *a)
 		b.teb = t->teb;
 		b.client_id = (struct nt_client_id){ t->thread.process->id, t->thread.id };
 		status = user_return(a[2], (u32)a[3], a[4], &b, sizeof(b));
+	} else if ((u32)a[1] == THREAD_PAGE_PRIORITY) {
+		u32 priority = t->thread.page_priority;
+
+		status = user_return(a[2], (u32)a[3], a[4], &priority, sizeof(priority));
 	} else {
 		status = STATUS_INVALID_INFO_CLASS;
 	}
 	object_unref(&t->object);
 	return status;
+}
+
+/* NtSetInformationThread(HANDLE thread, class, void *buffer, ULONG size): ThreadPagePriority (24), 1 to 5 */
+u32 sys_NtSetInformationThread(const u64 *a)
+{
+	struct user_thread *t;
+	u8 priority;
+	u32 status;
+
+	if ((u32)a[1] != THREAD_PAGE_PRIORITY)
+		return STATUS_INVALID_INFO_CLASS;
+	status = page_priority_from_user(a[2], (u32)a[3], &priority);
+	if (status)
+		return status;
+	status = thread_lookup(a[0], THREAD_SET_LIMITED_INFORMATION_, &t);
+	if (status == STATUS_ACCESS_DENIED)
+		status = thread_lookup(a[0], THREAD_SET_INFORMATION_, &t);
+	if (status)
+		return status;
+	t->thread.page_priority = priority;
+	object_unref(&t->object);
+	return STATUS_SUCCESS;
 }
 
 /* NtDelayExecution(BOOLEAN alertable, LARGE_INTEGER *interval) */

@@ -181,6 +181,7 @@ static struct user_thread *thread_alloc(struct process *p, bool suspended)
 	t->thread.process = p;
 	t->thread.vspace = p->vspace;
 	t->thread.name = p->name;
+	t->thread.page_priority = MEMORY_PRIORITY_NORMAL;
 	t->thread.id = client_id_new();
 	t->thread.ended = user_thread_ended;
 	t->exit_status = STATUS_PENDING;
@@ -245,6 +246,7 @@ u32 user_thread_clone(struct process *p, u32 result, bool suspended, struct user
 
 	if (!t)
 		return STATUS_INSUFFICIENT_RESOURCES;
+	t->thread.page_priority = self->thread.page_priority;
 	t->teb = self->teb;
 	t->stack_low = self->stack_low;
 	t->stack_high = self->stack_high;

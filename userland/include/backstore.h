@@ -45,6 +45,7 @@ extern "C" {
 /* Backstore's own: see abi/backstore.h. */
 NTSYSAPI NTSTATUS NTAPI BsNull(void);
 NTSYSAPI NTSTATUS NTAPI BsCreateProcess(const struct bs_create_process *in, HANDLE *process, HANDLE *thread);
+NTSYSAPI NTSTATUS NTAPI BsSetReclaim(uint64_t low, uint64_t high);
 NTSYSAPI NTSTATUS NTAPI BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]);
 NTSYSAPI NTSTATUS NTAPI BsQueryProcess(uint64_t index, struct bs_process *out);
 NTSYSAPI NTSTATUS NTAPI BsQueryOption(const char *name, char *value, uint64_t size);
@@ -82,6 +83,7 @@ NTSYSAPI NTSTATUS NTAPI NtCreateThreadEx(HANDLE *thread, ACCESS_MASK access, OBJ
 					 HANDLE process, void *start, void *parameter, ULONG flags, SIZE_T zero_bits,
 					 SIZE_T stack_commit, SIZE_T stack_reserve, void *attribute_list);
 NTSYSAPI NTSTATUS NTAPI NtTerminateThread(HANDLE thread, NTSTATUS status);
+NTSYSAPI NTSTATUS NTAPI NtSetInformationThread(HANDLE thread, THREADINFOCLASS information, void *buffer, ULONG size);
 NTSYSAPI NTSTATUS NTAPI NtResumeThread(HANDLE thread, ULONG *previous);
 NTSYSAPI NTSTATUS NTAPI NtDelayExecution(BOOLEAN alertable, LARGE_INTEGER *interval);
 NTSYSAPI NTSTATUS NTAPI NtYieldExecution(void);

@@ -1,13 +1,14 @@
 /*
  * Locks. All of them sleep in one place, RtlWaitOnAddress: a thread that waits until a word changes is put on the
  * queue of the word's bucket and sleeps on its own event, which the waker sets. So a lock is a few bytes, owns
- * nothing that has to be freed, and can't fail for want of an event: without one the waiter just yields and looks
- * again.
+ * nothing that has to be freed, and can't fail for want of an event: without one the waiter sleeps for a moment and
+ * looks again.
  */
 #include "ntdll.h"
 
 #define BUCKETS 64
 #define SPINS_BEFORE_YIELD 64
+#define REFUSED_PAUSE 10 /* of these in a second */
 
 struct waiter {
 	struct waiter *next, *previous;
@@ -71,13 +72,25 @@ static void bucket_remove(struct bucket *bucket, struct waiter *waiter)
 		bucket->last = waiter->previous;
 }
 
-/* The calling thread's own event, made at its first wait; NULL when the kernel has no memory for one. */
+/*
+ * The calling thread's own event, made at its first wait; NULL when the kernel has no memory for one. Then nobody asks
+ * again for a while: there may be thousands of threads in this case, who must not keep the kernel busy refusing.
+ */
 static HANDLE thread_wait_event(void)
 {
+	static volatile LONGLONG again; /* performance counter */
+	LARGE_INTEGER now, second;
 	struct teb *teb = teb_current();
 
-	if (!teb->wait_event && !NT_SUCCESS(NtCreateEvent(&teb->wait_event, EVENT_ALL_ACCESS, NULL, 1, FALSE)))
+	if (teb->wait_event)
+		return teb->wait_event;
+	NtQueryPerformanceCounter(&now, &second);
+	if (now.QuadPart < again)
+		return NULL;
+	if (!NT_SUCCESS(NtCreateEvent(&teb->wait_event, EVENT_ALL_ACCESS, NULL, 1, FALSE))) {
 		teb->wait_event = NULL;
+		again = now.QuadPart + second.QuadPart / REFUSED_PAUSE;
+	}
 	return teb->wait_event;
 }
 
@@ -118,14 +131,18 @@ static BOOLEAN value_equals(const volatile void *address, const void *compare, S
 NTSTATUS NTAPI RtlWaitOnAddress(const volatile void *address, const void *compare, SIZE_T size,
 				const LARGE_INTEGER *timeout)
 {
-	struct waiter waiter = { .address = address, .event = thread_wait_event() };
+	LARGE_INTEGER moment = { .QuadPart = -100000 };
+	struct waiter waiter = { .address = address };
 	struct bucket *bucket;
 	NTSTATUS status;
 
 	if (size != 1 && size != 2 && size != 4 && size != 8)
 		return STATUS_INVALID_PARAMETER;
+	if (!value_equals(address, compare, size))
+		return STATUS_SUCCESS;
+	waiter.event = thread_wait_event();
 	if (!waiter.event) {
-		NtYieldExecution();
+		NtDelayExecution(FALSE, &moment);
 		return STATUS_SUCCESS;
 	}
 	bucket = bucket_lock(address);

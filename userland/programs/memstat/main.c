@@ -4,15 +4,39 @@
 
 static const char usage[] =
 	"usage: memstat [-t [SECONDS] [COUNT]] [-r]\n"
+	"       memstat -l LOW:HIGH\n"
 	"Shows the commit charge and its limit, page frames by state, paging files,\n"
 	"faults, and reads and writes.\n"
 	"  -t [SECONDS] [COUNT]  again every SECONDS (1), with what changed since; COUNT\n"
 	"                        times, else until Ctrl-C. A terminal is kept up to date\n"
 	"                        in place; elsewhere one is written below the other.\n"
 	"  -r                    raw: a name=value line for each counter, for scripts\n"
-	"                        (pages are of 4,096 bytes)\n";
+	"                        (pages are of 4,096 bytes)\n"
+	"  -l LOW:HIGH           sets the thresholds of available memory, two sizes (1M:2M):\n"
+	"                        pages begin to leave below LOW, until there is HIGH;\n"
+	"                        0:0 sets them as they are after a boot\n";
 
 #define SECONDS_MAX 86400
+
+static int limits_set(const char *text)
+{
+	uint64_t low, high;
+	char copy[64], *colon;
+	snprintf(copy, sizeof(copy), "%s", text);
+	colon = strchr(copy, ':');
+	if (colon)
+		*colon = 0;
+	if (!colon || !tool_parse_size(copy, &low) || !tool_parse_size(colon + 1, &high))
+		return tool_usage(usage, "memstat", "-l wants two sizes, as 1M:2M", text);
+	NTSTATUS status = BsSetReclaim(low / PAGE_BYTES, high / PAGE_BYTES);
+	if (status)
+		return tool_fail("memstat", "LOW is at least 256K, HIGH 64K more, and at most half of memory",
+				 RtlNtStatusToDosError(status));
+	struct bs_memory now = memory_now();
+	printf("Pages begin to leave below %s available, until there is ", tool_pages(now.reclaim_low));
+	printf("%s.\n", tool_pages(now.reclaim_high));
+	return TOOL_OK;
+}
 
 int main(int argc, char **argv)
 {
@@ -20,6 +44,8 @@ int main(int argc, char **argv)
 	uint64_t seconds = 1, count = 1;
 	if (tool_wants_help(argc, argv))
 		return tool_usage(usage, "memstat", NULL, NULL);
+	if (argc == 3 && !strcmp(argv[1], "-l"))
+		return limits_set(argv[2]);
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-r")) {
 			raw = true;

@@ -91,10 +91,10 @@ void print_screen(const struct bs_memory *m, const struct bs_memory *before, uin
 	       (unsigned long long)m->threads, (unsigned long long)m->handles);
 	for (int i = 1; i < line && i < LINES; i++) {
 		if (i == paging_line && m->paging_file_count)
-			printf("\nPAGING FILES %llu, %s used of %s", (unsigned long long)m->paging_file_count,
-			       tool_pages(m->paging_file_used), tool_pages(m->paging_file_pages));
+			printf("\nPAGING FILES %llu, %s used of %s; %.40s", (unsigned long long)m->paging_file_count,
+			       tool_pages(m->paging_file_used), tool_pages(m->paging_file_pages), stall_text(m, before));
 		else if (i == paging_line)
-			printf("\nPAGING FILES none");
+			printf("\nPAGING FILES none; %.60s", stall_text(m, before));
 		else
 			printf("\n%-*s  %s", HALF, s.cells[i][0], s.cells[i][1]);
 		printf(LINE_END);

@@ -43,6 +43,19 @@ const struct counter counters[] = {
 	EVENT(pages_file_read, "pages read from data files", "pages from data files"),
 	EVENT(pages_trimmed, "pages trimmed from working sets", "pages trimmed"),
 	EVENT(pages_discarded, "clean pages discarded for another use", "clean pages discarded"),
+	EVENT(refaults_swap, "refaults (evicted too early), paging file", "refaults, paging file"),
+	EVENT(refaults_image, "refaults (evicted too early), image", "refaults, image"),
+	COUNTER(swap_ahead_pages),
+	COUNTER(swap_ahead_used),
+	COUNTER(swap_ahead_wasted),
+	COUNTER(memory_stall_ns),
+	COUNTER(memory_full_ns),
+	COUNTER(memory_stall_percent),
+	COUNTER(memory_full_percent),
+	COUNTER(thrashing),
+	COUNTER(thrash_episodes),
+	COUNTER(reclaim_low),
+	COUNTER(reclaim_high),
 	COUNTER(paging_file_count),
 	COUNTER(paging_file_pages),
 	COUNTER(paging_file_used),
@@ -109,6 +122,35 @@ static void print_frames(const struct bs_memory *m)
 	print_share("locked by VirtualLock", m->pages_locked, m->frames_total);
 }
 
+/* Of the time since before, or, without it, of what the kernel looks back on. */
+const char *stall_text(const struct bs_memory *m, const struct bs_memory *before)
+{
+	static char text[128];
+	double some = (double)m->memory_stall_percent, full = (double)m->memory_full_percent, seconds = 4;
+	uint64_t refaults = REFAULTS_MANY;
+	if (before && m->uptime_ns > before->uptime_ns) {
+		seconds = (double)(m->uptime_ns - before->uptime_ns) / 1e9;
+		some = (double)(m->memory_stall_ns - before->memory_stall_ns) / seconds / 1e7;
+		full = (double)(m->memory_full_ns - before->memory_full_ns) / seconds / 1e7;
+		refaults = m->refaults_swap + m->refaults_image - before->refaults_swap - before->refaults_image;
+	}
+	if (before ? full >= FULL_PERCENT && refaults >= REFAULTS_MANY : m->thrashing)
+		snprintf(text, sizeof(text),
+			 "thrashing: %.0f %% of the last %.0f s everybody waited for pages that had been in memory before",
+			 full, seconds);
+	else
+		snprintf(text, sizeof(text), "memory stall %.0f %% of the last %.0f s", some, seconds);
+	return text;
+}
+
+static void print_reclaim(const struct bs_memory *m, const struct bs_memory *before)
+{
+	char policy[16] = "?";
+	BsQueryOption("replace", policy, sizeof(policy));
+	printf("\nRECLAIM (%s) begins below %s available, ends at %s\n  %s\n", policy, tool_pages(m->reclaim_low),
+	       tool_pages(m->reclaim_high), stall_text(m, before));
+}
+
 static void print_paging_files(const struct bs_memory *m)
 {
 	struct bs_paging_file f;
@@ -148,6 +190,7 @@ void print_tables(const struct bs_memory *m, const struct bs_memory *before)
 {
 	print_commit(m);
 	print_frames(m);
+	print_reclaim(m, before);
 	print_paging_files(m);
 	print_events(m, before);
 	printf("\n%llu processes, %llu threads, %llu handles; kernel pool %s\n", (unsigned long long)m->processes,

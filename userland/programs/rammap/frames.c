@@ -53,6 +53,8 @@ void frame_table_add(struct frame_table *t, const struct bs_frame *f)
 {
 	if (f->use < USES && f->state < STATES)
 		t->frames[f->use][f->state]++;
+	if (f->priority < PAGE_PRIORITIES && f->state < STATES)
+		t->priorities[f->priority][f->state]++;
 }
 
 static void table_visit(void *argument, uint64_t number, const struct bs_frame *f)
@@ -116,6 +118,22 @@ void frame_table_print(const struct frame_table *t)
 	if (frame_table_row(t, BS_USE_NONE))
 		printf(" %s numbers are not the pager's.", tool_number(frame_table_row(t, BS_USE_NONE)));
 	printf("\n");
+}
+
+void frame_table_print_priorities(const struct frame_table *t)
+{
+	static const char *const texts[PAGE_PRIORITIES] = {
+		"contents not wanted", "very low",     "low, or read ahead", "medium", "below normal",
+		"normal",	       "came back soon", "",
+	};
+	printf("PRIORITY                  STANDBY MODIFIED   ACTIVE  (the lowest on standby go first)\n");
+	for (int priority = 0; priority < PAGE_PRIORITIES; priority++) {
+		printf("%d %-21s", priority, texts[priority]);
+		print_number(10, t->priorities[priority][BS_FRAME_STANDBY]);
+		print_number(9, t->priorities[priority][BS_FRAME_MODIFIED]);
+		print_number(9, t->priorities[priority][BS_FRAME_ACTIVE]);
+		printf("\n");
+	}
 }
 
 /* ---- the map ---- */

@@ -4,9 +4,10 @@
 #include "rammap.h"
 
 static const char usage[] =
-	"usage: rammap [-u] [-o] [-f] [-m] [-p FRAME]\n"
+	"usage: rammap [-u] [-s] [-o] [-f] [-m] [-p FRAME]\n"
 	"Shows what memory is used for, in frames of 4 KiB; without options: -u -o -f.\n"
 	"  -u        by use (rows) and state (columns); all frames are in it once\n"
+	"  -s        by priority: in which order pages on standby are taken\n"
 	"  -o        by process: its private pages and its page tables\n"
 	"  -f        by image, data file and anonymous section\n"
 	"  -m        a map of memory, a character for some frames each\n"
@@ -27,6 +28,15 @@ static int show_uses(void)
 	if (!frame_table_read(&t))
 		return fail();
 	frame_table_print(&t);
+	return TOOL_OK;
+}
+
+static int show_priorities(void)
+{
+	struct frame_table t;
+	if (!frame_table_read(&t))
+		return fail();
+	frame_table_print_priorities(&t);
 	return TOOL_OK;
 }
 
@@ -182,7 +192,7 @@ static int show_frame(uint64_t number)
 
 int main(int argc, char **argv)
 {
-	bool uses = false, processes = false, files = false, map = false, one = false;
+	bool uses = false, priorities = false, processes = false, files = false, map = false, one = false;
 	uint64_t frame = 0;
 	int result = TOOL_OK;
 	if (tool_wants_help(argc, argv))
@@ -190,6 +200,8 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "-u")) {
 			uses = true;
+		} else if (!strcmp(argv[i], "-s")) {
+			priorities = true;
 		} else if (!strcmp(argv[i], "-o")) {
 			processes = true;
 		} else if (!strcmp(argv[i], "-f")) {
@@ -206,12 +218,14 @@ int main(int argc, char **argv)
 			return tool_usage(usage, "rammap", "unknown option", argv[i]);
 		}
 	}
-	if (!uses && !processes && !files && !map && !one)
+	if (!uses && !priorities && !processes && !files && !map && !one)
 		uses = processes = files = true;
 	if (processes || files)
 		result = show_owners(uses, processes, files);
 	else if (uses)
 		result = show_uses();
+	if (result == TOOL_OK && priorities)
+		result = show_priorities();
 	if (result == TOOL_OK && map)
 		result = frame_map_print() ? TOOL_OK : fail();
 	if (result == TOOL_OK && one)

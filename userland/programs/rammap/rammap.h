@@ -17,14 +17,18 @@
 typedef void frame_visit(void *argument, uint64_t number, const struct bs_frame *f);
 bool frames_walk(uint64_t first, uint64_t count, frame_visit *visit, void *argument);
 
+#define PAGE_PRIORITIES 8
+
 struct frame_table {
 	uint64_t frames[USES][STATES];
+	uint64_t priorities[PAGE_PRIORITIES][STATES];
 };
 void frame_table_add(struct frame_table *t, const struct bs_frame *f);
 bool frame_table_read(struct frame_table *t);
 uint64_t frame_table_row(const struct frame_table *t, int use);
 uint64_t frame_table_column(const struct frame_table *t, int state);
 void frame_table_print(const struct frame_table *t);
+void frame_table_print_priorities(const struct frame_table *t);
 
 const char *frame_use_text(unsigned int use);
 const char *frame_state_text(unsigned int state);
