@@ -120,7 +120,7 @@ def test_swapoff_and_swapon(machine, tmp_path, cpus, build):
         type_and_wait("wait", r"ended: hog")
         type_and_wait("swapon -p 1 vd2", r"C:\\> ")
         # With pages in it, while processes go on using them.
-        type_and_wait("testrun 'pressure 3 200 40' &", r"all of them have their memory")
+        type_and_wait("testrun 'pressure 3 200 4' &", r"all of them have their memory")
         type_and_wait("swapoff vd1 && echo removed", r"^removed$")
         before = file.read()
         type_and_wait("", r"# testrun: 0 of 1 failed")

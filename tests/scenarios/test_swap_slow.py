@@ -3,7 +3,7 @@
 import pytest
 from paging_files import NbdServer, nbdkit_is_missing
 
-SECONDS = 120  # of the guest's time
+SECONDS = 100  # of the guest's time
 
 
 @pytest.mark.skipif(nbdkit_is_missing(), reason="nbdkit is not installed")
