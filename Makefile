@@ -24,6 +24,9 @@ QEMU ?= qemu-system-x86_64
 FIRMWARE ?=
 SEED ?= 0
 SECONDS ?= 600
+MODE ?= instructions
+ROUNDS ?= 5
+SYSTEMS ?= all
 PYTHON := /usr/bin/python3
 
 ifeq ($(filter $(BUILD),release debug),)
@@ -49,31 +52,39 @@ Backstore: make TARGET [VARIABLE=value ...]
   run    boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
   test   builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress random memory calls, for a long time  clean  removes build/
-  help   this text
+  bench  what memory operations cost, beside Linux         help   this text
 
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
   CPUS=1..8               processors                                                 [$(CPUS)]
-  SWAP=none|SIZE|ramdisk:SIZE|PATH
-                          paging file: none, a new disk, a RAM disk, or an existing
-                          file or block device, which is overwritten                 [$(SWAP)]
+  SWAP=none|LIST          paging files, separated by commas; each with @0 to @32767
+                          behind it if wanted: the higher is used first              [$(SWAP)]
+       SIZE                 a new disk: 64M, 4K
+       ramdisk:SIZE         memory, as a disk
+       PATH                 an existing file or block device, which is overwritten
+       nbd://HOST:PORT[/EXPORT], nbd+unix:///EXPORT?socket=PATH
+                            a network block device, which is overwritten
   OPTIONS="name=value"    boot options; boot/backstore.cfg lists them                [$(OPTIONS)]
   RUN="PROGRAM ARGUMENT"  run one program and end with its exit code                 [$(RUN)]
   FILES="PATH ..."        put these files and directories on the volume              [$(FILES)]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
   SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
+  MODE=instructions|time, ROUNDS=N, SYSTEMS=all|Backstore
+                          for bench: what is counted, how often in time, which       [$(MODE), $(ROUNDS), $(SYSTEMS)]
   TESTS="PYTEST ARGUMENT" for test: which tests; JOBS=N: how many at once            [$(TESTS)] [$(JOBS)]
 
   make run                                   a shell; Ctrl-A x leaves QEMU
   make run RUN="memstat" RAM=64M SWAP=none   one program, no paging file
+  make run SWAP=ramdisk:16M@9,64M@1          a RAM disk first, then a disk
+  make run SWAP=nbd://localhost:10809        what "nbdkit memory 64M" serves
   echo "ls \bin" | make run                  the shell reads its commands from a pipe
   make run BUILD=debug CPUS=4 FILES="my.exe data/"
   make test TESTS="-k swap"
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -108,6 +119,17 @@ stress: packages-build
 		$(MAKE) run BUILD=debug CPUS=4 RAM=64M OPTIONS="check=$$check $(OPTIONS)" </dev/null \
 			RUN="memory_random $(SEED) $$(($(SECONDS) / 2)) 4 3" || exit 1; \
 	done
+
+# The same benchmark for Linux, without libraries that an initial RAM disk would need.
+build/bench-linux: tests/bench/os_linux.c $(wildcard userland/programs/bench/*.[ch])
+	@mkdir -p $(@D); echo "  CC    $@"
+	@$(CC) $(COMMON_FLAGS) -static -I userland/programs/bench -o $@ $(filter-out %/os_windows.c,$(filter %.c,$^))
+
+# A release build is measured, always.
+bench: packages-build
+	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
+	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
+		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
 
 clean:
 	rm -rf build

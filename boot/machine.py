@@ -27,7 +27,11 @@ UNITS = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 RAM_MIN, RAM_MAX = 32 << 20, 16 << 30
 FIRMWARE_RAM = 48 << 20  # OVMF does not find a boot volume with less
 CPUS_MAX = 8
-SWAP_MIN = 1 << 20
+SWAP_MIN = 4 << 10  # one page
+SWAP_PRIORITY_MAX = 32767
+SWAP_ALLOWED = ('"none", or a list, separated by commas, of: a size (64M), "ramdisk:" with a size (ramdisk:32M), the path of '
+                'an existing file or block device, nbd://HOST:PORT[/EXPORT], nbd+unix:///EXPORT?socket=PATH; each with a '
+                f'priority behind it if wanted, @0 to @{SWAP_PRIORITY_MAX}')
 OPTIONS_ITEM = "opt/org.backstore/options"
 CONSOLE_ITEM = "opt/org.backstore/console"
 
@@ -81,7 +85,10 @@ def option_quote(value):
 
 @dataclass
 class Disk:
-    """A virtio disk. file: whatever QEMU takes as a file name; drive, device: more properties, as QEMU writes them."""
+    """A virtio disk. file: whatever QEMU takes as a file name; drive, device: more properties, as QEMU writes them.
+
+    The guest is told of its disk's errors. QEMU would stop the machine when the host's disk is full.
+    """
 
     file: str
     serial: str
@@ -94,8 +101,83 @@ class Disk:
         name = f"file={comma_quote(self.file)},format={self.format}" if self.file else ""
         drive = ",".join(filter(None, [f"if=none,id=drive-{self.serial}", name, self.drive]))
         device = ",".join(filter(None, [f"virtio-blk-pci,id={self.serial},drive=drive-{self.serial}",
-                                        f"serial={self.serial},disable-legacy=on", self.device]))
+                                        f"serial={self.serial},disable-legacy=on,werror=report,rerror=report",
+                                        self.device]))
         return ["-drive", drive, "-device", device]
+
+
+@dataclass
+class PagingFile:
+    """One entry of SWAP: its text without the priority, and the priority or None."""
+
+    text: str
+    priority: int = None
+
+    @property
+    def is_ramdisk(self):
+        return self.text.startswith("ramdisk:")
+
+    @property
+    def is_nbd(self):
+        return self.text.startswith(("nbd://", "nbd+unix://"))
+
+    @property
+    def size(self):
+        """Bytes of a new file; None: it is not one."""
+        return parse_size(self.text)
+
+    def check(self):
+        if self.is_ramdisk:
+            if not parse_size(self.text[8:]):
+                raise MachineError(f"SWAP={self.text}: a size is needed, e.g. SWAP=ramdisk:32M")
+        elif self.size is not None:
+            if self.size < SWAP_MIN:
+                raise MachineError(f"SWAP={self.text}: at least 4K is needed; SWAP=none is no paging file")
+        elif self.is_nbd:
+            if not re.fullmatch(r"nbd://[^/@]+(/.*)?|nbd\+unix:///[^?]*\?socket=.+", self.text):
+                raise MachineError(f"SWAP={self.text}: an NBD server is nbd://HOST:PORT[/EXPORT] or "
+                                   "nbd+unix:///EXPORT?socket=PATH")
+        elif not os.path.exists(self.text):
+            raise MachineError(f"SWAP={self.text}: there is no such file, and allowed are: {SWAP_ALLOWED}")
+        else:
+            mode = os.stat(self.text).st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
+                raise MachineError(f"SWAP={self.text} is neither a file nor a block device")
+            if not os.access(self.text, os.R_OK | os.W_OK):
+                raise MachineError(f"SWAP={self.text} may not be read and written by you")
+
+
+def parse_swap(text):
+    """SWAP's list of PagingFile; empty for "none". A comma in a path is written twice."""
+    files = []
+    for entry in re.split(r"(?<!,),(?!,)", str(text)):
+        match = re.fullmatch(r"(.*?)(?:@([0-9]+))?", entry.replace(",,", ","), re.S)
+        if not match[1]:
+            raise MachineError(f"SWAP={text}: an entry is empty; allowed are: {SWAP_ALLOWED}")
+        priority = None if match[2] is None else int(match[2])
+        if priority is not None and priority > SWAP_PRIORITY_MAX:
+            raise MachineError(f"SWAP={text}: @{priority}: 0 to {SWAP_PRIORITY_MAX} is allowed; higher ones are used first")
+        files.append(PagingFile(match[1], priority))
+    if [file.text for file in files] == ["none"]:
+        if files[0].priority is not None:
+            raise MachineError(f"SWAP={text}: no paging file has no priority")
+        return []
+    if any(file.text == "none" for file in files):
+        raise MachineError(f'SWAP={text}: "none" stands alone')
+    for file in files:
+        file.check()
+    return files
+
+
+def swap_option(files):
+    """(the boot option swap for a list of PagingFile, the disks' serials in the list's order, None for RAM disks)."""
+    serials, words = [], []
+    for file in files:
+        number = sum(serial is not None for serial in serials)
+        serials.append(None if file.is_ramdisk else f"swap{number or ''}")
+        words.append((serials[-1] or file.text) + ("" if file.priority is None else f"@{file.priority}"))
+    # The kernel finds a disk with the serial "swap" by itself.
+    return ("" if words in ([], ["swap"]) else f"swap={','.join(words)}"), serials
 
 
 @dataclass
@@ -105,7 +187,7 @@ class Machine:
     volume: str
     ram: str = "128M"
     cpus: int = 1
-    swap: str = "none"  # none, SIZE (a new file at swap_image), ramdisk:SIZE, or the path of a file or block device
+    swap: str = "none"  # see SWAP_ALLOWED; a SIZE is a new file at swap_image (the second one beside it)
     options: str = ""
     run: str = None  # the first program and its arguments
     console: bytes = None  # the console's input, with end-of-file behind it
@@ -148,33 +230,24 @@ class Machine:
             raise MachineError(f'the system volume {self.volume} was not found: "make image" builds it')
 
     def _swap(self):
-        """(disk or None, boot option or ""). Creates the file of a new paging file."""
-        text = str(self.swap)
-        if text == "none":
-            return None, ""
-        if text.startswith("ramdisk:"):
-            if not parse_size(text[8:]):
-                raise MachineError(f"SWAP={text}: a size is needed, e.g. SWAP=ramdisk:32M")
-            return None, f"swap={text}"
-        size = parse_size(text)
-        if size is not None:
-            if size < SWAP_MIN:
-                raise MachineError(f"SWAP={text}: at least 1M is needed; SWAP=none is no paging file")
-            if not self.swap_image:
-                raise MachineError(f"SWAP={text}: no swap_image says where the file is to be")
-            Path(self.swap_image).unlink(missing_ok=True)  # another machine may still use the old one
-            with open(self.swap_image, "xb") as file:
-                file.truncate(size)
-            return Disk(str(self.swap_image), "swap"), ""
-        if not os.path.exists(text):
-            raise MachineError(f'SWAP={text}: "none", a size (64M), "ramdisk:" with a size (ramdisk:32M), or the path '
-                               "of an existing file or block device is allowed, and there is no such file")
-        mode = os.stat(text).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISBLK(mode):
-            raise MachineError(f"SWAP={text} is neither a file nor a block device")
-        if not os.access(text, os.R_OK | os.W_OK):
-            raise MachineError(f"SWAP={text} may not be read and written by you")
-        return Disk(text, "swap"), ""
+        """(disks, the boot option or ""). Creates the files of new paging files."""
+        files = parse_swap(self.swap)
+        option, serials = swap_option(files)
+        disks = []
+        for file, serial in zip(files, serials):
+            if not serial:
+                continue
+            path = file.text
+            if file.size is not None:
+                if not self.swap_image:
+                    raise MachineError(f"SWAP={self.swap}: no swap_image says where the file is to be")
+                image = Path(self.swap_image)
+                path = image.with_name(f"{image.stem}{serial[4:]}{image.suffix}")
+                path.unlink(missing_ok=True)  # another machine may still use the old one
+                with open(path, "xb") as new:
+                    new.truncate(file.size)
+            disks.append(Disk(str(path), serial))
+        return disks, option
 
     def command(self, directory, serial="stdio"):
         """QEMU's arguments. directory: for the files that it reads and the log that Guest reads."""
@@ -183,8 +256,8 @@ class Machine:
         options = []
         if ram < FIRMWARE_RAM:
             options.append(f"mem={self.ram}")
-        swap, swap_option = self._swap()
-        options += [swap_option, self.options]
+        swap, option = self._swap()
+        options += [option, self.options]
         if self.run is not None:
             options.append(f"run={option_quote(self.run)}")
         options = " ".join(filter(None, options))
@@ -203,7 +276,7 @@ class Machine:
             arguments += ["-display", "none"]
         volume = Disk(str(self.volume), "system", drive="cache=unsafe" if self.keep else "cache=unsafe,snapshot=on",
                       device="bootindex=0")
-        for disk in [volume, *filter(None, [swap]), *self.disks]:
+        for disk in [volume, *swap, *self.disks]:
             arguments += disk.arguments()
         if options:
             arguments += ["-fw_cfg", f"name={OPTIONS_ITEM},string={comma_quote(options)}"]
@@ -420,7 +493,10 @@ class Guest:
                 return None, "triple fault: the kernel could not handle a fault, and the processor was reset"
             return None, "the machine was switched off or reset without an exit code"
         if status % 2 == 0 or (status == 1 and not self._filter.started):
-            return None, f"QEMU failed with status {status}"
+            servers = [word for word in self.command if "file=nbd" in word]
+            advice = ("; an NBD server of SWAP has to run before the machine starts, e.g.: nbdkit memory 64M (README.md, "
+                      '"Paging files")' if servers and "nbd" in self._errors.decode(errors="replace").lower() else "")
+            return None, f"QEMU failed with status {status}{advice}"
         code = (status - 1) // 2
         if code < 100:
             return code, None

@@ -21,6 +21,7 @@ build /usr/bin/python3 python3
 test python:pytest python3-pytest
 test python:pytest_timeout.py python3-pytest-timeout
 test python:xdist python3-pytest-xdist
+test nbdkit nbdkit
 gdb gdb gdb
 '
 qemu_needed=7

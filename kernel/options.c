@@ -10,7 +10,8 @@
 #define TEXT_MAX 4096
 
 struct options options = {
-	.swap = "auto",
+	.swap = { { .kind = SWAP_ENTRY_AUTO, .name = "auto", .priority = -1 } },
+	.swap_count = 1,
 	.commit = COMMIT_STRICT,
 	.run = "sh",
 	.aslr = true,
@@ -44,18 +45,73 @@ static bool mem_parse(const char *value)
 	return parse_size(value, &options.memory_limit);
 }
 
-static bool swap_parse(const char *value)
+#define PRIORITY_MAX 32767
+
+/* Digits alone. */
+static bool priority_parse(const char *text, int *priority)
+{
+	if (!*text)
+		return false;
+	for (*priority = 0; *text; text++) {
+		if (*text < '0' || *text > '9')
+			return false;
+		*priority = *priority * 10 + (*text - '0');
+		if (*priority > PRIORITY_MAX)
+			return false;
+	}
+	return true;
+}
+
+static bool ramdisk_parse(const char *text, u64 *size)
+{
+	if (!parse_size(text, size) || !*size || *size > ~0ull - PAGE_SIZE)
+		return false;
+	*size = ALIGN_UP(*size, PAGE_SIZE);
+	return true;
+}
+
+/* "NAME" or "NAME@PRIORITY"; text is cut at the @. */
+static bool swap_entry_parse(char *text, struct swap_entry *e)
 {
 	static const char ramdisk[] = "ramdisk:";
-	u64 size = 0;
+	char *at = text;
 
-	if (!strncmp(value, ramdisk, sizeof(ramdisk) - 1)) {
-		if (!parse_size(value + sizeof(ramdisk) - 1, &size) || !size || size > ~0ull - PAGE_SIZE)
+	while (*at && *at != '@')
+		at++;
+	e->priority = -1;
+	if (*at) {
+		*at = 0;
+		if (!priority_parse(at + 1, &e->priority))
 			return false;
-		size = ALIGN_UP(size, PAGE_SIZE);
 	}
-	options.swap_ramdisk_size = size;
-	return text_set(options.swap, sizeof(options.swap), value);
+	e->kind = !strcmp(text, "auto") ? SWAP_ENTRY_AUTO : !strcmp(text, "none") ? SWAP_ENTRY_NONE : SWAP_ENTRY_DISK;
+	e->size = 0;
+	if (!strncmp(text, ramdisk, sizeof(ramdisk) - 1)) {
+		e->kind = SWAP_ENTRY_RAMDISK;
+		if (!ramdisk_parse(text + sizeof(ramdisk) - 1, &e->size))
+			return false;
+	}
+	return text_set(e->name, sizeof(e->name), text);
+}
+
+static bool swap_parse(const char *value)
+{
+	char text[sizeof(((struct swap_entry *)0)->name) + 8];
+	size_t n;
+
+	for (options.swap_count = 0; options.swap_count < SWAP_ENTRIES_MAX; value += n + 1) {
+		for (n = 0; value[n] && value[n] != ','; n++)
+			if (n + 1 < sizeof(text))
+				text[n] = value[n];
+			else
+				return false;
+		text[n] = 0;
+		if (!swap_entry_parse(text, &options.swap[options.swap_count++]))
+			return false;
+		if (!value[n])
+			return true;
+	}
+	return false;
 }
 
 static bool commit_parse(const char *value)
@@ -126,7 +182,8 @@ static bool log_parse(const char *value)
 
 static const struct option table[] = {
 	{ "mem", "a size: 64M, 2G (0: all memory)", mem_parse },
-	{ "swap", "auto, none, ramdisk:SIZE, or a disk's name or serial number of up to 31 letters", swap_parse },
+	{ "swap", "up to 16 of auto, none, ramdisk:SIZE, or a disk's name or serial number of up to 31 letters, separated by "
+		  "commas; each may have a priority: NAME@0 to NAME@32767", swap_parse },
 	{ "commit", "strict, lazy-writecopy, overcommit", commit_parse },
 	{ "run", "a program and its arguments, of up to 1023 letters together", run_parse },
 	{ "check", "off, call, exit", check_parse },

@@ -7,13 +7,28 @@
 enum commit_policy { COMMIT_STRICT, COMMIT_OVERCOMMIT, COMMIT_LAZY_WRITECOPY, COMMIT_POLICIES };
 extern const char *const commit_policy_names[COMMIT_POLICIES];
 
+/* One of the list swap=LIST, which is separated by commas: auto, none, ramdisk:SIZE or NAME, each perhaps with @PRIORITY. */
+#define SWAP_ENTRIES_MAX 16
+enum swap_kind {
+	SWAP_ENTRY_AUTO,    /* every disk with the serial number "swap", "swap1", "swap2", ... */
+	SWAP_ENTRY_NONE,
+	SWAP_ENTRY_RAMDISK,
+	SWAP_ENTRY_DISK,    /* the disk with this name or serial number */
+};
+struct swap_entry {
+	enum swap_kind kind;
+	char name[32];  /* as it was given, without the priority */
+	u64 size;       /* of a RAM disk: bytes, a multiple of the page size */
+	int priority;   /* 0 to 32767; -1: none given */
+};
+
 enum replace_policy { REPLACE_CLOCK, REPLACE_FIFO, REPLACE_LRU, REPLACE_RANDOM, REPLACE_POLICIES };
 extern const char *const replace_policy_names[REPLACE_POLICIES];
 
 struct options {
 	u64 memory_limit;      /* mem=SIZE: cap on usable memory in bytes; 0 = all */
-	char swap[32];         /* swap=auto|none|ramdisk:SIZE|NAME (a disk's name or serial; auto: "swap", if any) */
-	u64 swap_ramdisk_size; /* bytes, when swap=ramdisk:SIZE */
+	struct swap_entry swap[SWAP_ENTRIES_MAX]; /* swap=LIST */
+	u32 swap_count;
 	enum commit_policy commit; /* commit=strict|lazy-writecopy|overcommit */
 	char run[1024];        /* run="PROGRAM ARGUMENTS": first program; the default is sh */
 	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */

@@ -152,11 +152,51 @@ struct bs_memory {
  * or over half of memory.
  */
 
-/* BsQueryPagingFile(uint64_t number, struct bs_paging_file *out): STATUS_NO_MORE_ENTRIES behind the last. */
+enum bs_paging_file_state {
+	BS_PAGING_FILE_OPEN,
+	BS_PAGING_FILE_REMOVING, /* its contents are being moved elsewhere */
+};
+
+/*
+ * BsQueryPagingFile(uint64_t index, struct bs_paging_file *out): index counts the paging files that there are;
+ * STATUS_NO_MORE_ENTRIES behind the last.
+ */
 struct bs_paging_file {
 	char name[32];         /* the device: "vd1", "ram0" */
-	uint64_t pages, used, peak, bad; /* slots */
+	uint64_t pages, used, peak, bad; /* slots; bad: retired, since a transfer of them failed */
 	uint64_t write_requests, read_requests, pages_written, pages_read, errors;
+	uint64_t number;       /* as bs_page.file; the number of a removed one may be given again */
+	uint64_t state;        /* enum bs_paging_file_state */
+	int64_t priority;      /* the highest is used first; below 0: none was given */
+	uint64_t physical;     /* address of a RAM disk that was set aside at boot; else 0 */
+};
+
+#define BS_PRIORITY_MAX 32767
+#define BS_PRIORITY_NONE (-1) /* lower than all paging files that there are */
+#define BS_PAGING_FILES_MAX 16
+
+/*
+ * BsAddPagingFile(const char *name, uint64_t size, int64_t priority): name: that of a disk, or its serial number, or
+ * "ramdisk": a new RAM disk. size: bytes of the RAM disk, or of the disk's beginning; 0: all of the disk. Errors:
+ * STATUS_ACCESS_VIOLATION, STATUS_OBJECT_NAME_INVALID (over 31 letters), STATUS_INVALID_PARAMETER_2 (under 16 pages, or more
+ * than the disk has), STATUS_INVALID_PARAMETER_3 (neither BS_PRIORITY_NONE nor 0 to BS_PRIORITY_MAX),
+ * STATUS_OBJECT_NAME_NOT_FOUND (no such disk), STATUS_SHARING_VIOLATION (it is the system volume's, or a paging file),
+ * STATUS_MEDIA_WRITE_PROTECTED, STATUS_COMMITMENT_LIMIT (of the RAM disk's memory), STATUS_INSUFFICIENT_RESOURCES (memory
+ * can't keep account of it, or does not have the RAM disk's frames, or there are BS_PAGING_FILES_MAX).
+ *
+ * BsRemovePagingFile(const char *name, uint64_t number, struct bs_paging_file_removal *out): name: that of the paging file,
+ * as BsQueryPagingFile has it, or NULL: the one with that number. Returns when its contents are elsewhere. On an error it
+ * is a paging file as before, nothing is lost, and *out says why: STATUS_COMMITMENT_LIMIT (the charge needs it),
+ * STATUS_INSUFFICIENT_RESOURCES (memory and the other paging files can't hold what is there), STATUS_IO_DEVICE_ERROR (pages
+ * could not be read), STATUS_CANCELLED (the thread was told to end). Before it began: STATUS_ACCESS_VIOLATION,
+ * STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION (somebody else is removing it).
+ */
+struct bs_paging_file_removal {
+	uint64_t pages;         /* that it held in the beginning */
+	uint64_t left;          /* that it holds still */
+	uint64_t unreadable;    /* of these */
+	uint64_t room;          /* pages for which there is room elsewhere now: in memory and in other paging files */
+	uint64_t commit_charge, commit_limit; /* pages; the limit without this file */
 };
 
 /* BsQueryProcess(uint64_t index, struct bs_process *out): index counts the processes that exist; STATUS_NO_MORE_ENTRIES behind the last. */

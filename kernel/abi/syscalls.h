@@ -87,6 +87,8 @@
 	X(94, BsOfferVirtualMemory, 4)                                                                                 \
 	X(95, BsReclaimVirtualMemory, 3)                                                                               \
 	X(96, BsQueryFrames, 3)                                                                                        \
+	X(97, BsAddPagingFile, 3)                                                                                      \
+	X(98, BsRemovePagingFile, 3)                                                                                   \
 	X(99, BsSetReclaim, 2)                                                                                         \
 	X(100, NtSetInformationThread, 4)
 

@@ -170,6 +170,7 @@ void kernel_half_copy(u64 *pml4);
  */
 bool kernel_map_page(u64 virt, u64 phys, u64 flags);
 void kernel_unmap_page(u64 virt); /* does not flush: see tlb_flush_kernel; its table stays */
+u64 kernel_page_phys(u64 virt); /* the frame that kernel_map_page mapped there; 0 = none */
 /* Whether a byte of kernel space can be read. Any context; for the printing of stacks. */
 bool kernel_address_mapped(u64 virt);
 /* A kernel stack: KERNEL_STACK_SIZE bytes, an unmapped page below it. Thread context, no spinlock. NULL: no memory. */

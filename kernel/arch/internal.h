@@ -124,7 +124,6 @@ void delay_us(u64 us);                        /* after clock_init; busy */
 void paging_early_init(void);
 void paging_init(void);                       /* global pages; the guard of the boot stack; the shared PML4 entries */
 void paging_drop_identity(void);
-u64 kernel_page_phys(u64 virt);               /* the frame that kernel_map_page mapped there; 0 = none */
 
 /* tlb.c */
 void tlb_interrupt(void);

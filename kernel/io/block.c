@@ -59,6 +59,16 @@ struct block_device *block_find(const char *name_or_serial)
 	return NULL;
 }
 
+bool block_claim(struct block_device *d)
+{
+	return !__atomic_exchange_n(&d->claimed, true, __ATOMIC_ACQUIRE);
+}
+
+void block_release(struct block_device *d)
+{
+	__atomic_store_n(&d->claimed, false, __ATOMIC_RELEASE);
+}
+
 static u64 request_bytes(const struct block_request *r)
 {
 	u64 bytes = 0;

@@ -48,6 +48,7 @@ struct block_device {
 	/* The driver's. Any context; never sleeps: a request that finds no room waits in a list. */
 	void (*submit)(struct block_device *, struct block_request *);
 	void *driver;
+	bool claimed; /* atomic; by block_claim */
 	u64 reads, writes, read_bytes, written_bytes, errors; /* counters, atomic */
 };
 
@@ -55,6 +56,9 @@ extern struct block_device *block_devices;
 void block_register(struct block_device *d);
 /* The device with this name, or else with this serial; NULL if there is none. */
 struct block_device *block_find(const char *name_or_serial);
+/* For one who alone uses the device. False: somebody else does. */
+bool block_claim(struct block_device *d);
+void block_release(struct block_device *d);
 /*
  * Starts the request: sets done = failed = false and counts it. A request beyond the end, without data, or a write to a
  * read-only device completes as failed. Any context; no lock of rank RANK_DEVICE or above held.
@@ -76,9 +80,16 @@ void pci_init(void);
 /* Drives and registers every virtio-blk device that PCI found. After mm_init and arch_init; needs no scheduler. */
 void virtio_blk_init(void);
 /*
- * A RAM disk of size bytes (a multiple of 512) in the contiguous physical run at phys (already zeroed), registered as
- * "ram0", "ram1", ... NULL: no memory.
+ * RAM disks are "ram0", "ram1", ...: the lowest number that none has. NULL: no memory, or RAMDISKS_MAX exist.
+ * Of size bytes (a multiple of the page size) in the contiguous physical run at phys; registered, for good.
  */
+#define RAMDISKS_MAX 32
 struct block_device *ramdisk_create(u64 phys, u64 size);
+/* Of these page frames, in this order; not registered. The table stays the caller's, who keeps it until ramdisk_destroy. */
+struct block_device *ramdisk_create_of_frames(u32 *pfns, u64 count);
+/* No request is under way. Returns the table of frames. */
+u32 *ramdisk_destroy(struct block_device *d);
+u64 ramdisk_phys(const struct block_device *d); /* of a contiguous one; else 0. Any device */
+bool ramdisk_is_of_frames(const struct block_device *d); /* any device */
 
 #endif

@@ -14,6 +14,16 @@ struct bitmap {
 #define BITMAP_NONE (~0ull)
 #define BITMAP_RUNS_MAX 64 /* a search looks at so many runs, then the longest of them will do */
 
+/* How many bits of a word are set. The compiler's own function would want a library that the kernel does not have. */
+static inline u32 bits_set(u64 word)
+{
+	u32 n = 0;
+
+	for (; word; word &= word - 1)
+		n++;
+	return n;
+}
+
 static inline u64 bitmap_words(u64 bits)
 {
 	return (bits + 63) / 64;

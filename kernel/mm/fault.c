@@ -122,7 +122,8 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		return FAULT_ACCESS_VIOLATION;
 	__atomic_add_fetch(&fault_counters.all, 1, __ATOMIC_RELAXED);
 	do {
-		f.io = IO_NONE;
+		f.io.kind = IO_NONE;
+		f.io.count = 0;
 		f.io_refault = false;
 		f.grow_stack_to = 0;
 		mutex_lock(&v->lock);
@@ -131,7 +132,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		mutex_unlock(&v->lock);
 		if (f.grow_stack_to && fault_stack_grown(&f))
 			r = FAULT_STACK_OVERFLOW;
-		if (f.io != IO_NONE) {
+		if (f.io.kind != IO_NONE) {
 			r = fault_io(&f);
 		} else if (r == FAULT_WAIT_MEMORY) {
 			/* Nobody waits who was told to end, or for an address space that is going: its end waits for us. */

@@ -25,23 +25,14 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 			break;
 		if (!n)
 			f->io_refault = refault_note(word[0]);
-		spin_lock(&frames_lock);
-		frames[pfn].word = &word[n];
-		frames[pfn].backing = word[n];
-		frames[pfn].flags = FRAME_READING | FRAME_SECTION | (f->io_refault ? FRAME_REFAULT : 0);
-		frames[pfn].use = s->backing->use;
 		frames[pfn].priority = read_priority(f, n, PRIORITY_AHEAD) & (PRIORITIES - 1);
-		frame_state_set(pfn, FRAME_TRANSITION);
-		word[n] = word_transition(pfn, 0);
-		spin_unlock(&frames_lock);
-		f->io_pfns[n++] = pfn;
+		page_io_add(&f->io, pfn, &word[n++], FRAME_SECTION | (f->io_refault ? FRAME_REFAULT : 0), s->backing->use);
 	}
 	if (!n)
 		return FAULT_WAIT_MEMORY;
-	f->io = IO_READ;
-	f->io_count = n;
-	f->io_section = s;
-	f->io_index = index;
+	f->io.kind = IO_READ;
+	f->io.section = s;
+	f->io.index = index;
 	section_ref(s); /* the view may go during the read */
 	return FAULT_RETRY;
 }
@@ -87,8 +78,8 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 		frames[*pfn].shares++;
 	} else if (word_kind(*word) == WORD_TRANSITION) {
 		if (frames[word_pfn(*word)].flags & FRAME_READING) {
-			f->io = IO_WAIT;
-			f->io_pfns[0] = word_pfn(*word);
+			f->io.kind = IO_WAIT;
+			f->io.pfns[0] = word_pfn(*word);
 			f->io_refault = frames[word_pfn(*word)].flags & FRAME_REFAULT;
 		} else {
 			*pfn = word_pfn(*word);

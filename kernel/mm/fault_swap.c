@@ -1,5 +1,5 @@
 /*
- * Pages that are in memory but in no page table (transition), pages in a paging file, and the I/O of all cases.
+ * Pages that are in memory but in no page table (transition), pages in a paging file, and what I/O a fault waits for.
  * The word of a page that is being read says transition; its frame is FRAME_READING, and whoever else wants it waits.
  */
 #include "lib/string.h"
@@ -27,8 +27,8 @@ enum fault_result fault_transition(struct fault *f)
 	if (word_kind(*f->word) == WORD_TRANSITION) {
 		pfn = word_pfn(*f->word);
 		if (frames[pfn].flags & FRAME_READING) {
-			f->io = IO_WAIT;
-			f->io_pfns[0] = pfn;
+			f->io.kind = IO_WAIT;
+			f->io.pfns[0] = pfn;
 			f->io_refault = frames[pfn].flags & FRAME_REFAULT;
 		} else {
 			fault_reactivate(f, pfn);
@@ -63,7 +63,7 @@ static u32 ahead_window(struct fault *f)
 	u32 window = v->ahead_window ? v->ahead_window : AHEAD_FIRST;
 
 	if (v->ahead_asked ? 2 * v->ahead_used >= v->ahead_asked : window == 1 && f->va == v->ahead_next)
-		window = MIN(2 * window, ARRAY_SIZE(f->io_pfns));
+		window = MIN(2 * window, FAULT_CLUSTER);
 	else if (v->ahead_asked && !v->ahead_used)
 		window /= 2;
 	v->ahead_window = (u8)window;
@@ -103,11 +103,11 @@ static word_t *place_of(word_t *entry, u8 flags)
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags)
 {
 	word_t first = *place_of(word, flags);
-	u32 want = ahead_window(f), n = 0;
+	u32 want = ahead_window(f);
 	/* Where reading ahead has proved useful its pages are worth as much as others. */
 	u32 ahead = want > AHEAD_FIRST ? PRIORITY_NORMAL : PRIORITY_AHEAD;
 
-	for (; n < want && n <= words_after; n++) {
+	for (u32 n = 0; n < want && n <= words_after; n++) {
 		word_t *place = place_of(&word[n], flags);
 		u32 pfn;
 
@@ -119,93 +119,34 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 			break;
 		if (!n)
 			f->io_refault = refault_note(first);
-		spin_lock(&frames_lock);
-		frames[pfn].word = place;
-		frames[pfn].backing = *place;
-		frames[pfn].flags = FRAME_READING | flags | (n ? FRAME_AHEAD : 0) | (f->io_refault ? FRAME_REFAULT : 0);
 		frames[pfn].priority = read_priority(f, n, ahead) & (PRIORITIES - 1);
-		if (flags == FRAME_SECTION)
-			frames[pfn].use = f->view->section->backing->use;
-		frame_state_set(pfn, FRAME_TRANSITION);
-		*place = word_transition(pfn, word_prot(*place));
-		spin_unlock(&frames_lock);
-		f->io_pfns[n] = pfn;
+		page_io_add(&f->io, pfn, place, flags | (n ? FRAME_AHEAD : 0) | (f->io_refault ? FRAME_REFAULT : 0),
+			    flags == FRAME_SECTION ? f->view->section->backing->use : 0);
 	}
-	if (!n)
+	if (!f->io.count)
 		return FAULT_WAIT_MEMORY;
-	ahead_note(f, n);
-	f->io = IO_SWAP;
-	f->io_count = n;
-	f->io_file = word_swap_file(first);
-	f->io_slot = word_swap_slot(first);
+	ahead_note(f, f->io.count);
+	f->io.kind = IO_SWAP;
 	return FAULT_RETRY;
-}
-
-/* The read has ended: good pages go to standby, bad ones back to where they were, given-up ones are freed. */
-static void io_finish(struct fault *f, u64 bad)
-{
-	u32 to_free[ARRAY_SIZE(f->io_pfns)], free_count = 0;
-
-	spin_lock(&frames_lock);
-	for (u32 i = 0; i < f->io_count; i++) {
-		u32 pfn = f->io_pfns[i];
-		struct frame *frame = &frames[pfn];
-
-		frame->flags &= ~(FRAME_READING | FRAME_REFAULT);
-		frame_state_set(pfn, FRAME_KERNEL);
-		if (frame->flags & FRAME_ABANDONED) {
-			swap_slot_drop(frame);
-			to_free[free_count++] = pfn;
-		} else if (bad & 1ull << i) {
-			*frame->word = word_with_prot(frame->backing, word_prot(*frame->word));
-			frame->word = NULL;
-			frame->backing = 0;
-			to_free[free_count++] = pfn;
-		} else {
-			frame_list_add(pfn, FRAME_STANDBY);
-		}
-		frame_io_done(pfn);
-	}
-	spin_unlock(&frames_lock);
-	while (free_count)
-		frame_free(to_free[--free_count]);
-}
-
-/* count pages from the first-th on, in one request; false: it failed. *bad: pages that came, but are not what was written. */
-static bool io_read(struct fault *f, u32 first, u32 count, u64 *bad)
-{
-	if (f->io == IO_SWAP)
-		return swap_read(f->io_file, f->io_slot + first, f->io_pfns + first, count, bad);
-	return f->io_section->backing->read(f->io_section, f->io_index + first, f->io_pfns + first, count);
 }
 
 static enum fault_result io_do(struct fault *f)
 {
-	u64 bad = 0;
+	u64 bad;
 
 	assert(mutex_none_held());
-	if (f->io == IO_WAIT) {
-		frame_wait_io(f->io_pfns[0]);
+	if (f->io.kind == IO_WAIT) {
+		frame_wait_io(f->io.pfns[0]);
 		return FAULT_RETRY;
 	}
-	/* If a request for several pages fails, one that can't be read must not take the others with it. */
-	if (!io_read(f, 0, f->io_count, &bad))
-		for (u32 i = 0; i < f->io_count; i++) {
-			u64 one = 0;
-
-			if (!io_read(f, i, 1, &one) || one)
-				bad |= 1ull << i;
-		}
-	if (f->io == IO_SWAP) {
+	bad = page_io_run(&f->io);
+	if (f->io.kind == IO_SWAP) {
 		__atomic_add_fetch(&fault_counters.swap_in, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&reclaim_counters.swapped_in, f->io_count, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&reclaim_counters.swapped_in, f->io.count, __ATOMIC_RELAXED);
 	} else {
 		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&fault_counters.image_pages, f->io_count, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&fault_counters.image_pages, f->io.count, __ATOMIC_RELAXED);
 	}
-	io_finish(f, bad);
-	if (f->io == IO_READ)
-		section_unref(f->io_section);
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
 }
 

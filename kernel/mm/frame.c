@@ -467,7 +467,7 @@ bool reclaim_set(u64 low, u64 high)
 
 /* ---- start ---- */
 
-static u64 ramdisk_phys;
+static u64 ramdisk_runs[SWAP_ENTRIES_MAX];
 
 static void range_add(u64 first, u64 count)
 {
@@ -477,26 +477,36 @@ static void range_add(u64 first, u64 count)
 	}
 }
 
-/* Takes a run for the RAM disk out of the highest range that can hold it. */
-static void ramdisk_reserve(void)
+/* Takes a run for a RAM disk out of the highest range that can hold it. 0: there is none. */
+static u64 ramdisk_reserve(u64 bytes)
 {
-	u64 pages = options.swap_ramdisk_size >> PAGE_SHIFT;
+	u64 pages = bytes >> PAGE_SHIFT;
 
-	for (u32 r = range_count; pages && r-- > 0;)
+	for (u32 r = range_count; r-- > 0;)
 		if (ranges[r].count >= pages + 1024) {
 			ranges[r].count -= pages;
-			ramdisk_phys = (ranges[r].first + ranges[r].count) << PAGE_SHIFT;
-			memset(phys_to_virt(ramdisk_phys), 0, pages << PAGE_SHIFT);
-			return;
+			return (ranges[r].first + ranges[r].count) << PAGE_SHIFT;
 		}
-	if (pages) {
-		kprintf("backstore: swap=ramdisk:%lluK does not fit into memory; use a smaller one or more memory\n",
-			(unsigned long long)pages * 4);
-		machine_exit(EXIT_BAD_OPTION);
+	return 0;
+}
+
+static void ramdisks_reserve(void)
+{
+	for (u32 i = 0; i < options.swap_count; i++) {
+		u64 bytes = options.swap[i].size;
+
+		if (!bytes)
+			continue;
+		ramdisk_runs[i] = ramdisk_reserve(bytes);
+		if (!ramdisk_runs[i]) {
+			kprintf("backstore: swap=ramdisk:%lluK does not fit into memory; use a smaller one or more memory\n",
+				(unsigned long long)bytes >> 10);
+			machine_exit(EXIT_BAD_OPTION);
+		}
 	}
 }
 
-u64 frame_ramdisk_phys(void) { return ramdisk_phys; }
+u64 frame_ramdisk_phys(u32 entry) { return ramdisk_runs[entry]; }
 
 void mm_init(const struct bootinfo *b)
 {
@@ -518,7 +528,7 @@ void mm_init(const struct bootinfo *b)
 			if (end > first)
 				range_add(first, end - first);
 		}
-	ramdisk_reserve();
+	ramdisks_reserve();
 	for (u32 r = 0; r < range_count; r++) {
 		ranges[r].count = MIN(ranges[r].count, cap - total);
 		total += ranges[r].count;

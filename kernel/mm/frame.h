@@ -142,7 +142,7 @@ bool frame_give_up(u32 pfn);
 #define RECLAIM_LOWEST 64u /* above what the allocator keeps back for the kernel and for those who free memory */
 #define RECLAIM_GAP 16u
 bool reclaim_set(u64 low, u64 high);
-u64 frame_ramdisk_phys(void); /* where mm_init put the RAM disk of option swap=ramdisk:SIZE; 0: none */
+u64 frame_ramdisk_phys(u32 entry); /* where mm_init put the RAM disk of that entry of option swap */
 u64 frame_highest(void);      /* the highest frame number */
 bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */
 bool frame_managed(u64 pfn);                  /* a frame of ours, so that it has an entry */

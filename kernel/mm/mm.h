@@ -6,7 +6,7 @@
  *   vspace->lock (mutex)    the tree of views, the page tables' words but for words in transition
  *   section->lock (mutex)   prototype words, likewise
  *   frames_lock (spinlock)  the frame lists, states and counts; every change of a word to or from transition
- *   swap file's lock (spinlock)  its slot bitmap
+ *   swap file's lock (spinlock)  its state and slots
  * A word in transition may be rewritten under frames_lock alone, by whoever takes the frame for another use: so the word
  * is read again after frames_lock was taken. Nobody waits for I/O, or for memory, while holding any of them.
  */
@@ -31,7 +31,7 @@ struct bootinfo;
 /* ---- start ---- */
 
 void mm_init(const struct bootinfo *b); /* frames, commit limit, pool. One CPU, interrupts off. BOOT_INFO memory stays as it is */
-void swap_init(void);                   /* opens the paging file that option swap= names; thread context */
+void swap_init(void);                   /* opens the paging files that option swap= names; thread context */
 void mm_threads_start(void);            /* the modified-page writer and the trimmer */
 
 /* ---- faults ---- */
@@ -204,7 +204,7 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder);
 void mm_query(struct bs_memory *out);                            /* all but processes, threads, handles */
 /* Frames first to first + count - 1, a few of them: all other CPUs' faults wait meanwhile. */
 void frames_query(u64 first, u32 count, struct bs_frame *out);
-u32 swap_query(u64 number, struct bs_paging_file *out);
+u32 swap_query(u64 index, struct bs_paging_file *out);            /* BsQueryPagingFile */
 /* Walks frames, words, slots and charges and compares. 0 = all is well; else the number of errors, each printed. */
 u64 mm_check(void);
 void mm_options_describe_swap(char *text, size_t size);          /* "vd1 64 MiB", "none" */

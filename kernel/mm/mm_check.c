@@ -343,6 +343,7 @@ u64 mm_check(void)
 	}
 	check_frames();
 	check_total("slots in use", tally.slots, swap_slots_in_use());
+	tally.errors += swap_files_check();
 	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
 	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
 	check_total("references to clone pages", tally.clone_words, tally.clone_refs);

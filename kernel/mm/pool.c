@@ -8,7 +8,6 @@
 #include "lib/string.h"
 #include "mm/commit.h"
 #include "mm/frame.h"
-#include "mm/kmap.h"
 #include "proc/lock.h"
 
 #define CLASS_MIN_SHIFT 4
@@ -167,24 +166,4 @@ void kfree(void *p)
 u64 pool_pages(void)
 {
 	return pages_in_use;
-}
-
-/* ---- large tables ---- */
-
-void *kmap_alloc(u64 size)
-{
-	/* The last quarter of the region for mappings is this function's alone. */
-	static u64 next = MAPPINGS_BASE + MAPPINGS_SIZE / 4 * 3;
-	u64 pages = DIV_UP(size, PAGE_SIZE), at;
-
-	if (pages > frames_available() / 2)
-		return NULL;
-	at = __atomic_fetch_add(&next, (pages + 1) << PAGE_SHIFT, __ATOMIC_RELAXED);
-	for (u64 i = 0; i < pages; i++) {
-		u64 phys = frame_alloc_table();
-
-		if (!phys || !kernel_map_page(at + (i << PAGE_SHIFT), phys, PTE_WRITE | PTE_NX))
-			return NULL;
-	}
-	return (void *)at;
 }

@@ -1,30 +1,172 @@
 /*
- * Paging files: a slot bitmap and a checksum for each slot in memory, nothing of it on the disk. A slot that could not be
- * written is retired; one that reads back something else than was written is an in-page error of that page alone.
- * With no paging file, or a full one, swap_slots_take says no: that is the only difference that it makes.
+ * Paging files: a bitmap of slots, one of those that failed, and a checksum for each slot, in memory; nothing of it on the
+ * disk. A slot that could not be read or written, or that holds something else than was written there, is retired: when
+ * its page has left it, it is not used again. With no paging file, or full ones, swap_slots_take says no: that is the only
+ * difference that it makes.
  */
-#include "mm/swap.h"
-
 #include "io/block.h"
-#include "lib/bitmap.h"
 #include "lib/string.h"
 #include "mm/commit.h"
-#include "mm/kmap.h"
 #include "mm/mm.h"
-#include "options.h"
+#include "mm/swap_file.h"
 
-struct swap_file {
-	struct block_device *device;
-	struct spinlock lock;    /* the bitmap and the counts */
-	struct bitmap slots;
-	u32 *checksums;          /* one for each slot; owned by whoever owns the slot */
-	u64 peak, bad;
-	u64 write_requests, read_requests, pages_written, pages_read, errors;
+struct swap_file swap_files[BS_PAGING_FILES_MAX] = {
+	[0 ... BS_PAGING_FILES_MAX - 1] = { .lock = SPINLOCK_INIT("paging file", RANK_SWAP) },
 };
 
-/* Filled at start, one CPU's thread; afterwards only the contents change. */
-static struct swap_file files[SWAP_FILES_MAX];
-static u32 file_count;
+/* ---- slots ---- */
+
+/* The next to give out slots, of those that are not tried yet: looked at without locks. */
+static struct swap_file *file_choose(u32 tried)
+{
+	struct swap_file *best = NULL;
+
+	for (u32 i = 0; i < BS_PAGING_FILES_MAX; i++) {
+		struct swap_file *f = &swap_files[i];
+
+		if (f->state != SWAP_OPEN || tried & 1u << i || f->slots.used == f->slots.bits)
+			continue;
+		if (!best || f->priority > best->priority || (f->priority == best->priority && f->turn < best->turn))
+			best = f;
+	}
+	return best;
+}
+
+bool swap_slots_take(u32 want, u32 *file, u64 *slot, u32 *got)
+{
+	static u64 turns;
+	struct swap_file *f;
+	u32 tried = 0;
+
+	while ((f = file_choose(tried))) {
+		u64 n = 0;
+
+		spin_lock(&f->lock);
+		*slot = f->state == SWAP_OPEN ? bitmap_take_run(&f->slots, want, &n) : BITMAP_NONE;
+		f->peak = MAX(f->peak, swap_file_in_use(f));
+		f->turn = __atomic_add_fetch(&turns, 1, __ATOMIC_RELAXED);
+		spin_unlock(&f->lock);
+		*file = f - swap_files;
+		*got = n;
+		if (*slot != BITMAP_NONE)
+			return true;
+		tried |= 1u << *file;
+	}
+	return false;
+}
+
+void swap_slot_free(u32 file, u64 slot)
+{
+	struct swap_file *f = &swap_files[file];
+
+	spin_lock(&f->lock);
+	if (bitmap_test(&f->retired, slot))
+		f->retired_idle++;
+	else
+		bitmap_clear(&f->slots, slot);
+	spin_unlock(&f->lock);
+}
+
+void swap_slot_retire(u32 file, u64 slot)
+{
+	struct swap_file *f = &swap_files[file];
+
+	spin_lock(&f->lock);
+	assert(bitmap_test(&f->slots, slot));
+	if (!bitmap_test(&f->retired, slot)) {
+		bitmap_set(&f->retired, slot);
+		if (f->state == SWAP_OPEN) /* else the limit does not count it any more */
+			commit_limit_remove(1);
+	}
+	spin_unlock(&f->lock);
+}
+
+bool swap_slot_used(u32 file, u64 slot)
+{
+	struct swap_file *f = &swap_files[file];
+	bool used;
+
+	if (file >= BS_PAGING_FILES_MAX)
+		return false;
+	spin_lock(&f->lock);
+	used = f->state >= SWAP_OPEN && slot < f->slots.bits && bitmap_test(&f->slots, slot);
+	spin_unlock(&f->lock);
+	return used;
+}
+
+bool swap_slot_keeps(u32 file, u64 slot)
+{
+	struct swap_file *f = &swap_files[file];
+	bool keeps;
+
+	spin_lock(&f->lock);
+	keeps = f->state == SWAP_OPEN && !bitmap_test(&f->retired, slot);
+	spin_unlock(&f->lock);
+	return keeps;
+}
+
+void swap_slot_drop(struct frame *f)
+{
+	if (word_kind(f->backing) != WORD_SWAP)
+		return;
+	swap_slot_free(word_swap_file(f->backing), word_swap_slot(f->backing));
+	f->backing = word_zero(0);
+}
+
+/* The sum over all files in these states. */
+static u64 sum(enum swap_state first, enum swap_state last, u64 (*of)(const struct swap_file *f))
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < BS_PAGING_FILES_MAX; i++)
+		if (swap_files[i].state >= first && swap_files[i].state <= last)
+			n += of(&swap_files[i]);
+	return n;
+}
+
+static u64 slots_free(const struct swap_file *f) { return f->slots.bits - f->slots.used; }
+
+u64 swap_slots_total(void) { return sum(SWAP_OPEN, SWAP_OPEN, swap_file_good); }
+u64 swap_slots_free(void) { return sum(SWAP_OPEN, SWAP_OPEN, slots_free); }
+u64 swap_slots_in_use(void) { return sum(SWAP_OPEN, SWAP_REMOVING, swap_file_in_use); }
+
+static u64 bits_count(const struct bitmap *b)
+{
+	u64 n = 0;
+
+	for (u64 i = 0; i < bitmap_words(b->bits); i++)
+		n += bits_set(b->words[i]);
+	return n;
+}
+
+u64 swap_files_check(void)
+{
+	u64 errors = 0;
+
+	for (u32 i = 0; i < BS_PAGING_FILES_MAX; i++) {
+		struct swap_file *f = &swap_files[i];
+		u64 used = 0, retired = 0, not_used = 0;
+		bool wrong = false;
+
+		spin_lock(&f->lock);
+		if (f->state >= SWAP_OPEN) {
+			used = bits_count(&f->slots);
+			retired = bits_count(&f->retired);
+			for (u64 w = 0; w < bitmap_words(f->slots.bits); w++)
+				not_used |= f->retired.words[w] & ~f->slots.words[w];
+			wrong = used != f->slots.used || retired != f->retired.used || f->retired_idle > retired || not_used;
+		}
+		spin_unlock(&f->lock);
+		if (wrong)
+			kprintf("mm_check: paging file %u: %llu slots taken, %llu counted; %llu retired, %llu counted\n", i,
+				(unsigned long long)used, (unsigned long long)f->slots.used, (unsigned long long)retired,
+				(unsigned long long)f->retired.used);
+		errors += wrong;
+	}
+	return errors;
+}
+
+/* ---- transfers ---- */
 
 #define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 
@@ -41,228 +183,102 @@ static u32 page_checksum(const u64 *page)
 	return (u32)(a ^ a >> 32);
 }
 
-static bool swap_file_add(struct block_device *d)
+static void count(u64 *counter, u64 n)
 {
-	struct swap_file *f = &files[file_count];
-	/* A checksum and a bit for each slot: what memory can't keep account of, a quarter of it, is not used. */
-	u64 most = frames_available() / 4 * PAGE_SIZE / (sizeof(u32) * 8 + 1) * 8;
-	u64 slots = MIN(d->sectors / SECTORS_PER_PAGE, most), *bits;
-
-	if (file_count == SWAP_FILES_MAX || !slots || d->read_only)
-		return false;
-	bits = kmap_alloc(bitmap_words(slots) * sizeof(u64));
-	f->checksums = bits ? kmap_alloc(slots * sizeof(u32)) : NULL;
-	if (!f->checksums)
-		return false;
-	spin_init(&f->lock, "paging file", RANK_SWAP);
-	bitmap_init(&f->slots, bits, slots);
-	f->device = d;
-	file_count++;
-	commit_limit_add(slots);
-	return true;
+	__atomic_add_fetch(counter, n, __ATOMIC_RELAXED);
 }
 
-static void paging_file_open(void)
+/* A line for the first error, the second, the fourth, ...: a dying disk would fill the console with them. */
+static void error_note(struct swap_file *f, const char *what, u64 slot)
 {
-	struct block_device *d = NULL;
+	u64 n = __atomic_add_fetch(&f->errors, 1, __ATOMIC_RELAXED);
 
-	if (!strcmp(options.swap, "none"))
-		return;
-	if (options.swap_ramdisk_size)
-		d = ramdisk_create(frame_ramdisk_phys(), options.swap_ramdisk_size);
-	else
-		d = block_find(!strcmp(options.swap, "auto") ? "swap" : options.swap);
-	if (!d) {
-		if (strcmp(options.swap, "auto"))
-			klog(LOG_WARNING, "swap=%s: there is no such disk; going on without a paging file", options.swap);
-		return;
-	}
-	if (!swap_file_add(d))
-		klog(LOG_WARNING, "swap=%s: the disk is empty, read-only, or too large for this memory; going on without a paging file",
-		     options.swap);
+	if (!(n & (n - 1)))
+		klog(LOG_ERROR, "paging file %s: slot %llu %s (%llu error%s so far)", f->device->name, (unsigned long long)slot,
+		     what, (unsigned long long)n, n == 1 ? "" : "s");
 }
 
-/*
- * A paging file needs a disk, that needs a driver, and both need tables: kernel memory, which is charged. So that a small
- * paging file does not leave less to programs than none, the same number of pages is set aside for the kernel's memory
- * at boot in any case, and what it has not taken of them is taken off the limit: the room under the limit is then the same.
- */
-static void boot_memory_settle(void)
-{
-	u64 aside = 80 + 12 * cpu_count, taken = commit_totals.by_owner[COMMIT_KERNEL];
-
-	if (taken < aside)
-		commit_limit_remove(aside - taken);
-}
-
-void swap_init(void)
-{
-	paging_file_open();
-	boot_memory_settle();
-}
-
-void mm_options_describe_swap(char *text, size_t size)
-{
-	u64 at = 0;
-
-	if (!file_count)
-		strlcpy(text, "none", size);
-	for (u32 i = 0; i < file_count && at < size; i++)
-		at += ksnprintf(text + at, size - at, "%s%s %llu MiB", i ? ", " : "", files[i].device->name,
-				(unsigned long long)files[i].slots.bits >> 8);
-}
-
-/* ---- slots ---- */
-
-bool swap_slots_take(u32 want, u32 *file, u64 *slot, u32 *got)
-{
-	for (u32 i = 0; i < file_count; i++) {
-		struct swap_file *f = &files[i];
-		u64 n = 0;
-
-		spin_lock(&f->lock);
-		*slot = bitmap_take_run(&f->slots, want, &n);
-		f->peak = MAX(f->peak, f->slots.used - f->bad);
-		spin_unlock(&f->lock);
-		if (*slot != BITMAP_NONE) {
-			*file = i;
-			*got = n;
-			return true;
-		}
-	}
-	return false;
-}
-
-void swap_slot_free(u32 file, u64 slot)
-{
-	struct swap_file *f = &files[file];
-
-	spin_lock(&f->lock);
-	bitmap_clear(&f->slots, slot);
-	spin_unlock(&f->lock);
-}
-
-void swap_slot_bad(u32 file, u64 slot)
-{
-	struct swap_file *f = &files[file];
-
-	assert(bitmap_test(&f->slots, slot));
-	(void)slot;
-	spin_lock(&f->lock);
-	f->bad++;
-	spin_unlock(&f->lock);
-	commit_limit_remove(1);
-}
-
-bool swap_slot_used(u32 file, u64 slot)
-{
-	return file < file_count && slot < files[file].slots.bits && bitmap_test(&files[file].slots, slot);
-}
-
-void swap_slot_drop(struct frame *f)
-{
-	if (word_kind(f->backing) != WORD_SWAP)
-		return;
-	swap_slot_free(word_swap_file(f->backing), word_swap_slot(f->backing));
-	f->backing = word_zero(0);
-}
-
-u64 swap_slots_total(void)
-{
-	u64 n = 0;
-
-	for (u32 i = 0; i < file_count; i++)
-		n += files[i].slots.bits;
-	return n;
-}
-
-u64 swap_slots_free(void)
-{
-	u64 n = 0;
-
-	for (u32 i = 0; i < file_count; i++)
-		n += files[i].slots.bits - files[i].slots.used;
-	return n;
-}
-
-u64 swap_slots_in_use(void)
-{
-	u64 n = 0;
-
-	for (u32 i = 0; i < file_count; i++)
-		n += files[i].slots.used - files[i].bad;
-	return n;
-}
-
-/* ---- transfers ---- */
-
-static bool transfer(struct swap_file *f, bool write, u64 slot, const u32 *pfns, u32 count, struct block_request *r)
+static void begin(struct swap_file *f, bool write, u64 slot, const u32 *pfns, u32 n, struct block_request *r)
 {
 	memset(r, 0, sizeof(*r));
 	r->sector = slot * SECTORS_PER_PAGE;
 	r->write = write;
-	r->piece_count = count;
-	for (u32 i = 0; i < count; i++) {
+	r->piece_count = n;
+	for (u32 i = 0; i < n; i++) {
 		r->pieces[i].phys = (u64)pfns[i] << PAGE_SHIFT;
 		r->pieces[i].bytes = PAGE_SIZE;
 	}
 	block_submit(f->device, r);
+}
+
+void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_request *r)
+{
+	struct swap_file *f = &swap_files[file];
+
+	for (u32 i = 0; i < n; i++)
+		f->checksums[slot + i] = page_checksum(frame_address(pfns[i]));
+	count(&f->write_requests, 1);
+	count(&f->pages_written, n);
+	begin(f, true, slot, pfns, n, r);
+}
+
+bool swap_write_end(u32 file, u64 slot, struct block_request *r)
+{
 	if (block_wait(r))
 		return true;
-	__atomic_add_fetch(&f->errors, 1, __ATOMIC_RELAXED);
-	klog(LOG_ERROR, "paging file %s: %s of %u pages at slot %llu failed", f->device->name, write ? "writing" : "reading",
-	     count, (unsigned long long)slot);
+	error_note(&swap_files[file], "could not be written", slot);
 	return false;
 }
 
-bool swap_write(u32 file, u64 slot, const u32 *pfns, u32 count)
+bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
 {
-	static struct block_request request; /* the writer's own: it must not depend on memory that only it can free */
-	struct swap_file *f = &files[file];
-
-	for (u32 i = 0; i < count; i++)
-		f->checksums[slot + i] = page_checksum(frame_address(pfns[i]));
-	f->write_requests++;
-	f->pages_written += count;
-	return transfer(f, true, slot, pfns, count, &request);
-}
-
-bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 count, u64 *bad)
-{
-	struct swap_file *f = &files[file];
+	struct swap_file *f = &swap_files[file];
 	struct block_request request;
 
 	*bad = 0;
-	__atomic_add_fetch(&f->read_requests, 1, __ATOMIC_RELAXED);
-	__atomic_add_fetch(&f->pages_read, count, __ATOMIC_RELAXED);
-	if (!transfer(f, false, slot, pfns, count, &request))
+	count(&f->read_requests, 1);
+	count(&f->pages_read, n);
+	begin(f, false, slot, pfns, n, &request);
+	if (!block_wait(&request)) {
+		error_note(f, "could not be read", slot);
 		return false;
-	for (u32 i = 0; i < count; i++)
+	}
+	for (u32 i = 0; i < n; i++)
 		if (page_checksum(frame_address(pfns[i])) != f->checksums[slot + i]) {
 			*bad |= 1ull << i;
-			__atomic_add_fetch(&f->errors, 1, __ATOMIC_RELAXED);
-			klog(LOG_ERROR, "paging file %s: slot %llu does not hold what was written there", f->device->name,
-			     (unsigned long long)slot + i);
+			error_note(f, "does not hold what was written there", slot + i);
 		}
 	return true;
 }
 
-u32 swap_query(u64 number, struct bs_paging_file *out)
+u32 swap_query(u64 index, struct bs_paging_file *out)
 {
-	struct swap_file *f = &files[number];
-
-	if (number >= file_count)
-		return STATUS_NO_MORE_ENTRIES;
 	memset(out, 0, sizeof(*out));
-	strlcpy(out->name, f->device->name, sizeof(out->name));
-	out->pages = f->slots.bits;
-	out->used = f->slots.used - f->bad;
-	out->peak = f->peak;
-	out->bad = f->bad;
-	out->write_requests = f->write_requests;
-	out->read_requests = f->read_requests;
-	out->pages_written = f->pages_written;
-	out->pages_read = f->pages_read;
-	out->errors = f->errors;
-	return STATUS_SUCCESS;
+	for (u32 i = 0; i < BS_PAGING_FILES_MAX; i++) {
+		struct swap_file *f = &swap_files[i];
+		bool found;
+
+		spin_lock(&f->lock);
+		found = f->state >= SWAP_OPEN && !index--;
+		if (found) {
+			strlcpy(out->name, f->device->name, sizeof(out->name));
+			out->pages = f->slots.bits;
+			out->used = swap_file_in_use(f);
+			out->peak = f->peak;
+			out->bad = f->retired.used;
+			out->write_requests = f->write_requests;
+			out->read_requests = f->read_requests;
+			out->pages_written = f->pages_written;
+			out->pages_read = f->pages_read;
+			out->errors = f->errors;
+			out->number = i;
+			out->state = f->state == SWAP_OPEN ? BS_PAGING_FILE_OPEN : BS_PAGING_FILE_REMOVING;
+			out->priority = f->priority;
+			out->physical = ramdisk_phys(f->device);
+		}
+		spin_unlock(&f->lock);
+		if (found)
+			return STATUS_SUCCESS;
+	}
+	return STATUS_NO_MORE_ENTRIES;
 }

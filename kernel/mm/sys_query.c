@@ -225,17 +225,6 @@ u32 sys_BsSetReclaim(const u64 *a)
 	return STATUS_SUCCESS;
 }
 
-/* BsQueryPagingFile(uint64_t number, struct bs_paging_file *out) */
-u32 sys_BsQueryPagingFile(const u64 *a)
-{
-	struct bs_paging_file f;
-	u32 status = swap_query(a[0], &f);
-
-	if (status)
-		return status;
-	return copy_to_user(a[1], &f, sizeof(f)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
-}
-
 /* BsCheckMemory(): only where option check= or a debug build allows it, as everybody stands still meanwhile */
 u32 sys_BsCheckMemory(const u64 *a)
 {

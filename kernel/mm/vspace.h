@@ -5,6 +5,7 @@
 #include "mm/commit.h"
 #include "mm/frame.h"
 #include "mm/mm.h"
+#include "mm/page_io.h"
 #include "proc/object.h"
 
 /* A status of our own: nothing was changed, drop the locks, wait for a frame, try again. Never reaches user space. */
@@ -282,13 +283,8 @@ struct fault {
 	word_t *word;    /* NULL: no table yet */
 	u32 prot;        /* of the page, as found */
 	/* I/O that the case wants done after the locks were dropped: filled by the case, run by mm_fault. */
-	enum { IO_NONE, IO_WAIT, IO_SWAP, IO_READ } io;
-	u32 io_pfns[16], io_count;
+	struct page_io io;
 	bool io_refault; /* the page was evicted shortly before: the wait for it counts as a stall */
-	u64 io_slot;
-	u32 io_file;
-	struct section *io_section;
-	u64 io_index;
 	u64 grow_stack_to; /* fault_guard: the new lowest committed byte of the stack */
 };
 
@@ -313,6 +309,7 @@ enum fault_result fault_guard(struct fault *f);
  */
 bool fault_stack_grown(const struct fault *f);
 enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
+#define FAULT_CLUSTER 16 /* pages that come with one fault, while memory is not short */
 /*
  * Begins to read the slot of *word, and those behind it, into new frames: words become transition words. words_after: words
  * in a row behind word. flags: FRAME_* that say whose words they are; FRAME_CLONE: entries that refer to clone pages.

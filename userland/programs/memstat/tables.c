@@ -161,7 +161,7 @@ static void print_paging_files(const struct bs_memory *m)
 	printf("\n%-14s %9s %9s %9s %9s %6s %9s %6s\n", "PAGING FILES", "size", "used", "peak", "written", "times",
 	       "read", "times");
 	for (uint64_t i = 0; BsQueryPagingFile(i, &f) == 0; i++) {
-		printf("  %2llu  %-8s %9s %9s %9s %9s %6s %9s %6s\n", (unsigned long long)i, f.name,
+		printf("  %2llu  %-8s %9s %9s %9s %9s %6s %9s %6s\n", (unsigned long long)f.number, f.name,
 		       tool_pages(f.pages), tool_pages(f.used), tool_pages(f.peak), tool_pages(f.pages_written),
 		       tool_number(f.write_requests), tool_pages(f.pages_read), tool_number(f.read_requests));
 		if (f.bad || f.errors)

@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 	if (!tour.paging_file)
 		say("There is no paging file.");
 	for (uint64_t i = 0; BsQueryPagingFile(i, &file) == 0; i++)
-		say("Paging file %llu: %s, %s, %s used.", (unsigned long long)i, file.name, tool_pages(file.pages),
+		say("Paging file %llu: %s, %s, %s used.", (unsigned long long)file.number, file.name, tool_pages(file.pages),
 		    tool_pages(file.used));
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (is_wanted(&steps[i], argc, argv))

@@ -1,0 +1,235 @@
+/*
+ * Emptying a paging file, while everybody goes on. It gives out no more slots. What is in memory and has a copy in the file
+ * loses that, and is modified; what is only in the file is read, as by a fault, and is modified then: the writer puts both
+ * into other files when memory is short. Faults that read from the file meanwhile do the same (page_io.c).
+ *
+ * The words are looked through in passes, until no slot is in use: address spaces and sections come and go, and a pass may
+ * miss one, or find a page that somebody else is reading just now. Nobody waits with a lock held, here either: each step
+ * gathers a few words, drops the locks, and reads.
+ */
+#include "mm/reclaim.h"
+#include "mm/swap_file.h"
+#include "mm/vspace.h"
+#include "proc/sched.h"
+
+#define PATIENCE_NS 2000000000ull /* without a frame, nor a page written, in this time: there is no room */
+#define PATIENCE_ROUNDS 30        /* and no frame in so many of them, whatever is written */
+#define MOMENT_NS 5000000ull
+
+struct removal {
+	u32 file;
+	struct page_io io;
+	u64 moved, unreadable; /* pages, in this pass */
+	bool short_of_memory;  /* the step ended for that */
+	u64 place, at;         /* where the pass is: in the so-manieth address space or section; address or index there */
+};
+
+/* ---- what is in memory ---- */
+
+/* frames_lock held. */
+static void copy_drop(u32 file, u32 pfn)
+{
+	struct frame *f = &frames[pfn];
+	bool standby = f->state == FRAME_STANDBY;
+
+	if (word_kind(f->backing) != WORD_SWAP || word_swap_file(f->backing) != file)
+		return;
+	if (f->state == FRAME_KERNEL || f->state == FRAME_PHYSICAL || f->flags & (FRAME_READING | FRAME_WRITING))
+		return;
+	if (standby)
+		frame_list_remove(pfn);
+	swap_slot_drop(f);
+	f->flags |= FRAME_DIRTY;
+	if (standby)
+		frame_list_add(pfn, FRAME_MODIFIED);
+}
+
+static void copies_drop(u32 file)
+{
+	u64 first, count;
+
+	for (u32 r = 0; frame_range(r, &first, &count); r++)
+		for (u64 pfn = first; pfn < first + count; pfn++) {
+			if (word_kind(frames[pfn].backing) != WORD_SWAP) /* a glance; the lock is for those that matter */
+				continue;
+			spin_lock(&frames_lock);
+			copy_drop(file, pfn);
+			spin_unlock(&frames_lock);
+		}
+}
+
+/* ---- what is not ---- */
+
+/* One more page of the file to be read, if *word says that it is there. False: the step is full, or memory is short. */
+static bool gather(struct removal *r, word_t *word, u16 flags, u8 use)
+{
+	u32 pfn;
+
+	if (word_kind(*word) != WORD_SWAP || word_swap_file(*word) != r->file)
+		return true;
+	if (r->io.count == ARRAY_SIZE(r->io.pfns))
+		return false;
+	pfn = frame_alloc(FRAME_FOR_GOOD, false); /* leaves memory to those who have to go on */
+	if (!pfn) {
+		r->short_of_memory = true;
+		return false;
+	}
+	frames[pfn].priority = PRIORITY_NORMAL;
+	page_io_add(&r->io, pfn, word, flags, use);
+	return true;
+}
+
+/* Private pages, and those that are shared with clones, from r->at on. False: there is more. */
+static bool vspace_gather(struct removal *r, struct vspace *v)
+{
+	word_t *word;
+	u64 count;
+
+	for (; (word = pt_next(v, &r->at, USER_HIGH, &count)); r->at += count << PAGE_SHIFT)
+		for (u64 i = 0; i < count; i++) {
+			bool clone = word_kind(word[i]) == WORD_CLONE;
+
+			if (gather(r, clone ? &clone_of(word[i])->word : &word[i], clone ? FRAME_SECTION | FRAME_CLONE : 0, 0))
+				continue;
+			r->at += i << PAGE_SHIFT;
+			return false;
+		}
+	return true;
+}
+
+static bool section_gather(struct removal *r, struct section *s)
+{
+	while ((r->at = section_next(s, r->at)) < s->pages) {
+		word_t *words = section_word(s, r->at);
+		u64 count = MIN(512 - (r->at & 511), s->pages - r->at);
+
+		for (u64 i = 0; i < count; i++, r->at++)
+			if (!gather(r, &words[i], FRAME_SECTION, s->backing->use))
+				return false;
+	}
+	return true;
+}
+
+/* The step goes on in the next place if this one is done. */
+static void place_end(struct removal *r, bool done)
+{
+	r->place += done;
+	r->at = done ? 0 : r->at;
+}
+
+/* Each takes up words of one place. False: there are no more places. */
+static bool vspaces_step(struct removal *r)
+{
+	struct vspace *v;
+	bool found = false, done = true;
+	u64 n = 0;
+
+	mutex_lock(&vspaces_lock);
+	list_for_each(&all_vspaces, v, all_link) {
+		found = n++ == r->place;
+		if (!found)
+			continue;
+		mutex_lock(&v->lock);
+		mutex_lock(&clones_lock);
+		if (v->pml4_phys)
+			done = vspace_gather(r, v);
+		mutex_unlock(&clones_lock);
+		mutex_unlock(&v->lock);
+		break;
+	}
+	mutex_unlock(&vspaces_lock);
+	place_end(r, done);
+	return found;
+}
+
+static bool sections_step(struct removal *r)
+{
+	struct section *s;
+	bool found = false, done = true;
+	u64 n = 0;
+
+	mutex_lock(&sections_lock);
+	list_for_each(&all_sections, s, all_link) {
+		found = n++ == r->place;
+		if (!found)
+			continue;
+		mutex_lock(&s->lock);
+		if (!s->large)
+			done = section_gather(r, s);
+		mutex_unlock(&s->lock);
+		break;
+	}
+	mutex_unlock(&sections_lock);
+	place_end(r, done);
+	return found;
+}
+
+/* False: nothing more can leave memory to make room, or the thread was told to end. */
+static bool room_wait(void)
+{
+	for (u32 round = 0; round < PATIENCE_ROUNDS; round++) {
+		u64 written = reclaim_counters.swapped_out;
+
+		if (frames_wait_for_good(clock_ns() + PATIENCE_NS))
+			return true;
+		if (thread_ending() || reclaim_counters.swapped_out == written)
+			break;
+	}
+	return false;
+}
+
+static bool walk(struct removal *r, bool (*step)(struct removal *r))
+{
+	bool more = true;
+
+	for (r->place = r->at = 0; more;) {
+		r->io.count = 0;
+		r->io.kind = IO_SWAP;
+		r->short_of_memory = false;
+		more = step(r);
+		if (r->io.count) {
+			u64 bad = page_io_run(&r->io);
+
+			r->unreadable += bits_set(bad);
+			r->moved += r->io.count - bits_set(bad);
+		}
+		if (thread_ending() || (r->short_of_memory && !room_wait()))
+			return false;
+	}
+	return true;
+}
+
+static u64 slots_in_use(u32 file)
+{
+	struct swap_file *f = &swap_files[file];
+	u64 n;
+
+	spin_lock(&f->lock);
+	n = swap_file_in_use(f);
+	spin_unlock(&f->lock);
+	return n;
+}
+
+u32 swap_file_empty(u32 number, u64 *unreadable)
+{
+	struct removal r = { .file = number };
+
+	assert(mutex_none_held());
+	/* What the writer is writing to the file just now is written, and has its word, when it lets go of its lock. */
+	mutex_lock(&writer_lock);
+	mutex_unlock(&writer_lock);
+	while (slots_in_use(number)) {
+		r.moved = r.unreadable = 0;
+		copies_drop(number);
+		if (!walk(&r, vspaces_step) || !walk(&r, sections_step)) {
+			*unreadable = r.unreadable;
+			return thread_ending() ? STATUS_CANCELLED : STATUS_INSUFFICIENT_RESOURCES;
+		}
+		*unreadable = r.unreadable;
+		if (r.unreadable)
+			return STATUS_IO_DEVICE_ERROR;
+		if (!r.moved)
+			sleep_until(clock_ns() + MOMENT_NS); /* somebody else is reading what is left */
+	}
+	return STATUS_SUCCESS;
+}

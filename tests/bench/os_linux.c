@@ -1,0 +1,252 @@
+/* The operations as Linux has them. The program is the first and only process: it mounts, loads drivers, and ends the machine. */
+#define _GNU_SOURCE
+#include "bench.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/swap.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static void power_off(void)
+{
+	sync();
+	reboot(RB_POWER_OFF);
+}
+
+static void fail(const char *what)
+{
+	printf("bench: %s failed: %s\n", what, strerror(errno));
+	fflush(stdout);
+	if (getpid() == 1)
+		power_off();
+	exit(1);
+}
+
+/* The drivers of the disk, in the order in which they need each other: lines of /modules/order. */
+static void modules_load(void)
+{
+	FILE *order = fopen("/modules/order", "r");
+	char name[256];
+
+	while (order && fscanf(order, "%255s", name) == 1) {
+		int file = open(name, O_RDONLY);
+
+		if (file < 0 || (syscall(SYS_finit_module, file, "", 0) && errno != EEXIST))
+			fail(name);
+		close(file);
+	}
+	if (order)
+		fclose(order);
+}
+
+/* The kernel's console is not opened by anybody before the first process. */
+static void console_open(void)
+{
+	int console;
+
+	mkdir("/dev", 0755);
+	mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
+	console = open("/dev/console", O_RDWR);
+	for (int i = 0; i < 3; i++)
+		dup2(console, i);
+}
+
+/* Large pages where they are asked for; with less than 512 MiB of memory the kernel has none unless it is told to. */
+static void large_pages_allow(void)
+{
+	int file;
+
+	mkdir("/sys", 0755);
+	mount("sysfs", "/sys", "sysfs", 0, NULL);
+	file = open("/sys/kernel/mm/transparent_hugepage/enabled", O_WRONLY);
+	if (file < 0 || write(file, "madvise", 7) != 7)
+		fail("madvise for large pages");
+	close(file);
+}
+
+void os_start(void)
+{
+	if (getpid() != 1)
+		return;
+	console_open();
+	atexit(power_off);
+	if (!getenv("BENCH_DEFAULTS"))
+		large_pages_allow();
+	modules_load();
+	for (int tries = 0; tries < 100 && access("/dev/vda", F_OK); tries++)
+		usleep(10000);
+	if (!access("/dev/vda", F_OK) && swapon("/dev/vda", 0))
+		fail("swapon");
+}
+
+void os_null_call(void)
+{
+	long result;
+
+	__asm__ volatile("syscall" : "=a"(result) : "a"(SYS_getppid) : "rcx", "r11", "memory");
+}
+
+void *os_alloc(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap");
+	return p;
+}
+
+void *os_alloc_large(size_t bytes)
+{
+	char *p = os_alloc(bytes + LARGE_PAGE_BYTES);
+	char *at = (char *)(((uintptr_t)p + LARGE_PAGE_BYTES - 1) & ~(LARGE_PAGE_BYTES - 1));
+
+	if (at != p)
+		munmap(p, (size_t)(at - p));
+	munmap(at + bytes, (size_t)(p + LARGE_PAGE_BYTES - at));
+	return madvise(at, bytes, MADV_HUGEPAGE) ? NULL : at;
+}
+
+void os_free(void *at, size_t bytes)
+{
+	if (munmap(at, bytes))
+		fail("munmap");
+}
+
+static void protect(void *at, size_t bytes, int protection)
+{
+	if (mprotect(at, bytes, protection))
+		fail("mprotect");
+}
+
+void os_protect_none(void *at, size_t bytes) { protect(at, bytes, PROT_NONE); }
+void os_protect_read(void *at, size_t bytes) { protect(at, bytes, PROT_READ); }
+void os_protect_write(void *at, size_t bytes) { protect(at, bytes, PROT_READ | PROT_WRITE); }
+
+intptr_t os_section(size_t bytes)
+{
+	int file = memfd_create("bench", 0);
+
+	if (file < 0 || ftruncate(file, (off_t)bytes))
+		fail("memfd_create");
+	return file;
+}
+
+void *os_map(intptr_t section, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, (int)section, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap of a file");
+	return p;
+}
+
+void os_unmap(void *view, size_t bytes)
+{
+	os_free(view, bytes);
+}
+
+void os_section_close(intptr_t section)
+{
+	close((int)section);
+}
+
+intptr_t os_clone(void)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		fail("fork");
+	return child;
+}
+
+void os_wait(intptr_t process)
+{
+	waitpid((pid_t)process, NULL, 0);
+}
+
+void os_exit(void)
+{
+	_exit(0);
+}
+
+static void (*fault_fix)(void *address);
+
+static void on_signal(int number, siginfo_t *info, void *context)
+{
+	(void)number;
+	(void)context;
+	if (!fault_fix)
+		_exit(1);
+	fault_fix(info->si_addr);
+}
+
+void os_on_fault(void (*fix)(void *address))
+{
+	struct sigaction action = { .sa_sigaction = on_signal, .sa_flags = SA_SIGINFO };
+
+	fault_fix = fix;
+	sigaction(SIGSEGV, &action, NULL);
+}
+
+static int events[2] = { -1, -1 };
+
+void os_token_start(void)
+{
+	for (int i = 0; i < 2; i++)
+		if (events[i] < 0 && (events[i] = eventfd(0, 0)) < 0)
+			fail("eventfd");
+}
+
+void os_pass(int to)
+{
+	eventfd_write(events[to], 1);
+}
+
+void os_take(int who)
+{
+	eventfd_t value;
+
+	eventfd_read(events[who], &value);
+}
+
+static struct sysinfo information(void)
+{
+	struct sysinfo s;
+
+	sysinfo(&s);
+	return s;
+}
+
+uint64_t os_memory(void) { return information().totalram * (uint64_t)information().mem_unit; }
+uint64_t os_paging_file(void) { return information().totalswap * (uint64_t)information().mem_unit; }
+
+uint64_t os_pages_read(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return (uint64_t)usage.ru_majflt;
+}
+
+double os_seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+const struct row os_rows[] = { { 0 } };

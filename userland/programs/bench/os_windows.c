@@ -1,0 +1,178 @@
+/* The operations as Backstore (and Windows) has them. */
+#include "backstore.h"
+#include "bench.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+static void fail(const char *what)
+{
+	printf("bench: %s failed: error %lu\n", what, GetLastError());
+	fflush(stdout);
+	exit(1);
+}
+
+void os_start(void)
+{
+	HANDLE token;
+	TOKEN_PRIVILEGES lock_memory = { .PrivilegeCount = 1 };
+
+	lock_memory.Privileges[0].Attributes = SE_PRIVILEGE_ENABLED;
+	if (OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES, &token) &&
+	    LookupPrivilegeValueA(NULL, "SeLockMemoryPrivilege", &lock_memory.Privileges[0].Luid))
+		AdjustTokenPrivileges(token, FALSE, &lock_memory, 0, NULL, NULL);
+}
+
+void os_null_call(void)
+{
+	BsNull();
+}
+
+void *os_alloc(size_t bytes)
+{
+	void *p = VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+
+	if (!p)
+		fail("VirtualAlloc");
+	return p;
+}
+
+void *os_alloc_large(size_t bytes)
+{
+	return VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT | MEM_LARGE_PAGES, PAGE_READWRITE);
+}
+
+void os_free(void *at, size_t bytes)
+{
+	(void)bytes;
+	if (!VirtualFree(at, 0, MEM_RELEASE))
+		fail("VirtualFree");
+}
+
+static void protect(void *at, size_t bytes, DWORD protection)
+{
+	DWORD old;
+
+	if (!VirtualProtect(at, bytes, protection, &old))
+		fail("VirtualProtect");
+}
+
+void os_protect_none(void *at, size_t bytes) { protect(at, bytes, PAGE_NOACCESS); }
+void os_protect_read(void *at, size_t bytes) { protect(at, bytes, PAGE_READONLY); }
+void os_protect_write(void *at, size_t bytes) { protect(at, bytes, PAGE_READWRITE); }
+
+intptr_t os_section(size_t bytes)
+{
+	HANDLE h = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, (DWORD)(bytes >> 32), (DWORD)bytes, NULL);
+
+	if (!h)
+		fail("CreateFileMapping");
+	return (intptr_t)h;
+}
+
+void *os_map(intptr_t section, size_t bytes)
+{
+	void *p = MapViewOfFile((HANDLE)section, FILE_MAP_WRITE, 0, 0, bytes);
+
+	if (!p)
+		fail("MapViewOfFile");
+	return p;
+}
+
+void os_unmap(void *view, size_t bytes)
+{
+	(void)bytes;
+	if (!UnmapViewOfFile(view))
+		fail("UnmapViewOfFile");
+}
+
+void os_section_close(intptr_t section)
+{
+	CloseHandle((HANDLE)section);
+}
+
+intptr_t os_clone(void)
+{
+	RTL_USER_PROCESS_INFORMATION copy;
+	NTSTATUS status = RtlCloneUserProcess(RTL_CLONE_PROCESS_FLAGS_INHERIT_HANDLES, NULL, NULL, NULL, &copy);
+
+	if (status == STATUS_PROCESS_CLONED)
+		return 0;
+	if (status)
+		fail("RtlCloneUserProcess");
+	CloseHandle(copy.ThreadHandle);
+	return (intptr_t)copy.ProcessHandle;
+}
+
+void os_wait(intptr_t process)
+{
+	WaitForSingleObject((HANDLE)process, INFINITE);
+	CloseHandle((HANDLE)process);
+}
+
+void os_exit(void)
+{
+	NtTerminateProcess(GetCurrentProcess(), 0);
+}
+
+static void (*fault_fix)(void *address);
+
+static LONG WINAPI on_exception(EXCEPTION_POINTERS *e)
+{
+	if (!fault_fix || e->ExceptionRecord->ExceptionCode != (DWORD)STATUS_ACCESS_VIOLATION)
+		return EXCEPTION_CONTINUE_SEARCH;
+	fault_fix((void *)e->ExceptionRecord->ExceptionInformation[1]);
+	return EXCEPTION_CONTINUE_EXECUTION;
+}
+
+void os_on_fault(void (*fix)(void *address))
+{
+	static void *handler;
+
+	fault_fix = fix;
+	if (!handler)
+		handler = AddVectoredExceptionHandler(1, on_exception);
+}
+
+static HANDLE events[2];
+
+void os_token_start(void)
+{
+	SECURITY_ATTRIBUTES inherit = { sizeof(inherit), NULL, TRUE };
+
+	for (int i = 0; i < 2; i++)
+		if (!events[i] && !(events[i] = CreateEventA(&inherit, FALSE, FALSE, NULL)))
+			fail("CreateEvent");
+}
+
+void os_pass(int to)
+{
+	SetEvent(events[to]);
+}
+
+void os_take(int who)
+{
+	WaitForSingleObject(events[who], INFINITE);
+}
+
+static struct bs_memory memory(void)
+{
+	struct bs_memory m;
+
+	BsQueryMemory(&m);
+	return m;
+}
+
+uint64_t os_memory(void) { return memory().frames_total * PAGE_BYTES; }
+uint64_t os_paging_file(void) { return memory().paging_file_pages * PAGE_BYTES; }
+uint64_t os_pages_read(void) { return memory().faults_swap_in; }
+
+double os_seconds(void)
+{
+	LARGE_INTEGER count, frequency;
+
+	QueryPerformanceCounter(&count);
+	QueryPerformanceFrequency(&frequency);
+	return (double)count.QuadPart / (double)frequency.QuadPart;
+}
+
+const struct row os_rows[] = { { 0 } };
