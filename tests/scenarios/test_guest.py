@@ -47,6 +47,8 @@ LARGE = {
     "large-pages-release-1": (["large_pages"], dict(swap="64M", ram="64M", cpus=1)),
     "large-pages-release-4": (["large_pages"], dict(swap="none", ram="64M", cpus=4)),
     "large-pages-debug-4": (["large_pages"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
+    "reclaim-disk": (["reclaim"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
+    "reclaim-none": (["reclaim"], dict(swap="none", ram="64M", cpus=1)),
     # Each policy by itself, and when everybody is short of memory.
     **{f"replace-{policy}": (["replacement", "pressure", "working_set"],
                              dict(swap="64M", ram="64M", cpus=4, build="debug", options=f"replace={policy}"))
