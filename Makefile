@@ -54,6 +54,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   test   builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress random memory calls, for a long time  clean  removes build/
   bench  what memory operations cost, beside Linux
+  degrade how it slows down when memory is short: the table in docs/paging.md
   profile                                      help   this text
          where the instructions of one of its rows go: ROW=touch
 

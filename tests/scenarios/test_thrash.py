@@ -12,14 +12,14 @@ PATTERNS = ["sequential", "random", "zipf", "loop"]
 SMALL = dict(ram="64M", options="mem=16M")
 MACHINES = {
     "disk": dict(swap="32M", cpus=2, build="debug"),
-    "ramdisk": dict(swap="ramdisk:32M", cpus=1),
+    "ramdisk": dict(swap="ramdisk:32M", cpus=1, ram="96M"),
     "none": dict(swap="none", cpus=4),
     "slow": dict(cpus=2),
 }
 
 
 def judge(text):
-    assert_narrow(text)
+    assert_narrow(re.sub(r"^backstore: .*$", "", text, flags=re.M))  # the kernel may have something to say meanwhile
     assert "WRONG" not in text and "FAILED" not in text and "no progress" not in text, text
     assert re.search(r"^(every|the) process made progress, and each page held what was written to it$", text, re.M), text
 
