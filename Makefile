@@ -27,6 +27,7 @@ SECONDS ?= 600
 MODE ?= instructions
 ROUNDS ?= 5
 SYSTEMS ?= all
+ROW ?= touch
 PYTHON := /usr/bin/python3
 
 ifeq ($(filter $(BUILD),release debug),)
@@ -52,7 +53,9 @@ Backstore: make TARGET [VARIABLE=value ...]
   run    boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
   test   builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress random memory calls, for a long time  clean  removes build/
-  bench  what memory operations cost, beside Linux         help   this text
+  bench  what memory operations cost, beside Linux
+  profile                                      help   this text
+         where the instructions of one of its rows go: ROW=touch
 
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
@@ -84,7 +87,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress bench image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench degrade profile image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -130,6 +133,17 @@ bench: packages-build
 	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
 	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
 		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
+
+# Ten minutes at most; figures in build/degrade.csv.
+degrade: packages-test
+	@$(MAKE) BUILD=release build/release/system.img </dev/null
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/degrade.py --image build/release/system.img --jobs $(JOBS)
+
+# Where a row's instructions go.
+profile: packages-build
+	@$(MAKE) BUILD=release build/release/system.img </dev/null
+	@$(PYTHON) tests/bench/profile.py --image build/release/system.img --kernel build/release/kernel.elf \
+		--row $(call quote,$(ROW))
 
 clean:
 	rm -rf build

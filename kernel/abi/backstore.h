@@ -112,6 +112,60 @@ struct bs_frame {
 #define BS_CLONE_SUSPENDED 1       /* RTL_CLONE_PROCESS_FLAGS_CREATE_SUSPENDED */
 #define BS_CLONE_INHERIT_HANDLES 2 /* RTL_CLONE_PROCESS_FLAGS_INHERIT_HANDLES */
 
+/* What happens to memory, for BsTraceRead. Faults: those that were resolved so. docs/events.md says which fields each has. */
+enum bs_event_kind {
+	BS_EVENT_ZERO,          /* fault: first touch, a zeroed page */
+	BS_EVENT_SECTION,       /* fault: a section's page mapped */
+	BS_EVENT_COPY,          /* fault: a private copy made by the first write */
+	BS_EVENT_STEAL,         /* fault: the same, but the page itself taken, as nobody else had it */
+	BS_EVENT_SWAP_IN,       /* fault: waits for a paging file */
+	BS_EVENT_TRANSITION,    /* fault: found in memory, on the standby or modified list */
+	BS_EVENT_GUARD,         /* fault: a guard page touched */
+	BS_EVENT_IMAGE_READ,    /* fault: waits for an image file */
+	BS_EVENT_IN_PAGE_ERROR, /* fault: what was waited for could not be read, or is not what was written */
+	BS_EVENT_TRIM,          /* pages taken out of a process's page table */
+	BS_EVENT_DISCARD,       /* the frame of a clean page taken for another use */
+	BS_EVENT_WRITE,         /* a request to write pages to a paging file */
+	BS_EVENT_READ,          /* a request to read pages from a paging file */
+	BS_EVENT_REFUSED,       /* a commit charge refused */
+	BS_EVENT_SLOT_BAD,      /* a slot of a paging file never to be used again */
+	BS_EVENT_KILL,          /* a process ended because memory is exhausted */
+	BS_EVENT_KINDS,
+};
+#define BS_EVENT_ALL ((1ull << BS_EVENT_KINDS) - 1)
+
+/* Who would have held a refused charge, as bs_memory's commit_* count it. NONE: more than could ever be, whoever held it. */
+enum bs_commit_owner { BS_OWNER_PRIVATE, BS_OWNER_SECTION, BS_OWNER_TABLES, BS_OWNER_KERNEL, BS_OWNER_PHYSICAL, BS_OWNER_CLONES, BS_OWNER_NONE };
+
+struct bs_event {
+	uint64_t time_ns; /* the clock of NtQueryPerformanceCounter */
+	uint64_t address; /* faults: of the page */
+	uint64_t place;   /* slot, byte offset in an image, or frame number */
+	uint32_t process; /* whose memory it is about, or who asked; 0: nobody's alone, the kernel's own threads */
+	uint32_t thread;  /* that did it, perhaps the kernel's own */
+	uint32_t count;   /* pages */
+	uint8_t kind;     /* enum bs_event_kind */
+	uint8_t cpu;
+	uint8_t access;   /* faults: 1 write, 2 execute, 4 from user mode */
+	uint8_t unit;     /* number of the paging file; enum bs_commit_owner; enum bs_backing */
+};
+
+/*
+ * BsTraceOpen(uint64_t mask, uint32_t process, uint64_t entries, HANDLE *trace): from now on events are kept for the one
+ * who reads them. mask: 1 << enum bs_event_kind, at least one; with BS_TRACE_EXCEPT process's own are left out, else, if it
+ * is not 0, they are all there are. entries: how many are kept for each CPU, rounded up to whole pages, which are charged
+ * to the kernel; 0: 4096. The trace ends with its last handle. At most 8 at once. STATUS_INVALID_PARAMETER_1 .. _3,
+ * STATUS_INVALID_CID (there is no such process), STATUS_INSUFFICIENT_RESOURCES (no memory, or too many traces).
+ *
+ * BsTraceRead(HANDLE trace, struct bs_event *out, uint64_t max, uint64_t *count, uint64_t *lost, const LARGE_INTEGER
+ * *timeout): the oldest events, in the order of time, at most max; each is given once. *lost: how many were overwritten
+ * since the last call. If there are none it waits as NtWaitForSingleObject does, then STATUS_TIMEOUT, with *count = 0 and
+ * *lost valid. STATUS_INVALID_PARAMETER_3: max is 0.
+ */
+#define BS_TRACE_EXCEPT (1ull << 63)
+#define BS_TRACE_ENTRIES_MAX 65536
+#define BS_TRACE_ACCESS_READ 1 /* the right that BsTraceRead wants */
+
 enum bs_commit_policy { BS_COMMIT_STRICT, BS_COMMIT_OVERCOMMIT, BS_COMMIT_LAZY_WRITECOPY };
 
 /* BsQueryMemory(struct bs_memory *out). Pages are 4096 bytes. */
@@ -144,6 +198,11 @@ struct bs_memory {
 	uint64_t swap_ahead_pages, swap_ahead_used, swap_ahead_wasted; /* read ahead from paging files; touched; evicted before */
 };
 
+enum bs_paging_file_state {
+	BS_PAGING_FILE_OPEN,
+	BS_PAGING_FILE_REMOVING, /* its contents are being moved elsewhere */
+};
+
 /*
  * BsSetReclaim(uint64_t low, uint64_t high): the thresholds of available frames (free, zeroed, standby), in frames. Under low
  * pages begin to leave working sets, until there are high; the paging file is written only while there are fewer than high.
@@ -151,11 +210,6 @@ struct bs_memory {
  * once; bs_memory has them. STATUS_INVALID_PARAMETER, and nothing changes: low is under 64, high is not at least low + 16,
  * or over half of memory.
  */
-
-enum bs_paging_file_state {
-	BS_PAGING_FILE_OPEN,
-	BS_PAGING_FILE_REMOVING, /* its contents are being moved elsewhere */
-};
 
 /*
  * BsQueryPagingFile(uint64_t index, struct bs_paging_file *out): index counts the paging files that there are;

@@ -90,8 +90,10 @@
 	X(97, BsAddPagingFile, 3)                                                                                      \
 	X(98, BsRemovePagingFile, 3)                                                                                   \
 	X(99, BsSetReclaim, 2)                                                                                         \
-	X(100, NtSetInformationThread, 4)
+	X(100, NtSetInformationThread, 4)                                                                              \
+	X(102, BsTraceOpen, 4)                                                                                         \
+	X(103, BsTraceRead, 6)
 
-#define SYSCALL_NUMBER_MAX 106
+#define SYSCALL_NUMBER_MAX 104
 
 #endif

@@ -2,13 +2,23 @@
 #include "mm/commit.h"
 
 struct commit_totals commit_totals;
+void (*commit_refused)(enum commit_owner owner, u64 pages);
+
+static bool refuse(enum commit_owner owner, u64 pages)
+{
+	void (*tell)(enum commit_owner, u64) = __atomic_load_n(&commit_refused, __ATOMIC_RELAXED);
+
+	__atomic_add_fetch(&commit_totals.refused, 1, __ATOMIC_RELAXED);
+	if (tell)
+		tell(owner, pages);
+	return false;
+}
 
 bool commit_possible(u64 pages)
 {
 	if (pages <= commit_totals.limit * (commit_totals.overcommit ? 64 : 1))
 		return true;
-	__atomic_add_fetch(&commit_totals.refused, 1, __ATOMIC_RELAXED);
-	return false;
+	return refuse(COMMIT_OWNERS, pages);
 }
 
 /*
@@ -60,10 +70,8 @@ bool commit_charge(enum commit_owner owner, u64 pages)
 	u64 old = __atomic_load_n(&t->charge, __ATOMIC_RELAXED);
 
 	do {
-		if ((!t->overcommit && (old > t->limit || pages > t->limit - old)) || pages > fixed_room(owner)) {
-			__atomic_add_fetch(&t->refused, 1, __ATOMIC_RELAXED);
-			return false;
-		}
+		if ((!t->overcommit && (old > t->limit || pages > t->limit - old)) || pages > fixed_room(owner))
+			return refuse(owner, pages);
 	} while (!__atomic_compare_exchange_n(&t->charge, &old, old + pages, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
 	charged(owner, pages, old + pages);
 	return true;

@@ -27,6 +27,8 @@ struct commit_totals {
 	bool lazy_writecopy;              /* private copies are charged when they are made, not when they become possible */
 };
 extern struct commit_totals commit_totals;
+/* Called at each refusal, if not NULL; COMMIT_OWNERS: before it was said who would hold the charge. Any context. */
+extern void (*commit_refused)(enum commit_owner owner, u64 pages);
 
 /*
  * Could this many pages ever be promised? Under overcommit there is no limit to say no: but what is many times larger than

@@ -124,7 +124,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 	do {
 		f.io.kind = IO_NONE;
 		f.io.count = 0;
-		f.io_refault = false;
+		f.io.refault = false;
 		f.grow_stack_to = 0;
 		mutex_lock(&v->lock);
 		v->faults++;
@@ -134,6 +134,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 			r = FAULT_STACK_OVERFLOW;
 		if (f.io.kind != IO_NONE) {
 			r = fault_io(&f);
+			f.brought = true;
 		} else if (r == FAULT_WAIT_MEMORY) {
 			/* Nobody waits who was told to end, or for an address space that is going: its end waits for us. */
 			if (!frames_wait() || v->dying)

@@ -3,6 +3,7 @@
  * process, makes it private. It was charged when the view was mapped or the process cloned, or, under lazy-writecopy, is
  * charged now; from now on it is ordinary private memory: its word is the process's own entry.
  */
+#include "mm/event.h"
 #include "mm/pool.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -144,7 +145,9 @@ enum fault_result fault_cow(struct fault *f, u32 source_pfn)
 		tlb_flush_range(f->v, f->va, 1);
 	if (!stolen && (pfn || !mapped)) /* what is mapped still keeps its share */
 		source_leave(source_pfn, pfn ? c : NULL);
-	if (pfn)
+	if (pfn) {
 		__atomic_add_fetch(stolen ? &fault_counters.cow_steal : &fault_counters.cow, 1, __ATOMIC_RELAXED);
+		event(stolen ? BS_EVENT_STEAL : BS_EVENT_COPY, FAULT_FIELDS(f));
+	}
 	return pfn ? FAULT_RESOLVED : charged ? FAULT_WAIT_MEMORY : FAULT_COMMIT_LIMIT;
 }

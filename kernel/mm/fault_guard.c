@@ -3,6 +3,7 @@
  * next page below becomes the guard; where there is none left, it is a stack overflow. Everywhere else it is an exception.
  * Source: Windows documentation, "Creating Guard Pages" and "Thread Stack Size".
  */
+#include "mm/event.h"
 #include "mm/vspace.h"
 #include "proc/thread.h"
 
@@ -67,5 +68,6 @@ enum fault_result fault_guard(struct fault *f)
 	*f->word = word_with_prot(*f->word, f->prot & ~PROT_GUARD);
 	spin_unlock(&frames_lock);
 	__atomic_add_fetch(&fault_counters.guard, 1, __ATOMIC_RELAXED);
+	event(BS_EVENT_GUARD, FAULT_FIELDS(f));
 	return r;
 }

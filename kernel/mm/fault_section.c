@@ -2,6 +2,7 @@
  * A page of a section that this address space does not have in its page table: where it is says the section's prototype
  * word. The process's entry becomes a cache of it, or, for a write to a write-copy page, a private copy.
  */
+#include "mm/event.h"
 #include "mm/thrash.h"
 #include "mm/vspace.h"
 
@@ -24,9 +25,9 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 		if (!pfn)
 			break;
 		if (!n)
-			f->io_refault = refault_note(word[0]);
-		frames[pfn].priority = read_priority(f, n, PRIORITY_AHEAD) & (PRIORITIES - 1);
-		page_io_add(&f->io, pfn, &word[n++], FRAME_SECTION | (f->io_refault ? FRAME_REFAULT : 0), s->backing->use);
+			f->io.refault = refault_note(word[0]);
+		page_io_add(&f->io, pfn, &word[n], FRAME_SECTION, s->backing->use, read_priority(f, n, PRIORITY_AHEAD));
+		n++;
 	}
 	if (!n)
 		return FAULT_WAIT_MEMORY;
@@ -80,12 +81,14 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 		if (frames[word_pfn(*word)].flags & FRAME_READING) {
 			f->io.kind = IO_WAIT;
 			f->io.pfns[0] = word_pfn(*word);
-			f->io_refault = frames[word_pfn(*word)].flags & FRAME_REFAULT;
+			f->io.refault = frames[word_pfn(*word)].flags & FRAME_REFAULT;
 		} else {
 			*pfn = word_pfn(*word);
 			fault_reactivate(f, *pfn);
 			*word = word_valid_make(*pfn, 0, true, false);
 			__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+			if (!f->brought)
+				event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
 		}
 	} /* else its frame was taken just now: look again */
 	/* Said at once, not when the entry's dirty bit is collected: others ask where the page is backed. */
@@ -136,6 +139,7 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 		return fault_cow(f, pfn);
 	fault_map(f, pfn, f->prot, true, f->access & FAULT_WRITE);
 	__atomic_add_fetch(&fault_counters.section, 1, __ATOMIC_RELAXED);
+	event(BS_EVENT_SECTION, FAULT_FIELDS(f));
 	return FAULT_RESOLVED;
 }
 

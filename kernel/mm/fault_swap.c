@@ -3,6 +3,7 @@
  * The word of a page that is being read says transition; its frame is FRAME_READING, and whoever else wants it waits.
  */
 #include "lib/string.h"
+#include "mm/event.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/thrash.h"
@@ -29,7 +30,7 @@ enum fault_result fault_transition(struct fault *f)
 		if (frames[pfn].flags & FRAME_READING) {
 			f->io.kind = IO_WAIT;
 			f->io.pfns[0] = pfn;
-			f->io_refault = frames[pfn].flags & FRAME_REFAULT;
+			f->io.refault = frames[pfn].flags & FRAME_REFAULT;
 		} else {
 			fault_reactivate(f, pfn);
 			fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
@@ -37,8 +38,11 @@ enum fault_result fault_transition(struct fault *f)
 		}
 	} /* else its frame was taken just now */
 	spin_unlock(&frames_lock);
-	if (r == FAULT_RESOLVED)
+	if (r == FAULT_RESOLVED) {
 		__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+		if (!f->brought)
+			event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
+	}
 	return r;
 }
 
@@ -85,7 +89,7 @@ u32 read_priority(const struct fault *f, u32 n, u32 ahead)
 
 	if (n)
 		return MIN(own, ahead);
-	return f->io_refault && own == PRIORITY_NORMAL ? PRIORITY_REFAULTED : own;
+	return f->io.refault && own == PRIORITY_NORMAL ? PRIORITY_REFAULTED : own;
 }
 
 static bool swap_follows(word_t first, word_t next, u32 distance)
@@ -118,10 +122,9 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 		if (!pfn)
 			break;
 		if (!n)
-			f->io_refault = refault_note(first);
-		frames[pfn].priority = read_priority(f, n, ahead) & (PRIORITIES - 1);
-		page_io_add(&f->io, pfn, place, flags | (n ? FRAME_AHEAD : 0) | (f->io_refault ? FRAME_REFAULT : 0),
-			    flags == FRAME_SECTION ? f->view->section->backing->use : 0);
+			f->io.refault = refault_note(first);
+		page_io_add(&f->io, pfn, place, flags | (n ? FRAME_AHEAD : 0),
+			    flags == FRAME_SECTION ? f->view->section->backing->use : 0, read_priority(f, n, ahead));
 	}
 	if (!f->io.count)
 		return FAULT_WAIT_MEMORY;
@@ -130,15 +133,28 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 	return FAULT_RETRY;
 }
 
+/* Where the page stands that the fault is about: its slot, or its offset in the image. */
+static void io_place(const struct page_io *io, u8 *file, u64 *place)
+{
+	word_t slot = frames[io->pfns[0]].backing;
+
+	*file = io->kind == IO_SWAP ? (u8)word_swap_file(slot) : 0;
+	*place = io->kind == IO_SWAP ? word_swap_slot(slot) : io->section->backing->offset(io->section, io->index);
+}
+
 static enum fault_result io_do(struct fault *f)
 {
-	u64 bad;
+	u64 bad, place;
+	u8 file;
 
 	assert(mutex_none_held());
 	if (f->io.kind == IO_WAIT) {
 		frame_wait_io(f->io.pfns[0]);
 		return FAULT_RETRY;
 	}
+	io_place(&f->io, &file, &place);
+	event(f->io.kind == IO_SWAP ? BS_EVENT_SWAP_IN : BS_EVENT_IMAGE_READ, FAULT_FIELDS(f), .unit = file, .place = place,
+	      .count = f->io.count);
 	bad = page_io_run(&f->io);
 	if (f->io.kind == IO_SWAP) {
 		__atomic_add_fetch(&fault_counters.swap_in, 1, __ATOMIC_RELAXED);
@@ -147,12 +163,14 @@ static enum fault_result io_do(struct fault *f)
 		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&fault_counters.image_pages, f->io.count, __ATOMIC_RELAXED);
 	}
+	if (bad & 1)
+		event(BS_EVENT_IN_PAGE_ERROR, FAULT_FIELDS(f), .unit = file, .place = place, .count = 1);
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
 }
 
 enum fault_result fault_io(struct fault *f)
 {
-	bool refault = f->io_refault;
+	bool refault = f->io.refault;
 	enum fault_result r;
 
 	if (refault)

@@ -1,4 +1,5 @@
 /* Demand zero: the first touch of committed memory. The frame comes zeroed, by an idle CPU if one had time. */
+#include "mm/event.h"
 #include "mm/vspace.h"
 
 enum fault_result fault_zero(struct fault *f)
@@ -14,5 +15,6 @@ enum fault_result fault_zero(struct fault *f)
 	frame->state = FRAME_ACTIVE;
 	fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
 	__atomic_add_fetch(&fault_counters.zero, 1, __ATOMIC_RELAXED);
+	event(BS_EVENT_ZERO, FAULT_FIELDS(f));
 	return FAULT_RESOLVED;
 }

@@ -2,6 +2,7 @@
 #include "mm/frame.h"
 
 #include "lib/string.h"
+#include "mm/event.h"
 #include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
@@ -216,6 +217,9 @@ static void standby_take(u32 pfn)
 	struct frame *f = &frames[pfn];
 	u32 prot = word_prot(*f->word);
 
+	event(BS_EVENT_DISCARD, .process = event_process(), .place = pfn, .count = 1,
+	      .unit = word_kind(f->backing) == WORD_SWAP    ? BS_PAGING_FILE :
+		      word_kind(f->backing) == WORD_BACKING ? BS_IMAGE : BS_ZERO);
 	frame_list_remove(pfn);
 	if (prot & (MARK_RESET | MARK_OFFERED) && word_kind(f->backing) == WORD_ZERO)
 		prot = (prot & ~MARK_RESET) | MARK_LOST;

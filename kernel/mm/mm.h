@@ -204,9 +204,10 @@ u32 view_unmap(struct vspace *v, u64 address, bool preserve_placeholder);
 void mm_query(struct bs_memory *out);                            /* all but processes, threads, handles */
 /* Frames first to first + count - 1, a few of them: all other CPUs' faults wait meanwhile. */
 void frames_query(u64 first, u32 count, struct bs_frame *out);
-u32 swap_query(u64 index, struct bs_paging_file *out);            /* BsQueryPagingFile */
+u32 swap_query(u64 index, struct bs_paging_file *out);           /* BsQueryPagingFile */
 /* Walks frames, words, slots and charges and compares. 0 = all is well; else the number of errors, each printed. */
 u64 mm_check(void);
+void swap_query_totals(struct bs_memory *out);                   /* what it says of all paging files */
 void mm_options_describe_swap(char *text, size_t size);          /* "vd1 64 MiB", "none" */
 
 #endif

@@ -4,7 +4,7 @@
 #include "mm/reclaim.h"
 #include "mm/vspace.h"
 
-void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use)
+void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use, u32 priority)
 {
 	struct frame *f = &frames[pfn];
 
@@ -12,9 +12,10 @@ void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use)
 	spin_lock(&frames_lock);
 	f->word = word;
 	f->backing = *word;
-	f->flags = FRAME_READING | flags;
+	f->flags = FRAME_READING | flags | (io->refault ? FRAME_REFAULT : 0);
+	f->priority = priority & (PRIORITIES - 1);
 	if ((flags & (FRAME_SECTION | FRAME_CLONE)) == FRAME_SECTION)
-		f->use = use;
+		f->use = use & 31;
 	frame_state_set(pfn, FRAME_TRANSITION);
 	*word = word_transition(pfn, word_prot(*word));
 	spin_unlock(&frames_lock);

@@ -14,13 +14,15 @@ struct page_io {
 	u32 pfns[SWAP_CLUSTER], count;
 	struct section *section; /* IO_READ: pages from index on, in a row. A reference */
 	u64 index;
+	bool refault;            /* the first page was evicted shortly before: the wait for it counts as a stall (thrash.h) */
 };
 
 /*
  * The page of *word, which says paging file or backing file, will be read into pfn, a frame just allocated. The lock of the
- * word is held. flags: FRAME_* that say whose word it is; use: enum bs_frame_use, of a section's page.
+ * word is held. flags: FRAME_* that say whose word it is, and FRAME_AHEAD; use: enum bs_frame_use, of a section's page;
+ * priority: PRIORITY_*.
  */
-void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use);
+void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use, u32 priority);
 /*
  * No locks held. Reads: in as few requests as the pages' places allow, and what fails in one of several pages again alone.
  * Then good pages are standby, or, if they can't keep their slot, modified; the others are back where they were. Bit i of

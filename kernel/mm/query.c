@@ -208,16 +208,5 @@ void mm_query(struct bs_memory *out)
 	out->frame_entry_bytes = sizeof(struct frame);
 	out->pool_pages = pool_pages();
 	out->uptime_ns = clock_ns();
-	for (u64 i = 0;; i++) {
-		struct bs_paging_file f;
-
-		if (swap_query(i, &f))
-			break;
-		out->paging_file_count++;
-		out->paging_file_pages += f.pages;
-		out->paging_file_used += f.used;
-		out->swap_write_requests += f.write_requests;
-		out->swap_read_requests += f.read_requests;
-		out->swap_errors += f.errors;
-	}
+	swap_query_totals(out);
 }

@@ -7,6 +7,7 @@
 #include "io/block.h"
 #include "lib/string.h"
 #include "mm/commit.h"
+#include "mm/event.h"
 #include "mm/mm.h"
 #include "mm/swap_file.h"
 
@@ -75,6 +76,7 @@ void swap_slot_retire(u32 file, u64 slot)
 	assert(bitmap_test(&f->slots, slot));
 	if (!bitmap_test(&f->retired, slot)) {
 		bitmap_set(&f->retired, slot);
+		event(BS_EVENT_SLOT_BAD, .unit = (u8)file, .place = slot, .count = 1);
 		if (f->state == SWAP_OPEN) /* else the limit does not count it any more */
 			commit_limit_remove(1);
 	}
@@ -191,7 +193,7 @@ static void count(u64 *counter, u64 n)
 /* A line for the first error, the second, the fourth, ...: a dying disk would fill the console with them. */
 static void error_note(struct swap_file *f, const char *what, u64 slot)
 {
-	u64 n = __atomic_add_fetch(&f->errors, 1, __ATOMIC_RELAXED);
+	u64 n = __atomic_add_fetch(&f->transfers.errors, 1, __ATOMIC_RELAXED);
 
 	if (!(n & (n - 1)))
 		klog(LOG_ERROR, "paging file %s: slot %llu %s (%llu error%s so far)", f->device->name, (unsigned long long)slot,
@@ -217,8 +219,9 @@ void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_r
 
 	for (u32 i = 0; i < n; i++)
 		f->checksums[slot + i] = page_checksum(frame_address(pfns[i]));
-	count(&f->write_requests, 1);
-	count(&f->pages_written, n);
+	event(BS_EVENT_WRITE, .unit = (u8)file, .place = slot, .count = n);
+	count(&f->transfers.write_requests, 1);
+	count(&f->transfers.pages_written, n);
 	begin(f, true, slot, pfns, n, r);
 }
 
@@ -236,8 +239,9 @@ bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
 	struct block_request request;
 
 	*bad = 0;
-	count(&f->read_requests, 1);
-	count(&f->pages_read, n);
+	event(BS_EVENT_READ, .process = event_process(), .unit = (u8)file, .place = slot, .count = n);
+	count(&f->transfers.read_requests, 1);
+	count(&f->transfers.pages_read, n);
 	begin(f, false, slot, pfns, n, &request);
 	if (!block_wait(&request)) {
 		error_note(f, "could not be read", slot);
@@ -249,6 +253,32 @@ bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
 			error_note(f, "does not hold what was written there", slot + i);
 		}
 	return true;
+}
+
+struct swap_transfers swap_transfers_gone;
+
+static void transfers_add(struct bs_memory *out, const struct swap_transfers *t)
+{
+	out->swap_write_requests += t->write_requests;
+	out->swap_read_requests += t->read_requests;
+	out->swap_errors += t->errors;
+}
+
+void swap_query_totals(struct bs_memory *out)
+{
+	transfers_add(out, &swap_transfers_gone);
+	for (u32 i = 0; i < BS_PAGING_FILES_MAX; i++) {
+		struct swap_file *f = &swap_files[i];
+
+		spin_lock(&f->lock);
+		if (f->state >= SWAP_OPEN) {
+			out->paging_file_count++;
+			out->paging_file_pages += f->slots.bits;
+			out->paging_file_used += swap_file_in_use(f);
+			transfers_add(out, &f->transfers);
+		}
+		spin_unlock(&f->lock);
+	}
 }
 
 u32 swap_query(u64 index, struct bs_paging_file *out)
@@ -266,11 +296,11 @@ u32 swap_query(u64 index, struct bs_paging_file *out)
 			out->used = swap_file_in_use(f);
 			out->peak = f->peak;
 			out->bad = f->retired.used;
-			out->write_requests = f->write_requests;
-			out->read_requests = f->read_requests;
-			out->pages_written = f->pages_written;
-			out->pages_read = f->pages_read;
-			out->errors = f->errors;
+			out->write_requests = f->transfers.write_requests;
+			out->read_requests = f->transfers.read_requests;
+			out->pages_written = f->transfers.pages_written;
+			out->pages_read = f->transfers.pages_read;
+			out->errors = f->transfers.errors;
 			out->number = i;
 			out->state = f->state == SWAP_OPEN ? BS_PAGING_FILE_OPEN : BS_PAGING_FILE_REMOVING;
 			out->priority = f->priority;

@@ -12,6 +12,10 @@ enum swap_state {
 	SWAP_REMOVING, /* no more slots are given out */
 };
 
+struct swap_transfers {
+	u64 write_requests, read_requests, pages_written, pages_read, errors; /* atomic */
+};
+
 /*
  * A file's entry stays for ever, so that whoever has a number may lock it. What it points to goes when the file is closed:
  * when no slot is in use, so that no word, frame or transfer names it any more.
@@ -28,8 +32,9 @@ struct swap_file {
 	u64 peak;
 	u32 *checksums;          /* one for each slot; owned by whoever owns the slot */
 	void *tables;            /* the memory of the three */
-	u64 write_requests, read_requests, pages_written, pages_read, errors; /* atomic */
+	struct swap_transfers transfers;
 };
+extern struct swap_transfers swap_transfers_gone; /* of files that were removed; under swap_files_lock */
 extern struct swap_file swap_files[BS_PAGING_FILES_MAX];
 extern struct mutex swap_files_lock; /* which numbers are taken, by which disks, with which priorities */
 

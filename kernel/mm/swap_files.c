@@ -69,7 +69,7 @@ static void open(struct swap_file *f, struct block_device *d, u64 slots, i64 pri
 	bitmap_init(&f->retired, tables + words, slots);
 	f->checksums = (u32 *)(tables + 2 * words);
 	f->retired_idle = f->peak = f->turn = 0;
-	f->write_requests = f->read_requests = f->pages_written = f->pages_read = f->errors = 0;
+	f->transfers = (struct swap_transfers){ 0 };
 	f->state = SWAP_OPEN;
 	commit_limit_add(slots);
 	spin_unlock(&f->lock);
@@ -208,6 +208,9 @@ static void removal_end(struct swap_file *f, struct bs_paging_file_removal *out)
 	mutex_lock(&swap_files_lock);
 	spin_lock(&f->lock);
 	assert(!swap_file_in_use(f));
+	swap_transfers_gone.write_requests += f->transfers.write_requests;
+	swap_transfers_gone.read_requests += f->transfers.read_requests;
+	swap_transfers_gone.errors += f->transfers.errors;
 	f->state = SWAP_CLOSED;
 	f->device = NULL;
 	f->tables = NULL;

@@ -74,8 +74,7 @@ static bool gather(struct removal *r, word_t *word, u16 flags, u8 use)
 		r->short_of_memory = true;
 		return false;
 	}
-	frames[pfn].priority = PRIORITY_NORMAL;
-	page_io_add(&r->io, pfn, word, flags, use);
+	page_io_add(&r->io, pfn, word, flags, use, PRIORITY_NORMAL);
 	return true;
 }
 

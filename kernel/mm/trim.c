@@ -3,6 +3,7 @@
  * brings them back without I/O until the frame is taken. The trimmer runs when available frames get short; which pages go
  * is the policy's choice. It may take any address space's lock: nobody waits for memory while holding one.
  */
+#include "mm/event.h"
 #include "mm/reclaim.h"
 #include "mm/replace.h"
 #include "mm/swap.h"
@@ -111,6 +112,8 @@ u64 trim_vspace(struct vspace *v, u64 want, enum trim_why why)
 	gather_finish(&g);
 	taken = want - t.want;
 	__atomic_add_fetch(&reclaim_counters.trimmed, taken, __ATOMIC_RELAXED);
+	if (taken)
+		event(BS_EVENT_TRIM, .process = v->process_id, .count = (u32)taken);
 	return taken;
 }
 

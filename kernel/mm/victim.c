@@ -3,6 +3,7 @@
  * the strength of its slots. Then the process with the most memory is ended, private or in its
  * working set, whichever is more. Victim and reason are printed; everybody else goes on.
  */
+#include "mm/event.h"
 #include "mm/reclaim.h"
 #include "mm/vspace.h"
 #include "proc/process.h"
@@ -37,6 +38,7 @@ void victim_kill(void)
 		id, p->name, (unsigned long long)most * 4,
 		commit_totals.overcommit ? "commit=overcommit; memory and paging files are full"
 					 : "the paging file failed, and memory is full");
+	event(BS_EVENT_KILL, .process = id, .count = (u32)most);
 	process_terminate(p, STATUS_NO_MEMORY);
 	object_unref(&p->object);
 }

@@ -284,7 +284,7 @@ struct fault {
 	u32 prot;        /* of the page, as found */
 	/* I/O that the case wants done after the locks were dropped: filled by the case, run by mm_fault. */
 	struct page_io io;
-	bool io_refault; /* the page was evicted shortly before: the wait for it counts as a stall */
+	bool brought;    /* it waited for I/O already */
 	u64 grow_stack_to; /* fault_guard: the new lowest committed byte of the stack */
 };
 

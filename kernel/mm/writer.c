@@ -134,13 +134,13 @@ struct cluster {
 #define CLUSTERS 8 /* requests in flight */
 static struct cluster clusters[CLUSTERS];
 
-/* False: there is no slot, or nothing to write. */
-static bool cluster_begin(struct cluster *c)
+/* False: there is no slot, or fewer than least pages to write. */
+static bool cluster_begin(struct cluster *c, u64 least)
 {
 	u64 modified = __atomic_load_n(&frame_counts.state[FRAME_MODIFIED], __ATOMIC_RELAXED);
 	u32 got;
 
-	if (!modified || !swap_slots_take(MIN(SWAP_CLUSTER, modified), &c->file, &c->slot, &got))
+	if (modified < least || !swap_slots_take(MIN(SWAP_CLUSTER, modified), &c->file, &c->slot, &got))
 		return false;
 	c->count = modified_take(c->pfns, got);
 	for (u32 i = c->count; i < got; i++)
@@ -190,7 +190,9 @@ static bool write_round(void)
 	u64 coming = 0;
 	u32 n = 0;
 
-	while (n < CLUSTERS && frames_available() + coming < frame_counts.high && cluster_begin(&clusters[n]))
+	/* Beside the first only full ones: while that is written more pages come together for the next round. */
+	while (n < CLUSTERS && frames_available() + coming < frame_counts.high &&
+	       cluster_begin(&clusters[n], n ? SWAP_CLUSTER : 1))
 		coming += clusters[n++].count;
 	for (u32 i = 0; i < n; i++)
 		cluster_end(&clusters[i]);

@@ -33,7 +33,7 @@ struct object {
 	struct list name_link;
 };
 
-extern const struct object_type process_type, thread_type, section_type, event_type, file_type;
+extern const struct object_type process_type, thread_type, section_type, event_type, file_type, trace_type;
 
 void object_init(void);
 void object_setup(struct object *o, const struct object_type *type); /* one reference, no name, not signaled */

@@ -10,7 +10,7 @@
 #define TARGET_PAGES 16ull
 
 /*
- * What stands in each place: h, s: the handle of a process, of a section; p, i, o: a pointer to what is read and written,
+ * What stands in each place: h, s, t: the handle of a process, of a section, of a trace; p, i, o: a pointer to what is read and written,
  * read, written; P, I, O: the same, and 0 is good as well; -: a value.
  */
 struct sample {
@@ -23,7 +23,7 @@ struct sample {
 /* ---- what the calls are about; made anew for each of them ---- */
 
 static char *target, *watched, *view, *window;
-static HANDLE section;
+static HANDLE section, trace_handle;
 static struct {
 	void *base;
 	SIZE_T size;
@@ -40,6 +40,7 @@ static struct {
 	struct bs_page page;
 	struct bs_memory memory;
 	struct bs_paging_file file;
+	struct bs_paging_file_removal removal;
 	struct bs_frame frame;
 	char buffer[256];
 } v;
@@ -172,6 +173,17 @@ static void query_paging_file(uint64_t *a)
 	a[1] = U(&v.file);
 }
 
+/* Names of nothing: what these calls do otherwise, and names that can't be read, is in paging_files. */
+static void add_paging_file(uint64_t *a)
+{
+	a[0] = U("nowhere"), a[2] = (uint64_t)BS_PRIORITY_NONE;
+}
+
+static void remove_paging_file(uint64_t *a)
+{
+	a[0] = U("nowhere"), a[2] = U(&v.removal);
+}
+
 static void query_frames(uint64_t *a)
 {
 	a[0] = 256, a[1] = 1, a[2] = U(&v.frame);
@@ -279,6 +291,16 @@ static void reclaim(uint64_t *a)
 	a[1] = U(target), a[2] = PAGE_BYTES;
 }
 
+static void trace_open(uint64_t *a)
+{
+	a[0] = BS_EVENT_ALL, a[3] = U(&v.base);
+}
+
+static void trace_read(uint64_t *a)
+{
+	a[0] = U(trace_handle), a[1] = U(v.buffer), a[2] = 1, a[3] = U(&v.pages[0]), a[4] = U(&v.pages[1]), a[5] = U(&v.pages[2]);
+}
+
 static const struct sample samples[] = {
 	{ 64, "NtAllocateVirtualMemory", "hp-p--", allocate, 0 },
 	{ 64, "NtAllocateVirtualMemory, no address", "hp-p--", allocate_anywhere, 0 },
@@ -313,6 +335,10 @@ static const struct sample samples[] = {
 	{ 94, "BsOfferVirtualMemory", "h---", offer, 0 },
 	{ 95, "BsReclaimVirtualMemory", "h--", reclaim, 0 },
 	{ 96, "BsQueryFrames", "--o", query_frames, 0 },
+	{ 97, "BsAddPagingFile", "---", add_paging_file, STATUS_OBJECT_NAME_NOT_FOUND },
+	{ 98, "BsRemovePagingFile", "--o", remove_paging_file, STATUS_OBJECT_NAME_NOT_FOUND },
+	{ 102, "BsTraceOpen", "---o", trace_open, 0 },
+	{ 103, "BsTraceRead", "to-ooI", trace_read, STATUS_TIMEOUT },
 };
 
 /* ---- what a refused call must leave as it is ---- */
@@ -393,6 +419,7 @@ static void pool_make(void)
 	pointer_add("the end of the user half", 0x00007ffffffffffeull, READ | WRITTEN);
 	pointer_add("the highest address", ~0ull, READ | WRITTEN);
 
+	BsTraceOpen(1ull << BS_EVENT_KILL, 0, 1, &trace_handle);
 	event_handle = CreateEventA(NULL, TRUE, FALSE, NULL);
 	DuplicateHandle(GetCurrentProcess(), GetCurrentProcess(), GetCurrentProcess(), &weak_process, SYNCHRONIZE, FALSE, 0);
 }
@@ -467,7 +494,7 @@ static void sweep(const struct sample *s)
 			judge(s, a, STATUS_ACCESS_VIOLATION, place, pointers[k].name);
 			targets_end();
 		}
-		for (unsigned int k = 0; strchr("hs", p) && k < sizeof(handle_kinds) / sizeof(handle_kinds[0]); k++) {
+		for (unsigned int k = 0; strchr("hst", p) && k < sizeof(handle_kinds) / sizeof(handle_kinds[0]); k++) {
 			if (handle_kinds[k].place && handle_kinds[k].place != p)
 				continue;
 			begin(s, a);
@@ -493,7 +520,7 @@ static bool is_good(const struct sample *s)
 			VirtualFree(v.base, 0, MEM_RELEASE);
 	if (status == 0 && s->number == 88)
 		physical_pages = false;
-	if (status == 0 && s->number == 70)
+	if (status == 0 && (s->number == 70 || s->number == 102))
 		CloseHandle(v.base);
 	if (status == 0 && (s->number == 72 || s->number == 80))
 		UnmapViewOfFile(v.base);

@@ -15,7 +15,8 @@
 
 #define NAME "SwapHolder"
 #define CHILDREN_MAX 8
-#define SQUEEZE_STEP 32 /* pages */
+#define SQUEEZE_STEP 32  /* pages */
+#define STALLED_MOST 50  /* looks */
 
 enum command { COMMAND_NONE, COMMAND_OUT, COMMAND_CHECK, COMMAND_TOUCH, COMMAND_FILL, COMMAND_RENEW, COMMAND_END };
 
@@ -216,7 +217,7 @@ static uint64_t pages_out(const struct board *board)
 static void push_out(struct board *board)
 {
 	struct bs_memory before = memory_now(), now = before;
-	uint64_t want = 0, out = 0, taken = 0, most = before.frames_total;
+	uint64_t want = 0, out = 0, taken = 0, stalled = 0, most = before.frames_total;
 	for (uint64_t i = 0; i < child_count; i++) {
 		obey(board, i, COMMAND_OUT);
 		want += children[i].lives ? child_pages / 2 * 2 : 0;
@@ -227,22 +228,26 @@ static void push_out(struct board *board)
 		padding[at] = 1;
 	VirtualUnlock(padding, behind);
 	char *p = VirtualAlloc(NULL, most * PAGE_BYTES, MEM_RESERVE, PAGE_NOACCESS);
-	for (; p && taken + SQUEEZE_STEP <= most; taken += SQUEEZE_STEP) {
+	while (p && taken + SQUEEZE_STEP <= most && stalled < STALLED_MOST) {
+		now = memory_now();
 		uint64_t available = memory_available(&now);
 		if (available < before.frames_total / 16) {
 			out = pages_out(board);
-			if (out >= want || now.swap_errors > before.swap_errors)
-				break;
-			/* No slot: nothing more can leave. */
-			if (now.paging_file_used >= now.paging_file_pages && available < before.frames_total / 32)
+			if (out >= want)
 				break;
 			Sleep(2); /* the writer's turn */
+			/* Perhaps nothing more can leave: others must not pay for that. */
+			if (available < before.frames_total / 32 && (now.swap_errors > before.swap_errors ||
+								     now.paging_file_used >= now.paging_file_pages)) {
+				stalled++;
+				continue;
+			}
 		}
 		if (!VirtualAlloc(p + taken * PAGE_BYTES, SQUEEZE_STEP * PAGE_BYTES, MEM_COMMIT, PAGE_READWRITE))
 			break;
 		for (uint64_t i = 0; i < SQUEEZE_STEP; i++)
 			p[(taken + i) * PAGE_BYTES] = 1;
-		now = memory_now();
+		taken += SQUEEZE_STEP;
 	}
 	memory_release(p);
 	memory_release(padding);
@@ -250,19 +255,34 @@ static void push_out(struct board *board)
 	       (unsigned long long)taken);
 }
 
+static void value_print(const char *name, uint64_t value)
+{
+	printf(" %s=%llu", name, (unsigned long long)value);
+}
+
 static void state_print(void)
 {
 	struct bs_memory m = memory_now();
 	struct bs_paging_file f;
-	for (uint64_t i = 0; BsQueryPagingFile(i, &f) == 0; i++)
-		printf("paging file %llu: name=%s pages=%llu used=%llu peak=%llu bad=%llu errors=%llu write_requests=%llu pages_written=%llu "
-		       "read_requests=%llu pages_read=%llu\n", (unsigned long long)i, f.name, (unsigned long long)f.pages,
-		       (unsigned long long)f.used, (unsigned long long)f.peak, (unsigned long long)f.bad, (unsigned long long)f.errors,
-		       (unsigned long long)f.write_requests, (unsigned long long)f.pages_written,
-		       (unsigned long long)f.read_requests, (unsigned long long)f.pages_read);
-	printf("memory: swap_errors=%llu commit_limit=%llu commit_charge=%llu\n", (unsigned long long)m.swap_errors,
-	       (unsigned long long)m.commit_limit, (unsigned long long)m.commit_charge);
-	printf("check of memory: 0x%08lx\n", (DWORD)BsCheckMemory());
+	for (uint64_t i = 0; BsQueryPagingFile(i, &f) == 0; i++) {
+		printf("paging file %s:", f.name);
+		value_print("pages", f.pages);
+		value_print("used", f.used);
+		value_print("peak", f.peak);
+		value_print("bad", f.bad);
+		value_print("errors", f.errors);
+		value_print("write_requests", f.write_requests);
+		value_print("pages_written", f.pages_written);
+		value_print("read_requests", f.read_requests);
+		value_print("pages_read", f.pages_read);
+		value_print("physical", f.physical);
+		printf("\n");
+	}
+	printf("memory:");
+	value_print("swap_errors", m.swap_errors);
+	value_print("commit_limit", m.commit_limit);
+	value_print("commit_charge", m.commit_charge);
+	printf("\ncheck of memory: 0x%08lx\n", (DWORD)BsCheckMemory());
 }
 
 /* Does what a line says. False: it is the end. */

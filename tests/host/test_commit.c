@@ -100,6 +100,27 @@ static void a_charge_moves(void)
 	expect_equal(commit_totals.refused, 0);
 }
 
+static u64 told[2]; /* owner, pages */
+
+static void listen(enum commit_owner owner, u64 pages)
+{
+	told[0] = owner;
+	told[1] = pages;
+}
+
+static void tells_who_was_refused(void)
+{
+	begin(100, false);
+	commit_refused = listen;
+	expect(!commit_charge(COMMIT_SECTION, 101));
+	expect_equal(told[0], COMMIT_SECTION);
+	expect_equal(told[1], 101);
+	expect(!commit_possible(200));
+	expect_equal(told[0], COMMIT_OWNERS);
+	expect_equal(told[1], 200);
+	commit_refused = NULL;
+}
+
 static void random_operations_keep_the_sum(void)
 {
 	u64 held[COMMIT_OWNERS] = { 0 }, sum = 0, peak = 0;
@@ -139,6 +160,7 @@ int main(int argc, char **argv)
 	tap_run(what_stays_in_memory_has_a_limit_of_its_own);
 	tap_run(charges_as_much_as_there_is_room_for);
 	tap_run(a_charge_moves);
+	tap_run(tells_who_was_refused);
 	tap_run(random_operations_keep_the_sum);
 	return tap_end();
 }

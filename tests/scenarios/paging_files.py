@@ -193,6 +193,16 @@ class Holder:
         return ([numbers(line) for line in re.findall(r"^paging file .*$", text, re.M)],
                 numbers(re.search(r"^memory: .*$", text, re.M)[0]))
 
+    def state_when(self, holds):
+        """The first state for which holds(counters of the first paging file): what is in flight takes a moment to end."""
+        __tracebackhide__ = True
+        for _ in range(100):
+            files, memory = self.state()
+            if holds(files[0]):
+                return files, memory
+            time.sleep(0.1)
+        self.run.fail("wrong output", f"the paging file's counters stay at {files[0]}")
+
     def end(self, *lines, code=0):
         """Ends swap_holder (which says that no page was ever wrong), gives the shell some commands, and ends it too."""
         __tracebackhide__ = True

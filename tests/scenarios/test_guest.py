@@ -8,7 +8,7 @@ TESTS = [
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
-    "prefetch_info",
+    "prefetch_info", "events",
 ]
 
 # Each value of each parameter meets each value of each other one.
@@ -34,6 +34,11 @@ LARGE = {
                        dict(swap="64M", ram="64M", options="commit=lazy-writecopy", cpus=2, build="debug")),
     "lazy-writecopy-no-swap": (["commit_lazy", "fork", "fork_pressure", "cow", "pressure"],
                                dict(swap="none", ram="64M", options="commit=lazy-writecopy")),
+    "paging-files-disk": (["paging_files"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
+    "paging-files-none": (["paging_files"], dict(swap="none", ram="64M", cpus=1)),
+    "paging-files-lazy": (["paging_files"],
+                          dict(swap="ramdisk:8M", ram="64M", cpus=2, options="commit=lazy-writecopy")),
+    "paging-files-overcommit": (["paging_files"], dict(swap="64M", ram="64M", cpus=4, options="commit=overcommit")),
     "many-copies": (["fork 40"], dict(swap="64M", ram="64M", cpus=4)),
     "fixed-addresses": (["image", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
     "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],

@@ -58,6 +58,9 @@ NTSYSAPI NTSTATUS NTAPI BsCheckMemory(void);
 NTSYSAPI NTSTATUS NTAPI BsOfferVirtualMemory(HANDLE process, void *address, uint64_t bytes, uint32_t priority);
 NTSYSAPI NTSTATUS NTAPI BsReclaimVirtualMemory(HANDLE process, void *address, uint64_t bytes);
 NTSYSAPI NTSTATUS NTAPI BsQueryFrames(uint64_t first, uint64_t count, struct bs_frame *out);
+NTSYSAPI NTSTATUS NTAPI BsTraceOpen(uint64_t mask, uint32_t process, uint64_t entries, HANDLE *trace);
+NTSYSAPI NTSTATUS NTAPI BsTraceRead(HANDLE trace, struct bs_event *out, uint64_t max, uint64_t *count, uint64_t *lost,
+				    const LARGE_INTEGER *timeout);
 NTSYSAPI NTSTATUS NTAPI BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]);
 
 /* Objects. */

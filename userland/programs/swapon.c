@@ -50,6 +50,9 @@ static int failed(const char *name, NTSTATUS status)
 	case (uint32_t)STATUS_MEDIA_WRITE_PROTECTED:
 		fprintf(stderr, "swapon: %s: it can only be read\n", name);
 		return TOOL_FAILED;
+	case (uint32_t)STATUS_COMMITMENT_LIMIT:
+		fprintf(stderr, "swapon: %s: its memory would exceed the commit limit; memstat shows who holds the charge\n", name);
+		return TOOL_FAILED;
 	case (uint32_t)STATUS_INSUFFICIENT_RESOURCES:
 		fprintf(stderr, "swapon: %s: there is not enough free memory for it, or there are %u paging files\n", name,
 			BS_PAGING_FILES_MAX);

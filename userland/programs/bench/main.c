@@ -26,9 +26,10 @@ void touch_read(const volatile char *at, size_t bytes)
 
 static int usage(void)
 {
-	printf("usage: bench [ROW ...]\n"
+	printf("usage: bench [-w] [ROW ...]\n"
 	       "What memory operations cost, in ticks of the time-stamp counter unless a row says\n"
-	       "otherwise. Without rows: all but those of paging files, which are \"swap\".\n\n");
+	       "otherwise. Without rows: all but those of paging files, which are \"swap\".\n"
+	       "  -w                 waits for a key before it begins\n\n");
 	for (size_t g = 0; g < GROUPS; g++)
 		for (const struct row *r = groups[g]; r->name; r++)
 			printf("  %-18s %s\n", r->name, r->what);
@@ -46,13 +47,20 @@ static const struct row *find(const char *name)
 
 int main(int argc, char **argv)
 {
-	for (int i = 1; i < argc; i++)
+	bool wait = argc > 1 && !strcmp(argv[1], "-w");
+	int first = wait ? 2 : 1;
+	for (int i = first; i < argc; i++)
 		if (!find(argv[i]))
 			return usage();
 	os_start();
-	for (int i = 1; i < argc; i++)
+	if (wait) {
+		printf("bench ready\n");
+		fflush(stdout);
+		getchar();
+	}
+	for (int i = first; i < argc; i++)
 		find(argv[i])->run();
-	for (size_t g = 0; argc < 2 && g < 2; g++)
+	for (size_t g = 0; argc == first && g < 2; g++)
 		for (const struct row *r = groups[g]; r->name; r++)
 			r->run();
 	printf("bench end\n");

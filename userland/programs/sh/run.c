@@ -1,11 +1,10 @@
-/* Programs: where they are looked for, how their command line is written, and which run in the background. */
+/* Programs: running them, and which run in the background. */
+#include "program.h"
 #include "sh.h"
 #include "tool.h"
 
 #define JOBS_MAX 32
 #define LINE_INPUT (ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT)
-
-static const char *const search_path[] = { ".", "C:\\bin", "C:\\tests" };
 
 struct job {
 	int number; /* 0: free */
@@ -16,80 +15,6 @@ struct job {
 
 static struct job jobs[JOBS_MAX];
 static uint64_t last_cpu_ns;
-
-static bool is_file(const char *path)
-{
-	DWORD attributes = GetFileAttributesA(path);
-	return attributes != INVALID_FILE_ATTRIBUTES && !(attributes & FILE_ATTRIBUTE_DIRECTORY);
-}
-
-/* directory\name or directory\name.exe, whichever is a file; directory NULL: the name alone. */
-static bool path_try(const char *directory, const char *name, char *path)
-{
-	if ((directory ? strlen(directory) : 0) + strlen(name) + 6 > MAX_PATH)
-		return false;
-	sprintf(path, "%s%s%s", directory ? directory : "", directory ? "\\" : "", name);
-	const char *dot = strrchr(name, '.');
-	if (dot && !strpbrk(dot, "\\/") && is_file(path))
-		return true;
-	strcat(path, ".exe");
-	return is_file(path);
-}
-
-static bool program_find(const char *name, char *path)
-{
-	if (strpbrk(name, "\\/:"))
-		return path_try(NULL, name, path);
-	for (size_t i = 0; i < sizeof(search_path) / sizeof(search_path[0]); i++)
-		if (path_try(search_path[i], name, path))
-			return true;
-	return false;
-}
-
-/*
- * Adds a word to a command line so that the C start-up code gets the same word back. Source: Microsoft C language
- * documentation, "Parsing C command-line arguments". Returns the new end, or NULL if there is no room.
- */
-static char *word_quote(char *to, const char *limit, const char *word)
-{
-	if (to + 2 * strlen(word) + 4 > limit)
-		return NULL;
-	bool quotes = !*word || strpbrk(word, " \t\"");
-	if (quotes)
-		*to++ = '"';
-	for (const char *at = word;; at++) {
-		int backslashes = 0;
-		for (; *at == '\\'; at++)
-			backslashes++;
-		/* Backslashes count double before a quote, and nowhere else. */
-		if (*at == '"' || (!*at && quotes))
-			backslashes *= 2;
-		memset(to, '\\', (size_t)backslashes);
-		to += backslashes;
-		if (!*at)
-			break;
-		if (*at == '"')
-			*to++ = '\\';
-		*to++ = *at;
-	}
-	if (quotes)
-		*to++ = '"';
-	*to = 0;
-	return to;
-}
-
-static bool command_line_make(char *line, size_t size, char **words, int count)
-{
-	char *to = line;
-	for (int i = 0; i < count; i++) {
-		if (i > 0)
-			*to++ = ' ';
-		to = word_quote(to, line + size, words[i]);
-		if (!to)
-			return false;
-	}
-	return true;
-}
 
 static int job_add(const PROCESS_INFORMATION *p, const char *source)
 {
@@ -185,7 +110,7 @@ uint32_t program_run(char **words, int count, const char *source, bool backgroun
 		fprintf(stderr, "sh: %s: no such program or command; help lists them\n", words[0]);
 		return SH_NOT_FOUND;
 	}
-	if (!command_line_make(line, sizeof(line), words, count)) {
+	if (!program_line_make(line, sizeof(line), words, count)) {
 		fprintf(stderr, "sh: %s: the command line is too long\n", words[0]);
 		return SH_NOT_RUN;
 	}
