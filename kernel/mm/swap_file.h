@@ -40,7 +40,8 @@ extern struct mutex swap_files_lock; /* which numbers are taken, by which disks,
 
 /* With the file's lock held, or where nobody changes it: */
 static inline u64 swap_file_in_use(const struct swap_file *f) { return f->slots.used - f->retired_idle; }
-static inline u64 swap_file_good(const struct swap_file *f) { return f->slots.bits - f->retired.used; } /* counted in the commit limit while it is open */
+/* Counted in the commit limit, while it is open. */
+static inline u64 swap_file_good(const struct swap_file *f) { return f->slots.bits - f->retired.used; }
 
 /*
  * Moves all pages elsewhere that the file holds; it is SWAP_REMOVING. No locks held. STATUS_SUCCESS: no slot was in use any
