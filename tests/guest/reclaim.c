@@ -252,14 +252,74 @@ static void test_quiet(void)
 	memory_release(p);
 }
 
-int main(void)
+/* ---- no paging file, and somebody who uses all memory ---- */
+
+#define LEFT 200   /* pages that the hog leaves of the commit limit: some for each of the small programs */
+#define RUNS 8
+#define READ_MOST 8 /* pages of images that a run may have to read again, on the average */
+
+/* Writes to all that can be had, again and again, until it is ended. */
+static int hog(void)
 {
+	HANDLE ready = OpenEventA(EVENT_MODIFY_STATE, FALSE, "ReclaimHog");
+	struct bs_memory m = memory_now();
+	uint64_t pages = m.commit_limit - m.commit_charge - LEFT;
+	char *p = commit_bytes(pages * PAGE_BYTES);
+	if (!p || !ready)
+		return 1;
+	for (uint64_t round = 0;; round++) {
+		for (uint64_t page = 0; page < pages; page++)
+			p[page * PAGE_BYTES]++;
+		if (round == 1)
+			SetEvent(ready);
+	}
+}
+
+/* What the hog can't push out, it must not make so scarce that small programs read their code anew all the time. */
+static void test_hog(void)
+{
+	PROCESS_INFORMATION child;
+	HANDLE ready = CreateEventA(NULL, FALSE, FALSE, "ReclaimHog");
+	if (memory_now().paging_file_pages) {
+		skip("small programs run beside a hog", "only without a paging file nothing of the hog can leave");
+		return;
+	}
+	if (!process_start("hog", false, 0, &child) || WaitForSingleObject(ready, 60000) != WAIT_OBJECT_0) {
+		ok(false, "the hog runs");
+		return;
+	}
+	process_run("nothing", false);
+	struct bs_memory before = memory_now(), after;
+	uint64_t right = 0;
+	for (int i = 0; i < RUNS; i++) {
+		right += process_run("nothing", false) == 7;
+		tap_alive();
+	}
+	after = memory_now();
+	note("%llu available; %d programs: %llu pages of images read, %llu refaults, %llu trimmed",
+	     (unsigned long long)memory_available(&after), RUNS,
+	     (unsigned long long)(after.pages_image_read - before.pages_image_read),
+	     (unsigned long long)(after.refaults_image - before.refaults_image),
+	     (unsigned long long)(after.pages_trimmed - before.pages_trimmed));
+	is(right, RUNS, "%d small programs run beside one that uses all memory", RUNS);
+	is_within(after.pages_image_read - before.pages_image_read, 0, READ_MOST * RUNS,
+		  "and do not read their code anew each time");
+	TerminateProcess(child.hProcess, 0);
+	process_end(&child);
+	CloseHandle(ready);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2)
+		return !strcmp(argv[1], "hog") ? hog() : 7;
 	test_bounds();
 	test_quiet();
 	test_priority_calls();
 	test_priority_order();
 	test_threshold();
 	test_refaults();
+	test_hog();
 	memory_is_consistent();
 	return tap_end();
 }
