@@ -33,31 +33,45 @@ BEGIN, END = "<!-- made by make degrade: begin -->", "<!-- made by make degrade:
 TIMEOUT = 900
 
 
+POLICIES = ["clock", "fifo", "lru", "random"]
+
+
 @dataclass
-class Row:
+class Kind:
+    """A kind of paging file."""
+
     name: str
     swap: str  # "slow" is a server with a delay
     ram: str = "64M"
-    policy: str = "clock"
 
 
-ROWS = [
-    Row("disk, clock", SWAP),
-    Row("disk, fifo", SWAP, policy="fifo"),
-    Row("disk, lru", SWAP, policy="lru"),
-    Row("disk, random", SWAP, policy="random"),
-    Row("RAM disk", f"ramdisk:{SWAP}", ram="192M"),
-    Row("slow disk", "slow"),
-    Row("none", "none"),
+KINDS = [
+    Kind("disk", SWAP),
+    Kind("RAM disk", f"ramdisk:{SWAP}", ram="192M"),
+    Kind("slow disk", "slow"),
+    Kind("none", "none"),
 ]
+
+
+@dataclass
+class Row:
+    kind: Kind
+    policy: str
+
+    @property
+    def name(self):
+        return f"{self.kind.name}, {self.policy}"
+
+
+ROWS = [Row(kind, policy) for kind in KINDS for policy in POLICIES]
 
 
 class Failure(Exception):
     """A machine did not end well, or a run of thrash did not."""
 
 
-def swap_of(row):
-    if row.swap == "slow":
+def swap_of(kind):
+    if kind.swap == "slow":
         return NbdServer("memory", SWAP, filters=["delay"], parameters=[f"rdelay={DELAY}", f"wdelay={DELAY}"])
     return nullcontext()
 
@@ -67,8 +81,8 @@ def measure(row, arguments):
     commands = [f"thrash -r -w {size}% -a {arguments.pattern} -W {arguments.writes} -d {arguments.seconds} -P 2"
                 for size in SIZES]
     console = "\n".join([*commands, "exit 0", ""]).encode()
-    with tempfile.TemporaryDirectory(prefix="backstore-degrade-") as directory, swap_of(row) as server:
-        machine = Machine(arguments.image, ram=row.ram, swap=server.swap if server else row.swap, console=console,
+    with tempfile.TemporaryDirectory(prefix="backstore-degrade-") as directory, swap_of(row.kind) as server:
+        machine = Machine(arguments.image, ram=row.kind.ram, swap=server.swap if server else row.kind.swap, console=console,
                           options=f"{MEMORY} replace={row.policy}", accel="tcg,thread=single",
                           extra=["-icount", "shift=0"], swap_image=f"{directory}/swap.img")
         with machine.start(stdin=subprocess.DEVNULL) as guest:
@@ -119,19 +133,19 @@ def rate_cell(run):
 
 def sentences(results):
     """Where it falls and why, from the counters of the first row and of the slow disk."""
-    disk, slow = results[ROWS[0].name], results["slow disk"]
+    disk, slow = results["disk, clock"], results["slow disk, clock"]
     best = rate(disk[SIZES[0]])
     fallen = next((size for size in SIZES if rate(disk[size]) < best / 2), None)
     if fallen is None:
         return "On a disk with `clock` the rate does not fall to half of the first one in this range."
     before, last = SIZES[SIZES.index(fallen) - 1], SIZES[-1]
-    best_policy = max(ROWS[:4], key=lambda row: sum(rate(results[row.name][size]) for size in SIZES[3:]))
+    best_policy = max(POLICIES, key=lambda policy: sum(rate(results[f"disk, {policy}"][size]) for size in SIZES[3:]))
     return (f"With `clock` on a disk the rate is below half of the first one from {fallen} % on: there "
             f"{number(waits(disk[fallen]))} of 1,000 accesses waited for the paging file, at {before} % "
             f"{number(waits(disk[before]))}, and at {last} % {number(waits(disk[last]))}, {pages_each(disk[last]):.1f} pages a "
             f"request. On the slow disk it is the number of requests alone that counts: at {last} % "
             f"{number(rate(slow[last]))} pages a second with {number(waits(slow[last]))} waits in 1,000 accesses; beyond memory "
-            f"the best policy for this pattern is `{best_policy.policy}`, and without a paging file nothing slows down, as "
+            f"the best policy on the disk is `{best_policy}` for this pattern, and without a paging file nothing slows down, as "
             "what does not fit is refused.")
 
 

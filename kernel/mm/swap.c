@@ -17,6 +17,19 @@ struct swap_file swap_files[BS_PAGING_FILES_MAX] = {
 
 /* ---- slots ---- */
 
+/* So many writes failed in a row that others come first, whatever the priority: nothing is lost by that, and time is won. */
+#define FAILURES_PATIENCE 8
+
+/* Does a come before b? */
+static bool comes_before(const struct swap_file *a, const struct swap_file *b)
+{
+	bool fails = a->failures >= FAILURES_PATIENCE;
+
+	if (fails != (b->failures >= FAILURES_PATIENCE))
+		return !fails;
+	return a->priority > b->priority || (a->priority == b->priority && a->turn < b->turn);
+}
+
 /* The next to give out slots, of those that are not tried yet: looked at without locks. */
 static struct swap_file *file_choose(u32 tried)
 {
@@ -27,7 +40,7 @@ static struct swap_file *file_choose(u32 tried)
 
 		if (f->state != SWAP_OPEN || tried & 1u << i || f->slots.used == f->slots.bits)
 			continue;
-		if (!best || f->priority > best->priority || (f->priority == best->priority && f->turn < best->turn))
+		if (!best || comes_before(f, best))
 			best = f;
 	}
 	return best;
@@ -227,10 +240,13 @@ void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_r
 
 bool swap_write_end(u32 file, u64 slot, struct block_request *r)
 {
-	if (block_wait(r))
-		return true;
-	error_note(&swap_files[file], "could not be written", slot);
-	return false;
+	struct swap_file *f = &swap_files[file];
+	bool ok = block_wait(r);
+
+	f->failures = ok ? 0 : f->failures + 1; /* one writer */
+	if (!ok)
+		error_note(f, "could not be written", slot);
+	return ok;
 }
 
 bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)

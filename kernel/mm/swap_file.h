@@ -25,6 +25,7 @@ struct swap_file {
 	enum swap_state state;
 	struct block_device *device;
 	i64 priority;
+	u32 failures;            /* writes in a row that failed */
 	u64 turn;                /* when it gave out slots last: the one with the lowest is next */
 	struct bitmap slots;     /* set: in use, or retired */
 	struct bitmap retired;   /* set: it failed. It may be in use still */

@@ -70,6 +70,7 @@ static void open(struct swap_file *f, struct block_device *d, u64 slots, i64 pri
 	f->checksums = (u32 *)(tables + 2 * words);
 	f->retired_idle = f->peak = f->turn = 0;
 	f->transfers = (struct swap_transfers){ 0 };
+	f->failures = 0;
 	f->state = SWAP_OPEN;
 	commit_limit_add(slots);
 	spin_unlock(&f->lock);

@@ -318,7 +318,7 @@ def test_server_dies(holder, cpus, build):
 @needs_nbdkit
 @machines
 def test_one_of_two_servers_dies(machine, cpus, build):
-    """Two paging files of one priority: the pages in the other one are all there."""
+    """Two paging files of one priority: the pages in the other one are all there, and new ones go there."""
     with NbdServer("memory", "32M") as dies, NbdServer("memory", "32M") as stays:
         run = machine(ram="64M", options="check=call", swap=f"{dies.swap}@5,{stays.swap}@5", cpus=cpus, build=build)
         held = Holder(run, pages=PAGES)
@@ -330,10 +330,11 @@ def test_one_of_two_servers_dies(machine, cpus, build):
         files, _ = held.state()
         assert files[0]["errors"] > 0 and files[1]["errors"] == 0 and files[1]["bad"] == 0
         held.command("renew 1")
+        written = held.state()[0][1]["pages_written"]
         held.out(all_of_them=False)
         held.all_right(1)
         files, _ = held.state()
-        assert files[1]["errors"] == 0 and files[1]["bad"] == 0
+        assert files[1]["errors"] == 0 and files[1]["bad"] == 0 and files[1]["pages_written"] > written
         held.end()
 
 

@@ -1,5 +1,6 @@
 """Paging files seen from outside, by their bytes and by each request for them: a kernel's own counters are no witness."""
 
+import csv
 import random
 
 import pytest
@@ -135,3 +136,20 @@ def test_requests_are_what_the_guest_counts(machine, logged, cpus, build, size):
     assert all(slot in written for offset, count in reads for slot in range(offset // PAGE, (offset + count) // PAGE))
     held.end("pressure 3 140 1")
     judge_requests(server.requests("Write"), bytes_all)
+
+
+@needs_nbdkit
+@pytest.mark.parametrize("cpus, build", [(1, "release"), (4, "debug")])
+def test_requests_are_to_the_slots_that_were_traced(boot, logged, cpus, build):
+    """The events that a program reads in the guest, and the requests that the server gets: the same slots, one by one."""
+    server = logged("64M")
+    run = boot(console=b"trace -e write,read -c -- pressure 2 160 1\nexit 0\n", swap=server.swap, ram="64M", cpus=cpus,
+               build=build, extra=NO_MERGING)
+    traced = {"write": set(), "read": set()}
+    for line in csv.DictReader(line for line in run.output().splitlines() if line.count(",") == 10):
+        assert line["kind"] != "lost", "trace did not read fast enough"
+        if line["kind"] in traced:
+            traced[line["kind"]].add((int(line["place"]) * PAGE, int(line["count"]) * PAGE))
+    assert len(traced["write"]) > 10
+    assert traced["write"] == set(server.requests("Write"))
+    assert traced["read"] and traced["read"] <= set(server.requests("Read"))
