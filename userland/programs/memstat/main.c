@@ -12,7 +12,7 @@ static const char usage[] =
 	"                        in place; elsewhere one is written below the other.\n"
 	"  -r                    raw: a name=value line for each counter, for scripts\n"
 	"                        (pages are of 4,096 bytes)\n"
-	"  -l LOW:HIGH           sets the thresholds of available memory, two sizes (1M:2M):\n"
+	"  -l LOW:HIGH           sets the thresholds of available memory, as 1M:2M:\n"
 	"                        pages begin to leave below LOW, until there is HIGH;\n"
 	"                        0:0 sets them as they are after a boot\n";
 

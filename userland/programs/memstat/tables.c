@@ -147,8 +147,9 @@ static void print_reclaim(const struct bs_memory *m, const struct bs_memory *bef
 {
 	char policy[16] = "?";
 	BsQueryOption("replace", policy, sizeof(policy));
-	printf("\nRECLAIM (%s) begins below %s available, ends at %s\n  %s\n", policy, tool_pages(m->reclaim_low),
-	       tool_pages(m->reclaim_high), stall_text(m, before));
+	printf("\nRECLAIM (%s) begins below %s available, ends at %s\n", policy, tool_pages(m->reclaim_low),
+	       tool_pages(m->reclaim_high));
+	tool_wrap("  ", "  ", stall_text(m, before));
 }
 
 static void print_paging_files(const struct bs_memory *m)
