@@ -50,13 +50,12 @@ RUN_IMAGE := $(if $(strip $(FILES)),$(B)/files.img,$(IMAGE))
 define HELP
 Backstore: make TARGET [VARIABLE=value ...]
 
-  run    boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
-  test   builds everything and tests it        image  builds the system volume: $(IMAGE)
-  stress random memory calls, for a long time  clean  removes build/
-  bench  what memory operations cost, beside Linux
-  degrade how it slows down when memory is short: the table in docs/paging.md
-  profile                                      help   this text
-         where the instructions of one of its rows go: ROW=touch
+  run     boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
+  test    builds everything and tests it        image  builds the system volume: $(IMAGE)
+  stress  random memory calls, for a long time  clean  removes build/
+  bench   what memory operations cost, beside Linux; profile: where the instructions of one go
+  degrade how the system slows down when memory is short: the table in docs/paging.md
+  help    this text
 
   BUILD=release|debug     debug: assertions, invariant checks                        [$(BUILD)]
   RAM=32M..16G            memory                                                     [$(RAM)]
@@ -76,6 +75,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
   MODE=instructions|time, ROUNDS=N, SYSTEMS=all|Backstore
                           for bench: what is counted, how often in time, which       [$(MODE), $(ROUNDS), $(SYSTEMS)]
+  ROW=NAME                for profile: one of those that RUN="bench -h" names        [$(ROW)]
   TESTS="PYTEST ARGUMENT" for test: which tests; JOBS=N: how many at once            [$(TESTS)] [$(JOBS)]
 
   make run                                   a shell; Ctrl-A x leaves QEMU
