@@ -175,12 +175,13 @@ static void test_uniform(void)
 				continue;
 			/*
 			 * NtTerminateProcess(0) ends the other threads, of which there are none; with 0, these may
-			 * wait, or have no pages to map.
+			 * wait, or have no pages to map, or be asked for what holds already.
 			 */
 			if (kinds[k].value == 0 && (is_call(c, "NtTerminateProcess") ||
 						    is_call(c, "NtTerminateThread") || is_call(c, "NtDelayExecution") ||
 						    is_call(c, "NtMapUserPhysicalPages") ||
-						    is_call(c, "NtMapUserPhysicalPagesScatter")))
+						    is_call(c, "NtMapUserPhysicalPagesScatter") ||
+						    is_call(c, "BsSetReclaim")))
 				continue;
 			for (int n = 0; n < SYSCALL_ARGUMENTS_MAX; n++)
 				a[n] = kinds[k].value;
