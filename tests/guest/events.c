@@ -257,7 +257,9 @@ static void test_lost(void)
 	for (int page = 0; page < PAGES; page++)
 		p[page * PAGE_BYTES] = 1;
 	trace_end(trace);
-	is_within(event_count, 1, 4096 / sizeof(struct bs_event) * info.dwNumberOfProcessors, "a full ring keeps what it has room for");
+	/* Reading touches pages of its buffer, which are events too. */
+	is_within(event_count, 1, 4096 / sizeof(struct bs_event) * info.dwNumberOfProcessors + 8,
+		  "a full ring keeps what it has room for");
 	is_within(event_count + events_lost, PAGES, PAGES + 50, "and counts what it has lost");
 	ok(event_find(BS_EVENT_ZERO, p + (PAGES - 1) * PAGE_BYTES, 0), "the newest are kept");
 	memory_release((void *)p);

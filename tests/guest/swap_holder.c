@@ -126,6 +126,10 @@ static int child(uint64_t number, uint64_t pages)
 	if (!board || !memory_take(&h))
 		return 2;
 	AddVectoredExceptionHandler(1, page_handler);
+	/* When memory is short these pages go first, also those that have been out and back. */
+	MEMORY_PRIORITY_INFORMATION low = { MEMORY_PRIORITY_VERY_LOW };
+	if (!SetProcessInformation(GetCurrentProcess(), ProcessMemoryPriority, &low, sizeof(low)))
+		return 2;
 	memory_fill(&h);
 	for (;;) {
 		LONG right = 0, wrong = 0, unreadable = 0;

@@ -143,7 +143,7 @@ def test_requests_are_what_the_guest_counts(machine, logged, cpus, build, size):
 def test_requests_are_to_the_slots_that_were_traced(boot, logged, cpus, build):
     """The events that a program reads in the guest, and the requests that the server gets: the same slots, one by one."""
     server = logged("64M")
-    run = boot(console=b"trace -e write,read -c -- pressure 2 160 1\nexit 0\n", swap=server.swap, ram="64M", cpus=cpus,
+    run = boot(console=b"trace -e write,read -c &\npressure 2 160 1\nmemstat -t 1 2\nkill trace\nexit 0\n", swap=server.swap, ram="64M", cpus=cpus,
                build=build, extra=NO_MERGING)
     traced = {"write": set(), "read": set()}
     for line in csv.DictReader(line for line in run.output().splitlines() if line.count(",") == 10):
