@@ -61,8 +61,9 @@ static inline DWORD child_waits(void *argument)
 /* The event that a thread sleeps on when a lock of ntdll's is taken: it is made once, and stays. */
 static inline void wait_event_make(void)
 {
-	ULONG zero = 0, one = 1;
-	RtlWaitOnAddress(&zero, &one, sizeof(zero), NULL);
+	LARGE_INTEGER at_once = { .QuadPart = 0 };
+	ULONG same = 0;
+	RtlWaitOnAddress(&same, &same, sizeof(same), &at_once);
 }
 
 #endif
