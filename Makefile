@@ -135,7 +135,7 @@ bench: packages-build
 	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
 		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
 
-# Ten minutes at most; figures in build/degrade.csv.
+# About ten minutes; figures in build/degrade.csv.
 degrade: packages-test
 	@$(MAKE) BUILD=release build/release/system.img </dev/null
 	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/degrade.py --image build/release/system.img --jobs $(JOBS)
