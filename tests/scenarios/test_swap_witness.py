@@ -2,6 +2,7 @@
 
 import csv
 import random
+import re
 
 import pytest
 from paging_files import PAGE, WORDS, STEP, Holder, NbdServer, nbdkit_is_missing, pattern_first, pattern_word
@@ -87,6 +88,7 @@ def test_no_request_without_pressure(boot, logged, cpus, build):
     server = logged("64M")
     run = boot(console=b"tour 1 2 ; testrun sections sections_shared heap cow image threads process ; memstat -r\n",
                swap=server.swap, ram="128M", cpus=cpus, build=build, options="check=call")
+    assert re.findall(r"^not ok .*$", run.output(), re.M) == []
     assert server.requests("Write") == []
     run.expect(r"^swap_write_requests=0$")
     run.expect(r"^swap_read_requests=0$")
