@@ -114,8 +114,13 @@ static enum fault_result fault_classify(struct fault *f)
 
 enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 {
-	struct fault f = { .v = v, .va = ALIGN_DOWN(address, PAGE_SIZE), .access = access };
 	enum fault_result r;
+	struct fault f; /* the rest is set by who uses it: most faults read nothing, and need no list of pages */
+
+	f.v = v;
+	f.va = ALIGN_DOWN(address, PAGE_SIZE);
+	f.access = access;
+	f.brought = false;
 
 	assert(interrupts_enabled() && mutex_none_held());
 	if (address >= USER_HIGH)
