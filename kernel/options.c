@@ -10,7 +10,7 @@
 #define TEXT_MAX 4096
 
 struct options options = {
-	.swap = { { .kind = SWAP_ENTRY_AUTO, .name = "auto", .priority = -1 } },
+	.swap = { { .kind = SWAP_ENTRY_AUTO, .name = "auto", .priority = BS_PRIORITY_NONE } },
 	.swap_count = 1,
 	.commit = COMMIT_STRICT,
 	.run = "sh",
@@ -45,8 +45,6 @@ static bool mem_parse(const char *value)
 	return parse_size(value, &options.memory_limit);
 }
 
-#define PRIORITY_MAX 32767
-
 /* Digits alone. */
 static bool priority_parse(const char *text, int *priority)
 {
@@ -56,7 +54,7 @@ static bool priority_parse(const char *text, int *priority)
 		if (*text < '0' || *text > '9')
 			return false;
 		*priority = *priority * 10 + (*text - '0');
-		if (*priority > PRIORITY_MAX)
+		if (*priority > BS_PRIORITY_MAX)
 			return false;
 	}
 	return true;
@@ -78,7 +76,7 @@ static bool swap_entry_parse(char *text, struct swap_entry *e)
 
 	while (*at && *at != '@')
 		at++;
-	e->priority = -1;
+	e->priority = BS_PRIORITY_NONE;
 	if (*at) {
 		*at = 0;
 		if (!priority_parse(at + 1, &e->priority))

@@ -2,13 +2,14 @@
 #ifndef OPTIONS_H
 #define OPTIONS_H
 
+#include "abi/backstore.h"
 #include "lib/types.h"
 
 enum commit_policy { COMMIT_STRICT, COMMIT_OVERCOMMIT, COMMIT_LAZY_WRITECOPY, COMMIT_POLICIES };
 extern const char *const commit_policy_names[COMMIT_POLICIES];
 
 /* One of the list swap=LIST, which is separated by commas: auto, none, ramdisk:SIZE or NAME, each perhaps with @PRIORITY. */
-#define SWAP_ENTRIES_MAX 16
+#define SWAP_ENTRIES_MAX BS_PAGING_FILES_MAX
 enum swap_kind {
 	SWAP_ENTRY_AUTO,    /* every disk with the serial number "swap", "swap1", "swap2", ... */
 	SWAP_ENTRY_NONE,
@@ -19,7 +20,7 @@ struct swap_entry {
 	enum swap_kind kind;
 	char name[32];  /* as it was given, without the priority */
 	u64 size;       /* of a RAM disk: bytes, a multiple of the page size */
-	int priority;   /* 0 to 32767; -1: none given */
+	int priority;   /* 0 to BS_PRIORITY_MAX; BS_PRIORITY_NONE */
 };
 
 enum replace_policy { REPLACE_CLOCK, REPLACE_FIFO, REPLACE_LRU, REPLACE_RANDOM, REPLACE_POLICIES };

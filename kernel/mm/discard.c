@@ -7,7 +7,10 @@
 #include "mm/swap.h"
 #include "mm/vspace.h"
 
-/* Whoever needs the frame may have it: before all others of this priority. While it is being read, its slot must stay. frames_lock held. */
+/*
+ * Whoever needs the frame may have it: before all others of a higher priority. While it is being read, its slot must stay.
+ * frames_lock held.
+ */
 static void contents_drop(u32 pfn, u32 priority)
 {
 	struct frame *f = &frames[pfn];

@@ -7,7 +7,6 @@
 #include "mm/pool.h"
 #include "mm/vspace.h"
 
-
 static bool range_round(u64 *base, u64 *size)
 {
 	u64 start = ALIGN_DOWN(*base, PAGE_SIZE);

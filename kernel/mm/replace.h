@@ -21,7 +21,6 @@ struct trim {
 };
 
 struct trim_policy {
-	const char *name;
 	/* Before the first take; NULL: nothing to do. */
 	void (*begin)(struct trim *t);
 	/*

@@ -1,4 +1,7 @@
-/* clock, the second chance: a page that was used since the hand came by last stays. One that came back soon after it was evicted gets a third. */
+/*
+ * clock, the second chance: a page that was used since the hand came by last stays. One that came back soon after it was
+ * evicted gets a third.
+ */
 #include "mm/replace.h"
 
 static bool take(struct trim *t, u64 va, word_t *word)
@@ -13,4 +16,4 @@ static bool take(struct trim *t, u64 va, word_t *word)
 	return false;
 }
 
-const struct trim_policy replace_clock = { .name = "clock", .take = take };
+const struct trim_policy replace_clock = { .take = take };

@@ -20,4 +20,4 @@ static bool take(struct trim *t, u64 va, word_t *word)
 	return age(&frames[word_pfn(*word)]) >= t->age;
 }
 
-const struct trim_policy replace_fifo = { .name = "fifo", .begin = begin, .take = take };
+const struct trim_policy replace_fifo = { .begin = begin, .take = take };

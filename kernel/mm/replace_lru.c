@@ -29,4 +29,4 @@ static bool take(struct trim *t, u64 va, word_t *word)
 	return age(&frames[word_pfn(*word)]) >= t->age;
 }
 
-const struct trim_policy replace_lru = { .name = "lru", .begin = begin, .take = take };
+const struct trim_policy replace_lru = { .begin = begin, .take = take };

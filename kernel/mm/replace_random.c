@@ -41,4 +41,4 @@ static bool take(struct trim *t, u64 va, word_t *word)
 	return random_next() % left < t->want;
 }
 
-const struct trim_policy replace_random = { .name = "random", .begin = begin, .take = take };
+const struct trim_policy replace_random = { .begin = begin, .take = take };

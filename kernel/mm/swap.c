@@ -4,7 +4,6 @@
  * its page has left it, it is not used again. With no paging file, or full ones, swap_slots_take says no: that is the only
  * difference that it makes.
  */
-#include "io/block.h"
 #include "lib/string.h"
 #include "mm/commit.h"
 #include "mm/event.h"
@@ -182,8 +181,6 @@ u64 swap_files_check(void)
 }
 
 /* ---- transfers ---- */
-
-#define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 
 /* A sum that notices lost, stale and misplaced pages: multiply and rotate over quadwords, seeded by nothing else. */
 static u32 page_checksum(const u64 *page)

@@ -2,8 +2,11 @@
 #ifndef MM_SWAP_FILE_H
 #define MM_SWAP_FILE_H
 
+#include "io/block.h"
 #include "lib/bitmap.h"
 #include "mm/swap.h"
+
+#define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 
 enum swap_state {
 	SWAP_CLOSED,   /* the number is free */

@@ -8,7 +8,6 @@
 #include "options.h"
 #include "proc/sched.h"
 
-#define SECTORS_PER_PAGE (PAGE_SIZE / SECTOR_SIZE)
 /* Fewer slots while the system runs would cost more memory, for tables, than they are worth. */
 #define SLOTS_MIN 16
 /* What the page tables for the tables of one file take, at most. */

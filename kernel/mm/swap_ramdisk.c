@@ -49,7 +49,7 @@ u32 swap_ramdisk_make(u64 bytes, struct block_device **out)
 
 void swap_ramdisk_free(struct block_device *d)
 {
-	u64 count = d->sectors / (PAGE_SIZE / SECTOR_SIZE);
+	u64 count = d->sectors / SECTORS_PER_PAGE;
 	u32 *pfns = ramdisk_destroy(d);
 
 	frames_give(pfns, count);
