@@ -148,6 +148,7 @@ const void *acpi_table(const char *signature);
 
 /* Time since arch_init, from the time-stamp counter. */
 u64 clock_ns(void);
+u64 clock_ticks_ns(u64 ticks); /* so many of the time-stamp counter's */
 u64 clock_tsc_hz(void);
 u64 clock_jump_tsc(void); /* the time-stamp counter when the boot application jumped to the kernel */
 /* Seconds since 1970-01-01 UTC at arch_init, from the CMOS clock. */
@@ -175,7 +176,7 @@ bool copy_string_from_user(char *to, u64 from, size_t size);
 
 /* Page tables: raw hardware. See arch/pte.h for the entry's format. */
 /*
- * Switches CR3 to v (NULL: the kernel's own) and keeps cpu->vspace and v->cpus. Any context. The scheduler does it for
+ * Switches CR3 to v (NULL: the kernel's own) and keeps cpu->vspace and v->cpus. Any context. context_switch does it for
  * threads that have a vspace; a CPU whose thread has another one, or none, may lose v at any time to a TLB flush.
  */
 void page_tables_load(struct vspace *v);
@@ -260,8 +261,11 @@ struct arch_context {
 	u64 user_gs;    /* the thread's TEB */
 	void *fpu;      /* 512 bytes (FXSAVE), 16-byte aligned; NULL for kernel threads */
 };
-/* Saves into from, resumes to. Interrupts off. FPU state is saved and restored here for threads that have one. */
-void context_switch(struct thread *from, struct thread *to);
+/*
+ * Saves into from, resumes to, on c, which is this CPU. Interrupts off. Also what threads of user mode have beside: page
+ * tables (a kernel thread keeps those that are loaded), floating-point registers, the TEB.
+ */
+void context_switch(struct cpu *c, struct thread *from, struct thread *to);
 /*
  * A thread's first switch will call entry(arg) on its kernel stack (stack_top: the address behind it), with
  * interrupts off and the scheduler's lock held.
@@ -274,6 +278,14 @@ void fpu_init_state(void *fpu); /* 512 bytes: x87 and SSE as Windows starts a th
  */
 void fpu_store(void *area);
 void fpu_load(void *area);
+bool fpu_load_user(u64 from); /* of user memory, aligned or not; false as copy_from_user */
+void mxcsr_load(u32 mxcsr);   /* that register alone */
+/*
+ * Stores the current thread's state in user mode as a struct nt_context (abi/nt_process.h): f's registers, and the
+ * floating-point ones. to: a user address aligned to 16. Parts that its flags do not name are left alone. False as
+ * copy_to_user.
+ */
+bool context_to_user(u64 to, const struct trap_frame *f);
 /*
  * Leaves for user mode for the first time: rcx and rdx are the first two arguments there. Thread context, interrupts
  * on.

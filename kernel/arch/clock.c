@@ -12,9 +12,14 @@ static u64 tsc_base, tsc_hz;
 static u64 ns_per_tick; /* 32.32 fixed point */
 static u64 boot_unix_seconds;
 
+u64 clock_ticks_ns(u64 ticks)
+{
+	return (u64)((unsigned __int128)ticks * ns_per_tick >> 32);
+}
+
 u64 clock_ns(void)
 {
-	return (u64)((unsigned __int128)(tsc_read() - tsc_base) * ns_per_tick >> 32);
+	return clock_ticks_ns(tsc_read() - tsc_base);
 }
 
 u64 clock_tsc_hz(void)

@@ -41,12 +41,22 @@ void fpu_load(void *area)
 	__asm__ volatile("fxrstor64 (%0)" ::"r"(a) : "memory");
 }
 
-void context_switch(struct thread *from, struct thread *to)
+void mxcsr_load(u32 mxcsr)
 {
+	mxcsr &= MXCSR_VALID;
+	__asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
+}
+
+void context_switch(struct cpu *c, struct thread *from, struct thread *to)
+{
+	thread_set_kernel_stack(to);
+	if (to->vspace && to->vspace != c->vspace)
+		page_tables_switch(c, to->vspace);
 	if (from->context.fpu)
 		fpu_store(from->context.fpu);
 	if (to->context.fpu) {
-		fpu_load(to->context.fpu);
+		/* What fpu_store left there has no reserved bits. */
+		__asm__ volatile("fxrstor64 (%0)" ::"r"(to->context.fpu) : "memory");
 		msr_write(MSR_KERNEL_GS_BASE, to->context.user_gs);
 	}
 	stack_switch(&from->context.rsp, to->context.rsp);

@@ -79,6 +79,9 @@ void context_begin(void);
 bool user_copy(void *to, const void *from, size_t n);
 bool user_zero(void *to, size_t n);
 bool user_string(char *to, const char *from, size_t size);
+struct nt_context;
+bool user_context_store(struct nt_context *to, const struct trap_frame *f);
+bool user_fpu_load(const void *from);
 
 /* acpi.c */
 struct acpi_override {
@@ -129,6 +132,7 @@ void paging_init(void);                       /* global pages; the guard of the 
 void paging_drop_identity(void);
 
 /* tlb.c */
+void page_tables_switch(struct cpu *c, struct vspace *v); /* c: this CPU, which has others loaded; interrupts off */
 void tlb_interrupt(void);
 
 /* panic.c */

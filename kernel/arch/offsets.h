@@ -14,9 +14,21 @@
 #define THREAD_ENDING 60
 
 /* struct trap_frame */
+#define FRAME_R15 0
+#define FRAME_R14 8
+#define FRAME_R13 16
+#define FRAME_R12 24
+#define FRAME_RBX 32
+#define FRAME_RBP 40
 #define FRAME_R10 48
+#define FRAME_RDX 56
+#define FRAME_R8 64
+#define FRAME_R9 72
+#define FRAME_R11 80
 #define FRAME_RDI 88
 #define FRAME_RSI 96
+#define FRAME_RCX 104
+#define FRAME_RAX 112
 #define FRAME_VECTOR 120
 #define FRAME_ERROR 128
 #define FRAME_RIP 136
@@ -24,6 +36,15 @@
 #define FRAME_RFLAGS 152
 #define FRAME_RSP 160
 #define FRAME_SIZE 176
+
+/* struct nt_context (abi/nt_process.h), and what of it is filled: control, integer, segments, floating point */
+#define CONTEXT_PARTS 0x10000f
+#define CONTEXT_FLAGS 0x30
+#define CONTEXT_MXCSR 0x34
+#define CONTEXT_CS 0x38
+#define CONTEXT_EFLAGS 0x44
+#define CONTEXT_RAX 0x78
+#define CONTEXT_FPU 0x100
 
 /*
  * Segment selectors, the same as on Windows, because user programs see theirs in CONTEXT records. SYSCALL wants the

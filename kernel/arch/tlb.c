@@ -28,21 +28,26 @@ static void cr3_load(u64 phys)
 	__asm__ volatile("mov %0, %%cr3" ::"r"(phys) : "memory");
 }
 
+void page_tables_switch(struct cpu *c, struct vspace *v)
+{
+	struct vspace *old = c->vspace;
+	u32 bit = 1u << c->id;
+
+	if (v)
+		__atomic_or_fetch(&v->cpus, bit, __ATOMIC_SEQ_CST);
+	cr3_load(v ? v->pml4_phys : kernel_pml4_phys());
+	c->vspace = v;
+	if (old)
+		__atomic_and_fetch(&old->cpus, ~bit, __ATOMIC_SEQ_CST);
+}
+
 void page_tables_load(struct vspace *v)
 {
 	bool on = interrupts_save();
 	struct cpu *c = this_cpu();
-	struct vspace *old = c->vspace;
-	u32 bit = 1u << c->id;
 
-	if (v != old) {
-		if (v)
-			__atomic_or_fetch(&v->cpus, bit, __ATOMIC_SEQ_CST);
-		cr3_load(v ? v->pml4_phys : kernel_pml4_phys());
-		c->vspace = v;
-		if (old)
-			__atomic_and_fetch(&old->cpus, ~bit, __ATOMIC_SEQ_CST);
-	}
+	if (v != c->vspace)
+		page_tables_switch(c, v);
 	interrupts_restore(on);
 }
 

@@ -17,15 +17,28 @@ _Static_assert(offsetof(struct cpu, preempt_off) == CPU_PREEMPT_OFF, "arch/offse
 _Static_assert(offsetof(struct cpu, reschedule) == CPU_RESCHEDULE, "arch/offsets.h");
 _Static_assert(offsetof(struct thread, vspace) == THREAD_VSPACE, "arch/offsets.h");
 _Static_assert(offsetof(struct thread, ending) == THREAD_ENDING, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, r10) == FRAME_R10, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, rdi) == FRAME_RDI, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, rsi) == FRAME_RSI, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, vector) == FRAME_VECTOR, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, error) == FRAME_ERROR, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, rip) == FRAME_RIP, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, cs) == FRAME_CS, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, rflags) == FRAME_RFLAGS, "arch/offsets.h");
-_Static_assert(offsetof(struct trap_frame, rsp) == FRAME_RSP, "arch/offsets.h");
+#define FRAME_ASSERT(field, offset) _Static_assert(offsetof(struct trap_frame, field) == (offset), "arch/offsets.h")
+FRAME_ASSERT(r15, FRAME_R15);
+FRAME_ASSERT(r14, FRAME_R14);
+FRAME_ASSERT(r13, FRAME_R13);
+FRAME_ASSERT(r12, FRAME_R12);
+FRAME_ASSERT(rbx, FRAME_RBX);
+FRAME_ASSERT(rbp, FRAME_RBP);
+FRAME_ASSERT(r10, FRAME_R10);
+FRAME_ASSERT(rdx, FRAME_RDX);
+FRAME_ASSERT(r8, FRAME_R8);
+FRAME_ASSERT(r9, FRAME_R9);
+FRAME_ASSERT(r11, FRAME_R11);
+FRAME_ASSERT(rdi, FRAME_RDI);
+FRAME_ASSERT(rsi, FRAME_RSI);
+FRAME_ASSERT(rcx, FRAME_RCX);
+FRAME_ASSERT(rax, FRAME_RAX);
+FRAME_ASSERT(vector, FRAME_VECTOR);
+FRAME_ASSERT(error, FRAME_ERROR);
+FRAME_ASSERT(rip, FRAME_RIP);
+FRAME_ASSERT(cs, FRAME_CS);
+FRAME_ASSERT(rflags, FRAME_RFLAGS);
+FRAME_ASSERT(rsp, FRAME_RSP);
 _Static_assert(sizeof(struct trap_frame) == FRAME_SIZE, "arch/offsets.h");
 _Static_assert(FAULT_RESOLVED == 0, "entry.S tests for it");
 
@@ -135,6 +148,8 @@ void trap_dispatch(struct trap_frame *f)
 		interrupts_on();
 		exception_from_vector(f);
 		frame_make_safe(f);
+	} else if (f->vector == TRAP_PROTECTION && user_fixup(f->rip)) {
+		f->rip = user_fixup(f->rip);
 	} else {
 		panic_frame(f, "%s in the kernel (error code %#lx)", trap_name(f->vector), f->error);
 	}

@@ -1,8 +1,9 @@
 /*
- * The only code of the kernel that touches user memory. Between the labels of a range, a fault that the pager can't
- * serve continues at the range's third address (arch/trap.c). All functions return true in al, or false after such a
+ * The only code of the kernel that touches user memory. Between the labels of a range, a page fault that the pager can't
+ * serve, or a protection fault, continues at the range's third address (arch/trap.c). All functions return true in al, or false after such a
  * fault.
  */
+#include "arch/offsets.h"
 #include "arch/smap.h"
 
 	.macro USER_RANGE first, last, fixup
@@ -76,6 +77,71 @@ user_string:
 	ret
 	.size user_string, . - user_string
 	USER_RANGE .Lstring_first, .Lstring_last, user_failed
+
+/*
+ * bool user_context_store(struct nt_context *to, const struct trap_frame *f): all that CONTEXT_PARTS names, the floating-point
+ * registers as they are now; to is aligned to 16. The rest of the context stays as it is.
+ */
+	.macro STORE_REGISTER frame, context
+	movq \frame(%rsi), %rax
+	movq %rax, \context(%rdi)
+	.endm
+
+	.balign 16
+	.globl user_context_store
+	.type user_context_store, @function
+user_context_store:
+	movabsq $USER_CS | USER_DS << 16 | USER_DS << 32 | USER_DS << 48, %rdx
+	SMAP_OPEN
+.Lstore_first:
+	movl $CONTEXT_PARTS, CONTEXT_FLAGS(%rdi)
+	stmxcsr CONTEXT_MXCSR(%rdi)
+	movq %rdx, CONTEXT_CS(%rdi)	/* cs, ds, es, fs */
+	movl $USER_DS | USER_DS << 16, CONTEXT_CS + 8(%rdi) /* gs, ss */
+	movl FRAME_RFLAGS(%rsi), %eax
+	movl %eax, CONTEXT_EFLAGS(%rdi)
+	STORE_REGISTER FRAME_RAX, CONTEXT_RAX
+	STORE_REGISTER FRAME_RCX, CONTEXT_RAX+0x08
+	STORE_REGISTER FRAME_RDX, CONTEXT_RAX+0x10
+	STORE_REGISTER FRAME_RBX, CONTEXT_RAX+0x18
+	STORE_REGISTER FRAME_RSP, CONTEXT_RAX+0x20
+	STORE_REGISTER FRAME_RBP, CONTEXT_RAX+0x28
+	STORE_REGISTER FRAME_RSI, CONTEXT_RAX+0x30
+	STORE_REGISTER FRAME_RDI, CONTEXT_RAX+0x38
+	STORE_REGISTER FRAME_R8, CONTEXT_RAX+0x40
+	STORE_REGISTER FRAME_R9, CONTEXT_RAX+0x48
+	STORE_REGISTER FRAME_R10, CONTEXT_RAX+0x50
+	STORE_REGISTER FRAME_R11, CONTEXT_RAX+0x58
+	STORE_REGISTER FRAME_R12, CONTEXT_RAX+0x60
+	STORE_REGISTER FRAME_R13, CONTEXT_RAX+0x68
+	STORE_REGISTER FRAME_R14, CONTEXT_RAX+0x70
+	STORE_REGISTER FRAME_R15, CONTEXT_RAX+0x78
+	STORE_REGISTER FRAME_RIP, CONTEXT_RAX+0x80
+	fxsave64 CONTEXT_FPU(%rdi)
+.Lstore_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_context_store, . - user_context_store
+	USER_RANGE .Lstore_first, .Lstore_last, user_failed
+
+/*
+ * bool user_fpu_load(const void *from): FXSAVE's area. A protection fault, since a reserved bit of its MXCSR is set or it is
+ * not aligned to 16, ends it like a page that can't be had.
+ */
+	.balign 16
+	.globl user_fpu_load
+	.type user_fpu_load, @function
+user_fpu_load:
+	SMAP_OPEN
+.Lload_first:
+	fxrstor64 (%rdi)
+.Lload_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_fpu_load, . - user_fpu_load
+	USER_RANGE .Lload_first, .Lload_last, user_failed
 
 	.type user_failed, @function
 user_failed:

@@ -11,7 +11,6 @@
 #include "proc/syscall.h"
 #include "proc/thread.h"
 
-#define CONTEXT_FLAGS (CONTEXT_CONTROL_ | CONTEXT_INTEGER_ | CONTEXT_SEGMENTS_ | CONTEXT_FLOATING_POINT_)
 #define FLAG_TRAP 0x100u
 #define FLAG_DIRECTION 0x400u
 #define FLAG_ALIGNMENT 0x40000u
@@ -20,41 +19,26 @@
 
 /* ---- registers ---- */
 
-/* The whole state of the current thread in user mode. */
-static void context_capture(const struct trap_frame *f, struct nt_context *c)
+/* The part of a context in user memory that is looked at here; the floating-point registers are loaded from there. */
+#define CONTEXT_FIRST offsetof(struct nt_context, flags)
+#define CONTEXT_BYTES (offsetof(struct nt_context, fpu) - CONTEXT_FIRST)
+
+static bool context_read(u64 at, struct nt_context *c)
 {
-	memset(c, 0, sizeof(*c));
-	c->flags = CONTEXT_FLAGS;
-	c->cs = (u16)f->cs;
-	c->ss = c->ds = c->es = c->fs = c->gs = (u16)f->ss;
-	c->eflags = (u32)f->rflags;
-	c->rax = f->rax;
-	c->rcx = f->rcx;
-	c->rdx = f->rdx;
-	c->rbx = f->rbx;
-	c->rsp = f->rsp;
-	c->rbp = f->rbp;
-	c->rsi = f->rsi;
-	c->rdi = f->rdi;
-	c->r8 = f->r8;
-	c->r9 = f->r9;
-	c->r10 = f->r10;
-	c->r11 = f->r11;
-	c->r12 = f->r12;
-	c->r13 = f->r13;
-	c->r14 = f->r14;
-	c->r15 = f->r15;
-	c->rip = f->rip;
-	fpu_store(c->fpu);
-	memcpy(&c->mxcsr, c->fpu + MXCSR_OFFSET, sizeof(c->mxcsr));
+	return copy_from_user((u8 *)c + CONTEXT_FIRST, at + CONTEXT_FIRST, CONTEXT_BYTES);
 }
 
 /*
- * What the context's flags name. All that matters to the kernel's safety (segments, flags, rip) arch sets right
- * itself.
+ * What the context's flags name: c is what context_read got from at. All that matters to the kernel's safety (segments,
+ * flags, rip) arch sets right itself. False: at can't be read; f is as before then.
  */
-static void context_apply(struct trap_frame *f, struct nt_context *c)
+static bool context_apply(struct trap_frame *f, const struct nt_context *c, u64 at)
 {
+	if ((c->flags & CONTEXT_FLOATING_POINT_) == CONTEXT_FLOATING_POINT_) {
+		if (!fpu_load_user(at + offsetof(struct nt_context, fpu)))
+			return false;
+		mxcsr_load(c->mxcsr);
+	}
 	if ((c->flags & CONTEXT_CONTROL_) == CONTEXT_CONTROL_) {
 		f->rip = c->rip;
 		f->rsp = c->rsp;
@@ -77,10 +61,7 @@ static void context_apply(struct trap_frame *f, struct nt_context *c)
 		f->r14 = c->r14;
 		f->r15 = c->r15;
 	}
-	if ((c->flags & CONTEXT_FLOATING_POINT_) == CONTEXT_FLOATING_POINT_) {
-		memcpy(c->fpu + MXCSR_OFFSET, &c->mxcsr, sizeof(c->mxcsr));
-		fpu_load(c->fpu);
-	}
+	return true;
 }
 
 /* ---- delivery ---- */
@@ -93,19 +74,23 @@ static noreturn void end_process(const struct nt_exception_record *r, const char
 	thread_exit_ending();
 }
 
+/* Of a record: with those parameters that it has. */
+static u64 record_bytes(const struct nt_exception_record *r)
+{
+	return offsetof(struct nt_exception_record, parameters) + r->parameter_count * sizeof(r->parameters[0]);
+}
+
 /*
  * Changes f so that the thread goes on in KiUserExceptionDispatcher (rcx = record, rdx = context), with both on its
  * stack below the stack pointer. If the stack does not take them, the process ends.
  */
 static void deliver(struct trap_frame *f, const struct nt_exception_record *r)
 {
-	struct nt_context c;
 	u64 record_at = ALIGN_DOWN(f->rsp - sizeof(*r), 16);
-	u64 context_at = record_at - sizeof(c);
+	u64 context_at = record_at - sizeof(struct nt_context);
 
-	context_capture(f, &c);
 	/* From the top down, so that a guard page is met first where it may be. */
-	if (!copy_to_user(record_at, r, sizeof(*r)) || !copy_to_user(context_at, &c, sizeof(c)))
+	if (!copy_to_user(record_at, r, record_bytes(r)) || !context_to_user(context_at, f))
 		end_process(r, "and its stack has no room for an exception record");
 	f->rip = process_current()->ntdll_base + ntdll_exception_rva;
 	f->rsp = context_at - HOME_SPACE;
@@ -114,25 +99,44 @@ static void deliver(struct trap_frame *f, const struct nt_exception_record *r)
 	f->rflags &= ~(u64)(FLAG_TRAP | FLAG_DIRECTION | FLAG_ALIGNMENT);
 }
 
+/* Of its parameters only the first three are set. */
+static void record_fill(struct nt_exception_record *r, const struct trap_frame *f, u32 code, u32 count, u64 p0, u64 p1,
+			u64 p2)
+{
+	r->code = code;
+	r->flags = 0;
+	r->next = 0;
+	r->address = f->rip;
+	r->parameter_count = count;
+	r->padding = 0;
+	r->parameters[0] = p0;
+	r->parameters[1] = p1;
+	r->parameters[2] = p2;
+}
+
 static void raise(struct trap_frame *f, u32 code, u32 count, u64 p0, u64 p1, u64 p2)
 {
-	struct nt_exception_record r = {
-		.code = code,
-		.address = f->rip,
-		.parameter_count = count,
-		.parameters = { p0, p1, p2 },
-	};
+	struct nt_exception_record r;
 
 	if (thread_ending())
 		return;
+	record_fill(&r, f, code, count, p0, p1, p2);
 	deliver(f, &r);
+}
+
+static void out_of_memory(const struct trap_frame *f, u64 kind, u64 address)
+{
+	struct nt_exception_record r;
+
+	if (thread_ending())
+		return;
+	record_fill(&r, f, STATUS_NO_MEMORY, 2, kind, address, 0);
+	end_process(&r, "ended because no memory is left");
 }
 
 void exception_from_trap(struct trap_frame *f, enum fault_result result, u64 address, u32 access)
 {
 	u64 kind = access & FAULT_EXECUTE ? 8 : access & FAULT_WRITE ? 1 : 0;
-	struct nt_exception_record r = { .code = STATUS_NO_MEMORY, .address = f->rip, .parameter_count = 2,
-					 .parameters = { kind, address } };
 
 	switch (result) {
 	case FAULT_IN_PAGE_ERROR:
@@ -148,8 +152,7 @@ void exception_from_trap(struct trap_frame *f, enum fault_result result, u64 add
 		raise(f, STATUS_STACK_OVERFLOW, 2, kind, address, 0);
 		break;
 	case FAULT_NO_MEMORY:
-		if (!thread_ending())
-			end_process(&r, "ended because no memory is left");
+		out_of_memory(f, kind, address);
 		break;
 	default:
 		raise(f, STATUS_ACCESS_VIOLATION, 2, kind, address, 0);
@@ -287,9 +290,8 @@ u32 sys_NtContinue(const u64 *a)
 	struct trap_frame *f = thread_frame();
 	struct nt_context c;
 
-	if (!copy_from_user(&c, a[0], sizeof(c)))
+	if (!context_read(a[0], &c) || !context_apply(f, &c, a[0]))
 		return STATUS_ACCESS_VIOLATION;
-	context_apply(f, &c);
 	trap_restore(f);
 }
 
@@ -300,13 +302,14 @@ u32 sys_NtRaiseException(const u64 *a)
 	struct nt_exception_record r;
 	struct nt_context c;
 
-	if (!copy_from_user(&r, a[0], sizeof(r)) || !copy_from_user(&c, a[1], sizeof(c)))
+	if (!copy_from_user(&r, a[0], sizeof(r)) || !context_read(a[1], &c))
 		return STATUS_ACCESS_VIOLATION;
 	if (r.parameter_count > EXCEPTION_PARAMETERS_MAX)
 		return STATUS_INVALID_PARAMETER;
 	if (!(u8)a[2])
 		end_process(&r, NULL);
-	context_apply(f, &c);
+	if (!context_apply(f, &c, a[1]))
+		return STATUS_ACCESS_VIOLATION;
 	deliver(f, &r);
 	trap_restore(f);
 }

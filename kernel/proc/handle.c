@@ -39,7 +39,7 @@ static struct handle_entry *entry_find(const struct process *p, u64 handle)
 	struct handle_entry *e;
 
 	assert(mutex_held(&p->lock));
-	if (index >= p->handle_capacity)
+	if (unlikely(index >= p->handle_capacity))
 		return NULL;
 	e = entry_at(p, (u32)index);
 	return e->object ? e : NULL;
@@ -169,22 +169,43 @@ u32 handle_query(struct process *p, u64 handle, struct object **o, u32 *access, 
 	return e ? STATUS_SUCCESS : STATUS_INVALID_HANDLE;
 }
 
-u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out)
+/* What is wrong with an object of that type, and a handle with those rights. */
+static inline u32 lookup_check(const struct object *o, u32 granted, const struct object_type *type, u32 access)
 {
-	struct object *o;
-	u32 granted, flags;
-	u32 status = handle_query(p, handle, &o, &granted, &flags);
+	if (unlikely(type && o->type != type))
+		return STATUS_OBJECT_TYPE_MISMATCH;
+	return unlikely(access & ~granted) ? STATUS_ACCESS_DENIED : STATUS_SUCCESS;
+}
 
-	if (status)
-		return status;
-	if (type && o->type != type)
-		status = STATUS_OBJECT_TYPE_MISMATCH;
-	else if (access & ~granted)
-		status = STATUS_ACCESS_DENIED;
-	if (status)
+static u32 pseudo_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out)
+{
+	struct object *o = pseudo_object(p, handle);
+	u32 status = o ? lookup_check(o, o->type->all_access, type, access) : STATUS_INVALID_HANDLE;
+
+	if (o && status)
 		object_unref(o);
 	else
 		*out = o;
+	return status;
+}
+
+u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out)
+{
+	struct handle_entry *e;
+	u32 status = STATUS_INVALID_HANDLE;
+
+	if ((i64)handle < 0) /* no table is so long */
+		return pseudo_lookup(p, handle, type, access, out);
+	mutex_lock(&p->lock);
+	e = entry_find(p, handle);
+	if (likely(e)) {
+		status = lookup_check(e->object, e->access, type, access);
+		if (likely(!status)) {
+			object_ref(e->object);
+			*out = e->object;
+		}
+	}
+	mutex_unlock(&p->lock);
 	return status;
 }
 

@@ -69,6 +69,7 @@ void wait_queue_init(struct wait_queue *q);
  * interruptible, when the thread is told to end (see thread_ending). Look at the condition again in any case.
  */
 bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible);
+bool wait_sleep_release(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible); /* s is free on return */
 /* The caller holds the same spinlock. Wakes the one that has waited longest, or all. Any context. */
 void wait_wake_one(struct wait_queue *q);
 void wait_wake_all(struct wait_queue *q);

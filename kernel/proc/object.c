@@ -9,20 +9,20 @@
 #include "proc/process.h"
 #include "proc/syscall.h"
 
-/* One for each object of a wait, on the waiter's stack, in the object's list. */
+/* One for each object of a wait, on the waiter's stack, in the object's list; those of one wait are neighbours. */
 struct wait_block {
 	struct list link;
 	struct waiter *waiter;
-	struct object *object;
 };
 
 struct waiter {
-	struct wait_queue queue; /* of one */
-	struct wait_block *blocks;
+	struct object **objects;
 	u32 count;
+	u32 index;               /* what ended it */
 	bool all;
-	bool done;
-	u32 index; /* what ended it */
+	bool done;               /* its blocks are in no list any more */
+	struct wait_queue queue; /* of one; this and blocks: once it sleeps */
+	struct wait_block *blocks;
 };
 
 static struct spinlock dispatch_lock = SPINLOCK_INIT("dispatch", RANK_DISPATCH);
@@ -43,14 +43,6 @@ void object_setup(struct object *o, const struct object_type *type)
 	list_init(&o->name_link);
 }
 
-void object_ref(struct object *o)
-{
-	u32 before = __atomic_fetch_add(&o->refs, 1, __ATOMIC_RELAXED);
-
-	assert(before);
-	(void)before;
-}
-
 bool object_ref_unless_zero(struct object *o)
 {
 	u32 refs = __atomic_load_n(&o->refs, __ATOMIC_RELAXED);
@@ -61,13 +53,8 @@ bool object_ref_unless_zero(struct object *o)
 	return false;
 }
 
-void object_unref(struct object *o)
+void object_destroy(struct object *o)
 {
-	u32 before = __atomic_fetch_sub(&o->refs, 1, __ATOMIC_ACQ_REL);
-
-	assert(before);
-	if (before > 1)
-		return;
 	if (o->name)
 		object_name_remove(o, false);
 	assert(list_empty(&o->wait_blocks));
@@ -236,7 +223,7 @@ u32 object_open_call(const u64 *a, const struct object_type *type)
 
 /* ---- signals and waits ---- */
 
-/* Whether the wait is satisfied; then it is over, and has consumed the signals of the objects that reset themselves. */
+/* Whether the wait is satisfied; if so it has consumed the signals of the objects that reset themselves. */
 static bool waiter_try(struct waiter *w)
 {
 	u32 i;
@@ -244,38 +231,55 @@ static bool waiter_try(struct waiter *w)
 	assert(spin_held(&dispatch_lock));
 	if (w->all) {
 		for (i = 0; i < w->count; i++)
-			if (!w->blocks[i].object->signaled)
+			if (!w->objects[i]->signaled)
 				return false;
 		for (i = 0; i < w->count; i++)
-			if (w->blocks[i].object->auto_reset)
-				w->blocks[i].object->signaled = false;
+			if (w->objects[i]->auto_reset)
+				w->objects[i]->signaled = false;
 		w->index = 0;
-	} else {
-		for (i = 0; i < w->count && !w->blocks[i].object->signaled; i++)
-			;
-		if (i == w->count)
-			return false;
-		if (w->blocks[i].object->auto_reset)
-			w->blocks[i].object->signaled = false;
-		w->index = i;
+		return true;
 	}
-	w->done = true;
-	return true;
+	for (i = 0; i < w->count; i++) {
+		struct object *o = w->objects[i];
+
+		if (!o->signaled)
+			continue;
+		if (o->auto_reset)
+			o->signaled = false;
+		w->index = i;
+		return true;
+	}
+	return false;
+}
+
+static void waiter_unlink(struct waiter *w)
+{
+	u32 i;
+
+	for (i = 0; i < w->count; i++)
+		list_remove(&w->blocks[i].link);
 }
 
 bool object_signal(struct object *o)
 {
-	struct wait_block *b;
+	struct list *at;
 	bool before;
 
 	spin_lock(&dispatch_lock);
 	before = o->signaled;
 	o->signaled = true;
-	list_for_each(&o->wait_blocks, b, link) {
-		if (!b->waiter->done && waiter_try(b->waiter))
-			wait_wake_one(&b->waiter->queue);
-		if (!o->signaled)
-			break;
+	at = o->wait_blocks.next;
+	while (at != &o->wait_blocks && o->signaled) {
+		struct waiter *w = list_entry(at, struct wait_block, link)->waiter;
+
+		do
+			at = at->next;
+		while (at != &o->wait_blocks && list_entry(at, struct wait_block, link)->waiter == w);
+		if (waiter_try(w)) {
+			w->done = true;
+			waiter_unlink(w);
+			wait_wake_one(&w->queue); /* and from here on w may be gone */
+		}
 	}
 	spin_unlock(&dispatch_lock);
 	return before;
@@ -292,32 +296,43 @@ bool object_reset(struct object *o)
 	return before;
 }
 
-u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline)
+/* It sleeps until somebody finishes the wait. dispatch_lock is held, and let go. False: the deadline, or told to end. */
+static bool waiter_sleep(struct waiter *w, u64 deadline)
 {
 	struct wait_block blocks[WAIT_OBJECTS_MAX];
-	struct waiter w = { .blocks = blocks, .count = count, .all = all };
 	u32 i;
 
-	check(count >= 1 && count <= WAIT_OBJECTS_MAX);
-	wait_queue_init(&w.queue);
-	for (i = 0; i < count; i++) {
-		list_init(&blocks[i].link);
-		blocks[i].waiter = &w;
-		blocks[i].object = objects[i];
+	wait_queue_init(&w->queue);
+	w->blocks = blocks;
+	for (i = 0; i < w->count; i++) {
+		blocks[i].waiter = w;
+		list_push_back(&w->objects[i]->wait_blocks, &blocks[i].link);
 	}
-
+	if (wait_sleep_release(&w->queue, &dispatch_lock, deadline, true))
+		return true;
+	/* Who finishes it just now may still use it until the lock is free. */
 	spin_lock(&dispatch_lock);
-	if (!waiter_try(&w) && (deadline == WAIT_FOREVER || clock_ns() < deadline)) {
-		for (i = 0; i < count; i++)
-			list_push_back(&objects[i]->wait_blocks, &blocks[i].link);
-		while (!w.done && wait_sleep(&w.queue, &dispatch_lock, deadline, true))
-			;
-		for (i = 0; i < count; i++)
-			list_remove(&blocks[i].link);
-	}
+	if (!w->done)
+		waiter_unlink(w);
 	spin_unlock(&dispatch_lock);
+	return w->done;
+}
 
-	if (w.done)
+u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline)
+{
+	struct waiter w;
+
+	check(count >= 1 && count <= WAIT_OBJECTS_MAX);
+	w.objects = objects;
+	w.count = count;
+	w.all = all;
+	w.done = false;
+	spin_lock(&dispatch_lock);
+	if (waiter_try(&w)) {
+		spin_unlock(&dispatch_lock);
+		return STATUS_WAIT_0 + w.index;
+	}
+	if (waiter_sleep(&w, deadline))
 		return STATUS_WAIT_0 + w.index;
 	return thread_ending() ? STATUS_THREAD_IS_TERMINATING : STATUS_TIMEOUT;
 }

@@ -6,6 +6,7 @@
 #ifndef PROC_OBJECT_H
 #define PROC_OBJECT_H
 
+#include "lib/debug.h"
 #include "lib/list.h"
 #include "lib/types.h"
 #include "proc/lock.h"
@@ -37,9 +38,19 @@ extern const struct object_type process_type, thread_type, section_type, event_t
 
 void object_init(void);
 void object_setup(struct object *o, const struct object_type *type); /* one reference, no name, not signaled */
-void object_ref(struct object *o);
+static inline void object_ref(struct object *o)
+{
+	assert(__atomic_load_n(&o->refs, __ATOMIC_RELAXED));
+	__atomic_add_fetch(&o->refs, 1, __ATOMIC_RELAXED);
+}
 bool object_ref_unless_zero(struct object *o); /* for those who find it in a list; false: it is being destroyed */
-void object_unref(struct object *o);
+void object_destroy(struct object *o); /* the last reference has gone */
+static inline void object_unref(struct object *o)
+{
+	assert(__atomic_load_n(&o->refs, __ATOMIC_RELAXED));
+	if (__atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) == 0)
+		object_destroy(o);
+}
 /* Both tell what it was before. */
 bool object_signal(struct object *o);   /* sets it signaled and wakes; thread or interrupt context */
 bool object_reset(struct object *o);

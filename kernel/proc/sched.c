@@ -136,7 +136,8 @@ static void wake(struct thread *t, bool woken)
 	bool favoured = c->in_interrupt && !idle_cpus && favours < FAVOURS_PER_TICK;
 
 	list_remove(&t->wait_link);
-	list_remove(&t->sleep_link);
+	if (t->deadline != WAIT_FOREVER)
+		list_remove(&t->sleep_link);
 	t->woken = woken;
 	able_change(t, 1);
 	queue_put(t, favoured);
@@ -152,23 +153,20 @@ static void switch_to(struct thread *t)
 	struct cpu *c = this_cpu();
 	struct thread *from = c->current;
 	u32 spins = c->spins;
-	u64 now = clock_ns();
+	u64 now = tsc_read();
 
 	assert(c->spin_depth == 1 && c->preempt_off == 0);
-	from->cpu_ns += now - from->switched_at;
+	from->cpu_ticks += now - from->switched_at;
 	t->switched_at = now;
 	t->state = THREAD_RUNNING;
 	t->cpu = c->id;
-	if (t == c->idle)
+	if (unlikely(t == c->idle))
 		idle_cpus |= 1u << c->id;
-	else
+	else if (unlikely(from == c->idle))
 		idle_cpus &= ~(1u << c->id);
 	c->current = t;
 	c->context_switches++;
-	thread_set_kernel_stack(t);
-	if (t->vspace && t->vspace != c->vspace)
-		page_tables_load(t->vspace);
-	context_switch(from, t);
+	context_switch(c, from, t);
 	this_cpu()->spins = spins; /* another CPU, perhaps */
 }
 
@@ -291,7 +289,7 @@ static bool sleep_begin(struct thread *t, u64 deadline, bool interruptible)
 	return true;
 }
 
-bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible)
+bool wait_sleep_release(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible)
 {
 	struct thread *t = thread_current();
 
@@ -301,12 +299,19 @@ bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool int
 		list_push_back(&q->waiters, &t->wait_link);
 		spin_unlock(s); /* a waker comes as far as sched_lock */
 		switch_away();
-		spin_unlock(&sched_lock);
-		spin_lock(s);
 	} else {
-		spin_unlock(&sched_lock);
+		spin_unlock(s);
 	}
+	spin_unlock(&sched_lock);
 	return t->woken;
+}
+
+bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible)
+{
+	bool woken = wait_sleep_release(q, s, deadline, interruptible);
+
+	spin_lock(s);
+	return woken;
 }
 
 void wait_wake_one(struct wait_queue *q)
@@ -465,12 +470,12 @@ u64 thread_count(void)
 
 u64 thread_cpu_ns(const struct thread *t)
 {
-	u64 ns;
+	u64 ticks;
 
 	spin_lock(&sched_lock);
-	ns = t->cpu_ns + (t->state == THREAD_RUNNING ? clock_ns() - t->switched_at : 0);
+	ticks = t->cpu_ticks + (t->state == THREAD_RUNNING ? tsc_read() - t->switched_at : 0);
 	spin_unlock(&sched_lock);
-	return ns;
+	return clock_ticks_ns(ticks);
 }
 
 /* ---- idle CPUs ---- */

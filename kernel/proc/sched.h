@@ -35,7 +35,7 @@ struct thread {
 #ifdef DEBUG
 	struct list mutexes;          /* those, newest first */
 #endif
-	u64 cpu_ns, switched_at;      /* time on a CPU until switched_at */
+	u64 cpu_ticks, switched_at;   /* of the time-stamp counter: time on a CPU until switched_at */
 	u8 page_priority;             /* of the pages that it brings in, if it is not higher than its process's */
 	void (*entry)(void *);
 	void *entry_argument;

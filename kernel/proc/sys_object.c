@@ -108,14 +108,12 @@ u32 sys_NtSetInformationObject(const u64 *a)
 
 /* ---- waits ---- */
 
-bool timeout_from_user(u64 address, u64 *deadline)
+static bool timeout_read(u64 address, u64 *deadline)
 {
 	u64 boot = time_from_unix(clock_boot_unix_seconds()), now = clock_ns(), units;
 	i64 value;
 
 	*deadline = WAIT_FOREVER;
-	if (!address)
-		return true;
 	if (!copy_from_user(&value, address, sizeof(value)))
 		return false;
 	if (value >= 0)
@@ -124,6 +122,14 @@ bool timeout_from_user(u64 address, u64 *deadline)
 		units = now / 100 + (0 - (u64)value);
 	if (units < WAIT_FOREVER / 100)
 		*deadline = value < 0 ? now + (0 - (u64)value) * 100 : units * 100;
+	return true;
+}
+
+bool timeout_from_user(u64 address, u64 *deadline)
+{
+	if (address)
+		return timeout_read(address, deadline);
+	*deadline = WAIT_FOREVER;
 	return true;
 }
 
