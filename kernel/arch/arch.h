@@ -172,6 +172,13 @@ void ipi_reschedule(struct cpu *cpu);
 bool copy_from_user(void *to, u64 from, size_t n);
 bool copy_to_user(u64 to, const void *from, size_t n);
 bool zero_user(u64 to, size_t n);
+/* Single values. */
+bool get_user_u64(u64 at, u64 *v);
+bool get_user_u32(u64 at, u32 *v);
+bool put_user_u64(u64 at, u64 v);
+bool put_user_u32(u64 at, u32 v);
+/* Whether n bytes, 1 to 4096, can be stored there, asked before anything is done. */
+bool user_probe(u64 at, size_t n);
 bool copy_string_from_user(char *to, u64 from, size_t size);
 
 /* Page tables: raw hardware. See arch/pte.h for the entry's format. */

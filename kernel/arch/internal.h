@@ -76,7 +76,6 @@ void stack_switch(u64 *save_rsp, u64 load_rsp);
 void context_begin(void);
 
 /* user_copy.S */
-bool user_copy(void *to, const void *from, size_t n);
 bool user_zero(void *to, size_t n);
 bool user_string(char *to, const char *from, size_t size);
 struct nt_context;

@@ -2,6 +2,8 @@
 #ifndef ARCH_OFFSETS_H
 #define ARCH_OFFSETS_H
 
+#define USER_HIGH_ADDRESS 0x7fffffff0000 /* USER_HIGH */
+
 /* struct cpu, relative to GS in kernel mode */
 #define CPU_USER_RSP 8
 #define CPU_KERNEL_RSP 16

@@ -10,6 +10,7 @@
 #define ERROR_RESERVED_BIT 8
 #define ERROR_FETCH 16
 
+_Static_assert(USER_HIGH == USER_HIGH_ADDRESS, "arch/offsets.h");
 _Static_assert(offsetof(struct cpu, user_rsp) == CPU_USER_RSP, "arch/offsets.h");
 _Static_assert(offsetof(struct cpu, kernel_rsp) == CPU_KERNEL_RSP, "arch/offsets.h");
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT, "arch/offsets.h");

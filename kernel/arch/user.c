@@ -1,22 +1,12 @@
-/* User memory, as the rest of the kernel sees it: checked ranges around user_copy.S. */
+/* User memory, as the rest of the kernel sees it: what of it is not in user_copy.S. */
 #include "abi/nt_process.h"
 #include "arch/internal.h"
 #include "proc/sched.h"
 
-/* A thread without an address space must not touch whatever one its CPU happens to have loaded. */
+/* As USER_CHECK in user_copy.S. */
 static bool user_range_valid(u64 at, size_t n)
 {
 	return at <= USER_HIGH && n <= USER_HIGH - at && thread_current()->vspace;
-}
-
-bool copy_from_user(void *to, u64 from, size_t n)
-{
-	return user_range_valid(from, n) && user_copy(to, (const void *)from, n);
-}
-
-bool copy_to_user(u64 to, const void *from, size_t n)
-{
-	return user_range_valid(to, n) && user_copy((void *)to, from, n);
 }
 
 bool zero_user(u64 to, size_t n)
@@ -56,7 +46,7 @@ bool fpu_load_user(u64 from)
 	if (user_fpu_load((const void *)from))
 		return true;
 	/* Perhaps it is not aligned, or has reserved bits. */
-	if (!user_copy(area, (const void *)from, sizeof(area)))
+	if (!copy_from_user(area, from, sizeof(area)))
 		return false;
 	fpu_load(area);
 	return true;

@@ -12,12 +12,29 @@
 	.popsection
 	.endm
 
+/*
+ * Goes to user_refused unless [at, at + n) is user memory; rax is lost. A thread without an address space must not touch
+ * whatever one its CPU happens to have loaded.
+ */
+	.macro USER_CHECK at, n
+	movabsq $USER_HIGH_ADDRESS, %rax
+	subq \at, %rax
+	jb user_refused
+	cmpq \n, %rax
+	jb user_refused
+	movq %gs:CPU_CURRENT, %rax
+	cmpq $0, THREAD_VSPACE(%rax)
+	je user_refused
+	.endm
+
 	.text
 
-/* bool user_copy(void *to, const void *from, size_t n) */
+/* bool copy_from_user(void *to, u64 from, size_t n), bool copy_to_user(u64 to, const void *from, size_t n): see arch.h */
 	.balign 16
-	.globl user_copy
-	.type user_copy, @function
+	.globl copy_from_user
+	.type copy_from_user, @function
+copy_from_user:
+	USER_CHECK %rsi, %rdx
 user_copy:
 	movq %rdx, %rcx
 	shrq $3, %rcx
@@ -31,8 +48,57 @@ user_copy:
 	SMAP_CLOSE
 	movl $1, %eax
 	ret
-	.size user_copy, . - user_copy
+	.size copy_from_user, . - copy_from_user
 	USER_RANGE .Lcopy_first, .Lcopy_last, user_failed
+
+	.balign 16
+	.globl copy_to_user
+	.type copy_to_user, @function
+copy_to_user:
+	USER_CHECK %rdi, %rdx
+	jmp user_copy
+	.size copy_to_user, . - copy_to_user
+
+/* bool get_user_u64(u64 at, u64 *v), and so on: one value */
+	.macro USER_VALUE name, bytes, from, to, register
+	.balign 16
+	.globl \name
+	.type \name, @function
+\name:
+	USER_CHECK %rdi, $\bytes
+	SMAP_OPEN
+.Lfirst_\name:
+	mov \from, \register
+	mov \register, \to
+.Llast_\name:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size \name, . - \name
+	USER_RANGE .Lfirst_\name, .Llast_\name, user_failed
+	.endm
+
+	USER_VALUE get_user_u64, 8, (%rdi), (%rsi), %rax
+	USER_VALUE get_user_u32, 4, (%rdi), (%rsi), %eax
+	USER_VALUE put_user_u64, 8, %rsi, (%rdi), %rax
+	USER_VALUE put_user_u32, 4, %esi, (%rdi), %eax
+
+/* bool user_probe(u64 at, size_t n): its first and last byte are changed to what they are */
+	.balign 16
+	.globl user_probe
+	.type user_probe, @function
+user_probe:
+	USER_CHECK %rdi, %rsi
+	SMAP_OPEN
+.Lprobe_first:
+	lock orb $0, (%rdi)
+	lock orb $0, -1(%rdi, %rsi)
+.Lprobe_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_probe, . - user_probe
+	USER_RANGE .Lprobe_first, .Lprobe_last, user_failed
 
 /* bool user_zero(void *to, size_t n) */
 	.balign 16
@@ -146,6 +212,7 @@ user_fpu_load:
 	.type user_failed, @function
 user_failed:
 	SMAP_CLOSE
+user_refused:
 	xorl %eax, %eax
 	ret
 	.size user_failed, . - user_failed

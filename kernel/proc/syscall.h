@@ -17,15 +17,6 @@ SYSCALLS(SYSCALL_DECLARE)
 /* For calls that do not exist; called, as the others are, by arch's entry. */
 u32 syscall_missing(const u64 *a);
 
-/* Reads and writes single values in user memory: false if that faults. */
-static inline bool get_user_u64(u64 at, u64 *v) { return copy_from_user(v, at, 8); }
-static inline bool get_user_u32(u64 at, u32 *v) { return copy_from_user(v, at, 4); }
-static inline bool put_user_u64(u64 at, u64 v) { return copy_to_user(at, &v, 8); }
-static inline bool put_user_u32(u64 at, u32 v) { return copy_to_user(at, &v, 4); }
-
-/* Whether a value can be stored there, asked before anything is done: reads it and writes it back. */
-bool user_probe(u64 at, size_t n); /* n <= 16 */
-
 /*
  * The end of a query: size bytes of data go to buffer, which has length bytes; *returned (a user address, u32; 0 is
  * allowed) gets size. STATUS_INFO_LENGTH_MISMATCH unless length == size, STATUS_ACCESS_VIOLATION.
