@@ -40,7 +40,7 @@ def volumes(builds, mingw, tmp_path_factory):
 
 
 @pytest.mark.parametrize("build, cpus, swap, memory", [
-    ("release", 4, "64M", "16M"), ("debug", 1, "64M", "24M"), ("release", 1, "none", "60M"), ("debug", 4, "none", "60M")])
+    ("release", 4, "64M", "16M"), ("debug", 1, "64M", "16M"), ("release", 1, "none", "60M"), ("debug", 4, "none", "60M")])
 def test_ten_processes(boot, volumes, build, cpus, swap, memory):
     run = boot(volume=volumes(build), build=build, cpus=cpus, swap=swap, ram="96M", options=f"mem={memory} check=exit",
                run=f"zlib_shared {PROCESSES} {MIB} {ROUNDS}")
