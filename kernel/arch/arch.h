@@ -189,7 +189,7 @@ void tlb_flush_range(struct vspace *v, u64 start, u64 pages);
 void tlb_flush_kernel(u64 start, u64 pages);
 static inline void tlb_flush_local(u64 virt) { __asm__ volatile("invlpg (%0)" ::"r"(virt) : "memory"); }
 
-/* Fills and copies one page in the direct map, by quadwords: what QEMU's translator and hardware both do well. */
+/* Fills and copies one page in the direct map. Any context but an interrupt's handler. */
 void page_zero(void *page);
 void page_copy(void *to, const void *from);
 
