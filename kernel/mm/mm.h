@@ -61,6 +61,8 @@ struct vspace {
 	volatile u32 cpus;       /* bit for each CPU that has it loaded; see arch */
 	struct mutex lock;
 	struct tree views;       /* of struct view */
+	u64 leaf_number;         /* of the 2 MiB whose page table was found last; ~0: none */
+	u64 *leaf;               /* that table */
 	u64 private_charge;      /* pages of commit charge held by views and private pages */
 	u64 table_charge;        /* pages: page tables, one charge each */
 	u32 spare_tables;        /* of these: frames, chained, that the next tables are made of (0: none) */
