@@ -9,6 +9,7 @@
  *   word: nothing or "see the prototype", in a section's view  fault_section.c the same cases, of the section's word
  *   word: shared with a clone of the process  . . . . . . . fault_clone.c      the same cases, of the clone page's word
  *   valid, but write-copy and written . . . . . . . . . . . fault_cow.c        a private copy, or the page itself
+ *   behind a section's page that was in memory  . . . . . . fault_around.c     its neighbours that are, too
  *
  * Locks: v->lock, then the section's, then frames_lock (mm.h). A case that needs I/O marks the page (its word says
  * "transition", its frame FRAME_READING), says so in struct fault and returns FAULT_RETRY: mm_fault drops the locks, does

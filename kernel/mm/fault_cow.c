@@ -98,12 +98,76 @@ static bool clone_steal(struct fault *f, struct clone_page *c, struct frame *fra
 	return true;
 }
 
-/* The page of source_pfn is the process's now. No TLB is flushed: the frame is the same, and may be used for more than before. */
-static enum fault_result stolen(struct fault *f, u32 source_pfn)
+/*
+ * Who writes on, page after page, where a clone was that has gone, would have one fault for each, and find the same: so the
+ * neighbours are taken back too. Nothing is written to them: they keep their slots, what they are backed by, and whether
+ * they were used; only a write needs no fault from here on, and is told by the entry's dirty bit, as of any private page.
+ */
+#define NEIGHBOURS FAULT_CLUSTER /* pages, at multiples of as many: so they lie under one page table */
+
+static bool is_writable(word_t w)
 {
+	return (w & (PTE_VALID | PTE_WRITE)) == (PTE_VALID | PTE_WRITE);
+}
+
+/* Is a page beside f's, under the same page table, written to already? Who writes here and there takes back what he writes alone. */
+static bool writes_in_order(const struct fault *f)
+{
+	u64 at = f->va >> PAGE_SHIFT & 511;
+
+	return (at && f->va > f->view->node.start && is_writable(f->word[-1])) ||
+	       (at < 511 && f->va + PAGE_SIZE < f->view->node.end && is_writable(f->word[1]));
+}
+
+/* Takes the page of a valid entry back, if it can be written to and only we have it. Returns what was its clone page. */
+static struct clone_page *neighbour_take(word_t *word)
+{
+	word_t old = *word;
+	struct clone_page *c;
+	word_t valid;
+
+	if (!word_valid(old) || !(old & PTE_CLONE) || !(word_prot(old) & PROT_WRITE))
+		return NULL;
+	c = clone_of(old);
+	if (!clone_is_ours(c))
+		return NULL;
+	page_take(&frames[word_pfn(old)], word);
+	valid = word_valid_make(word_pfn(old), word_own_prot(old), false, false);
+	/* The processor may set the accessed bit meanwhile, and that one alone. */
+	__atomic_fetch_xor(word, (old ^ valid) & ~PTE_ACCESSED, __ATOMIC_RELAXED);
+	return c;
+}
+
+/* f's page is ours already. Returns how many came with it. */
+static u32 neighbours_take(struct fault *f)
+{
+	u64 start = MAX(ALIGN_DOWN(f->va, NEIGHBOURS * PAGE_SIZE), f->view->node.start);
+	u64 end = MIN(ALIGN_DOWN(f->va, NEIGHBOURS * PAGE_SIZE) + NEIGHBOURS * PAGE_SIZE, f->view->node.end);
+	word_t *word = f->word - ((f->va - start) >> PAGE_SHIFT);
+	struct clone_page *clones[NEIGHBOURS];
+	u32 count = 0;
+
+	if (!writes_in_order(f))
+		return 0;
+	spin_lock(&frames_lock);
+	for (u64 va = start; va < end; va += PAGE_SIZE, word++)
+		if ((clones[count] = neighbour_take(word)))
+			count++;
+	spin_unlock(&frames_lock);
+	clones_end(f, clones, count);
+	return count;
+}
+
+/* The page of source_pfn is the process's now. No TLB is flushed: the frame is the same, and may be used for more than before. */
+static enum fault_result stolen(struct fault *f, u32 source_pfn, bool was_clone)
+{
+	u32 more;
+
 	fault_map(f, source_pfn, f->prot & ~PROT_COPY, false, true);
+	more = was_clone ? neighbours_take(f) : 0;
+	cpu_count(FAULTS_AROUND, more);
 	cpu_count(FAULTS_COW_STEAL, 1);
-	event(BS_EVENT_STEAL, FAULT_FIELDS(f));
+	event(BS_EVENT_STEAL, FAULT_FIELDS(f), .count = 1 + more);
 	return FAULT_RESOLVED;
 }
 
@@ -155,10 +219,10 @@ enum fault_result fault_cow(struct fault *f, u32 source_pfn)
 
 	assert(mutex_held(&f->v->lock) && mutex_held(c ? &clones_lock : &f->view->section->lock));
 	if (c && clone_steal(f, c, source))
-		return stolen(f, source_pfn);
+		return stolen(f, source_pfn, true);
 	charged = fault_copy_charge(f);
 	if (charged && !c && section_steal(f, source))
-		return stolen(f, source_pfn);
+		return stolen(f, source_pfn, false);
 	if (charged)
 		pfn = copy(f, source_pfn);
 	if (charged && !pfn)

@@ -113,8 +113,9 @@ static enum fault_result in_large(struct section *s, u64 index, u32 *pfn)
 /* The section's lock is held. */
 static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 {
-	u32 pfn = 0, status = STATUS_SUCCESS;
+	u32 pfn = 0, status = STATUS_SUCCESS, around = 0;
 	enum fault_result r;
+	bool was_there;
 	word_t *word;
 
 	if (unlikely(!f->word))
@@ -123,6 +124,7 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 		status = section_word_make(s, index, &word);
 	if (status)
 		return status == MM_WAIT_MEMORY ? FAULT_WAIT_MEMORY : FAULT_NO_MEMORY;
+	was_there = !s->large && word_valid(*word);
 	switch (s->large ? WORD_VALID : word_kind(*word)) {
 	case WORD_ZERO:
 		r = zero(f, word, &pfn);
@@ -142,8 +144,10 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 	if (f->access & FAULT_WRITE && f->prot & PROT_COPY)
 		return fault_cow(f, pfn);
 	fault_map(f, pfn, f->prot, true, f->access & FAULT_WRITE);
+	if (was_there)
+		around = fault_around(f, word);
 	cpu_count(FAULTS_SECTION, 1);
-	event(BS_EVENT_SECTION, FAULT_FIELDS(f));
+	event(BS_EVENT_SECTION, FAULT_FIELDS(f), .count = 1 + around);
 	return FAULT_RESOLVED;
 }
 

@@ -186,6 +186,7 @@ void mm_query(struct bs_memory *out)
 	out->faults = fault_count(FAULTS_ALL);
 	out->faults_zero = fault_count(FAULTS_ZERO);
 	out->faults_section = fault_count(FAULTS_SECTION);
+	out->pages_around = fault_count(FAULTS_AROUND);
 	out->faults_cow = fault_count(FAULTS_COW);
 	out->faults_cow_steal = fault_count(FAULTS_COW_STEAL);
 	out->faults_swap_in = fault_count(FAULTS_SWAP_IN);

@@ -245,6 +245,8 @@ struct backing {
 	word_t (*initial)(const struct section *s, u64 index);
 	/* The protection that a view gives to a page by itself; NULL: the view's. */
 	u32 (*prot)(const struct section *s, u64 index);
+	/* The pages around index, [*first, *end), to which it gives the same; not NULL if prot is not. */
+	void (*alike)(const struct section *s, u64 index, u64 *first, u64 *end);
 	/* Reads count pages from index on into frames; WORD_BACKING pages only. No locks held. False: I/O error. */
 	bool (*read)(struct section *s, u64 index, const u32 *pfns, u32 count);
 	/* How many pages from index on can be read in one request, at most max. */
@@ -347,12 +349,18 @@ static inline void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, b
 {
 	fault_map_word(f, word_valid_make(pfn, prot, section, dirty));
 }
+/*
+ * Behind a fault that mapped a section's page, which was in memory: maps its neighbours that are in memory too, as far as
+ * they have the same protection. *word: the page's prototype word; the section's lock is held. Returns how many.
+ */
+u32 fault_around(struct fault *f, word_t *word);
 
 /* Counted with cpu_count. */
 enum fault_counter {
 	FAULTS_ALL,
 	FAULTS_ZERO,
 	FAULTS_SECTION,
+	FAULTS_AROUND, /* pages that were made accessible with one beside them */
 	FAULTS_COW,
 	FAULTS_COW_STEAL,
 	FAULTS_SWAP_IN,
