@@ -53,7 +53,8 @@ u32 fault_around(struct fault *f, word_t *word)
 	u32 n = 0;
 
 	assert(mutex_held(&f->v->lock) && mutex_held(&f->view->section->lock) && word_valid(*f->word));
-	if (f->v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE || frames_available() <= frame_counts.high)
+	if (f->access & FAULT_ALONE || f->v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE ||
+	    frames_available() <= frame_counts.high)
 		return 0;
 	window(f, &first, &own, &end);
 	spin_lock(&frames_lock);

@@ -75,15 +75,13 @@ static bool clone_is_ours(const struct clone_page *c)
 	return __atomic_load_n(&c->refs, __ATOMIC_RELAXED) == 1;
 }
 
-/* Clone pages that are ours no more, with the charge of their pages. */
-static void clones_end(struct fault *f, struct clone_page **clones, u32 count)
+/* From clone pages that were ours alone to the process itself go so many pages' charge. */
+static void clones_charge_move(struct fault *f, u32 pages)
 {
-	for (u32 i = 0; i < count; i++)
-		kfree(clones[i]);
-	if (commit_totals.lazy_writecopy && count) {
-		commit_move(COMMIT_CLONES, COMMIT_PRIVATE, count);
-		view_charge_add(f, count);
-	}
+	if (!commit_totals.lazy_writecopy || !pages)
+		return;
+	commit_move(COMMIT_CLONES, COMMIT_PRIVATE, pages);
+	view_charge_add(f, pages);
 }
 
 /* From a clone page, whose charge comes with the page. */
@@ -94,7 +92,8 @@ static bool clone_steal(struct fault *f, struct clone_page *c, struct frame *fra
 	spin_lock(&frames_lock);
 	page_take_to_write(frame, f->word);
 	spin_unlock(&frames_lock);
-	clones_end(f, &c, 1);
+	kfree(c);
+	clones_charge_move(f, 1);
 	return true;
 }
 
@@ -154,7 +153,9 @@ static u32 neighbours_take(struct fault *f)
 		if ((clones[count] = neighbour_take(word)))
 			count++;
 	spin_unlock(&frames_lock);
-	clones_end(f, clones, count);
+	for (u32 i = 0; i < count; i++)
+		kfree(clones[i]);
+	clones_charge_move(f, count);
 	return count;
 }
 

@@ -56,9 +56,9 @@ void frame_list_add(u32 pfn, enum frame_state s)
 		wait_wake_all(&memory_waiters);
 }
 
-void frames_give_free(const u32 *pfns, u32 count)
+void frames_give_free(enum frame_state s, const u32 *pfns, u32 count)
 {
-	struct frame_list *l = &lists[FRAME_FREE][0];
+	struct frame_list *l = &lists[s][0];
 	u32 last;
 
 	if (!count)
@@ -69,7 +69,7 @@ void frames_give_free(const u32 *pfns, u32 count)
 		struct frame *f = &frames[pfns[i]];
 
 		assert(f->state == FRAME_CACHED && !f->next && !f->prev);
-		f->state = FRAME_FREE;
+		f->state = s;
 		f->prev = last;
 		if (last)
 			frames[last].next = pfns[i];
@@ -77,7 +77,7 @@ void frames_give_free(const u32 *pfns, u32 count)
 			l->first = pfns[i];
 	}
 	l->last = last;
-	frame_counts.state[FRAME_FREE] += count;
+	frame_counts.state[s] += count;
 	if (memory_waiting)
 		wait_wake_all(&memory_waiters);
 	spin_unlock(&frames_lock);

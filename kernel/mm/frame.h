@@ -100,8 +100,8 @@ extern u64 frame_floors[FRAME_USERS]; /* what each leaves for those who free mem
 u32 frame_alloc(enum frame_user user, bool zeroed);
 void frame_free(u32 pfn);
 u64 frames_cached(void); /* frames that CPUs have in reserve: free, but on no list */
-/* No locks held, interrupts off: frames of state FRAME_CACHED go to the list of free ones. */
-void frames_give_free(const u32 *pfns, u32 count);
+/* Interrupts off, frames_lock not held: frames of state FRAME_CACHED go to the list of s, FRAME_FREE or FRAME_ZEROED. */
+void frames_give_free(enum frame_state s, const u32 *pfns, u32 count);
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*

@@ -106,45 +106,52 @@ u32 frame_alloc(enum frame_user user, bool want_zeroed)
 	return pfn;
 }
 
-void frame_free(u32 pfn)
+/* To this CPU's reserve, or, when memory is short, to the list. s: FRAME_FREE, FRAME_ZEROED: what it holds. */
+static inline void give(u32 pfn, enum frame_state s)
 {
 	bool on = interrupts_enabled();
 	struct frame *f = &frames[pfn];
-	struct cpu *c;
 
 	assert(f->state == FRAME_KERNEL && !f->shares);
-#ifdef DEBUG
-	memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
-#endif
 	f->word = NULL;
 	f->backing = 0;
 	f->flags = 0;
 	f->next = f->prev = 0;
 	f->state = FRAME_CACHED;
 	interrupts_off();
-	c = this_cpu();
 	if (likely(plenty())) {
-		if (unlikely(c->frame_cache_free_count == CACHE_MAX)) {
-			c->frame_cache_free_count -= CACHE_BATCH;
-			frames_give_free(c->frame_cache_free + c->frame_cache_free_count, CACHE_BATCH);
+		struct cpu *c = this_cpu();
+		u32 *cache = s == FRAME_ZEROED ? c->frame_cache_zero : c->frame_cache_free;
+		u32 *count = s == FRAME_ZEROED ? &c->frame_cache_zero_count : &c->frame_cache_free_count;
+
+		if (unlikely(*count == CACHE_MAX)) {
+			*count -= CACHE_BATCH;
+			frames_give_free(s, cache + *count, CACHE_BATCH);
 		}
-		c->frame_cache_free[c->frame_cache_free_count++] = pfn;
+		cache[(*count)++] = pfn;
 	} else {
-		frames_give_free(&pfn, 1);
+		frames_give_free(s, &pfn, 1);
 	}
 	if (on)
 		interrupts_on();
 }
 
+void frame_free(u32 pfn)
+{
+#ifdef DEBUG
+	memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
+#endif
+	give(pfn, FRAME_FREE);
+}
+
 /* Short of memory, a CPU gives back what it has in reserve. Interrupts are off. */
 static void drain(struct cpu *c)
 {
-	frames_give_free(c->frame_cache_free, c->frame_cache_free_count);
-	c->frame_cache_free_count = 0;
-	spin_lock(&frames_lock);
-	while (c->frame_cache_zero_count)
-		frame_list_add(c->frame_cache_zero[--c->frame_cache_zero_count], FRAME_ZEROED);
-	spin_unlock(&frames_lock);
+	u32 free = c->frame_cache_free_count, zeroed = c->frame_cache_zero_count;
+
+	c->frame_cache_free_count = c->frame_cache_zero_count = 0;
+	frames_give_free(FRAME_FREE, c->frame_cache_free, free);
+	frames_give_free(FRAME_ZEROED, c->frame_cache_zero, zeroed);
 }
 
 void frame_tick(void)

@@ -36,7 +36,13 @@ void mm_threads_start(void);            /* the modified-page writer and the trim
 
 /* ---- faults ---- */
 
-enum fault_access { FAULT_READ = 0, FAULT_WRITE = 1, FAULT_EXECUTE = 2, FAULT_USER = 4 };
+enum fault_access {
+	FAULT_READ = 0,
+	FAULT_WRITE = 1,
+	FAULT_EXECUTE = 2,
+	FAULT_USER = 4,
+	FAULT_ALONE = 8, /* this page, and no neighbours */
+};
 enum fault_result {
 	FAULT_RESOLVED,         /* go on */
 	FAULT_RETRY,            /* inside mm only: look again from the start */

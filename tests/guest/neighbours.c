@@ -194,6 +194,15 @@ static void test_locked(void)
 	views_end();
 }
 
+static void test_prefetched(void)
+{
+	views_make(FILE_MAP_WRITE);
+	WIN32_MEMORY_RANGE_ENTRY range = { page(second, 18), 4 * PAGE_BYTES };
+	ok(PrefetchVirtualMemory(GetCurrentProcess(), 1, &range, 0), "pages that another view has are prefetched");
+	is(those_with(second, BS_VALID), 0, "which brings neither them nor neighbours into the working set");
+	views_end();
+}
+
 static void test_hard_maximum(void)
 {
 	SIZE_T min, max;
@@ -328,6 +337,7 @@ static void all(void)
 	test_protections();
 	test_copy_view();
 	test_locked();
+	test_prefetched();
 	test_hard_maximum();
 	test_taken_back();
 	test_taken_back_watched();
