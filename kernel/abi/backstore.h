@@ -196,6 +196,7 @@ struct bs_memory {
 	uint64_t memory_stall_percent, memory_full_percent;     /* the same, of the last 4 s */
 	uint64_t thrashing, thrash_episodes;                    /* 1: now; how often since boot. docs/paging.md says when */
 	uint64_t swap_ahead_pages, swap_ahead_used, swap_ahead_wasted; /* read ahead from paging files; touched; evicted before */
+	uint64_t pages_around;                                  /* made accessible with one beside them: no fault of their own */
 };
 
 enum bs_paging_file_state {

@@ -7,6 +7,7 @@
 #include "lib/types.h"
 
 #define CPU_MAX 8
+#define CPU_COUNTERS 16
 
 /* Kernel half of the address space; each region has a PML4 entry of its own that all address spaces share. */
 #define FRAMES_BASE 0xffffc00000000000ull  /* struct frame[], mapped only where there is memory */
@@ -61,9 +62,10 @@ struct cpu {
 #ifdef DEBUG
 	const struct spinlock *spin_stack[8]; /* the first spin_depth are held, oldest first */
 #endif
-	/* Per-CPU frame cache, see mm/frame.c. Touched with interrupts off. */
-	u32 frame_cache_free_count, frame_cache_zero_count;
+	/* Frames that it has in reserve, see mm/frame_cache.c. Changed by this CPU alone, with interrupts off. */
+	u32 frame_cache_free_count, frame_cache_zero_count, frame_cache_zeroing;
 	u32 frame_cache_free[32], frame_cache_zero[32];
+	u64 counters[CPU_COUNTERS]; /* see cpu_count */
 };
 
 extern struct cpu *cpus[CPU_MAX];
@@ -90,6 +92,14 @@ static inline struct thread *thread_current(void)
 	__asm__("mov %%gs:24, %0" : "=r"(t));
 	return t;
 }
+
+/*
+ * Adds to this CPU's counters[n], n a constant: one instruction, which nothing can come between, and no other CPU's memory.
+ * Who asks adds up what all CPUs counted.
+ */
+#define cpu_count(n, amount)                                                                                           \
+	__asm__ volatile("addq %0, %%gs:%c1" ::"er"((u64)(amount)),                                                    \
+			 "i"(offsetof(struct cpu, counters) + (n) * sizeof(u64)) : "memory", "cc")
 
 #define RFLAGS_INTERRUPTS 0x200
 
@@ -218,7 +228,7 @@ void tlb_flush_range(struct vspace *v, u64 start, u64 pages);
 void tlb_flush_kernel(u64 start, u64 pages);
 static inline void tlb_flush_local(u64 virt) { __asm__ volatile("invlpg (%0)" ::"r"(virt) : "memory"); }
 
-/* Fills and copies one page in the direct map, by quadwords: what QEMU's translator and hardware both do well. */
+/* Fills and copies one page in the direct map. Any context but an interrupt's handler. */
 void page_zero(void *page);
 void page_copy(void *to, const void *from);
 

@@ -109,37 +109,3 @@ void smap_patch(void)
 	}
 	__asm__ volatile("mov %0, %%cr0" ::"r"(cr0) : "memory");
 }
-
-/* By quadwords: QEMU's translator runs rep stosb byte by byte. */
-void page_zero(void *page)
-{
-	u64 n = PAGE_SIZE / 8;
-
-	__asm__ volatile("rep stosq" : "+D"(page), "+c"(n) : "a"(0ull) : "memory");
-}
-
-static void quadwords_copy(void *to, const void *from, u64 n)
-{
-	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(n)::"memory");
-}
-
-/*
- * Two pages whose numbers agree in their low bits share a set of a cache, and an entry of the translator's TLB, which then
- * is refilled at each quadword: between those the copy goes through a piece on the stack, a few times slower than direct, and
- * ten times faster than without.
- */
-#define PAGE_COLLIDES(a, b) (((((u64)(a) ^ (u64)(b)) >> PAGE_SHIFT) & 63) == 0)
-
-void page_copy(void *to, const void *from)
-{
-	u64 piece[64];
-
-	if (!PAGE_COLLIDES(to, from)) {
-		quadwords_copy(to, from, PAGE_SIZE / 8);
-		return;
-	}
-	for (u32 at = 0; at < PAGE_SIZE; at += sizeof(piece)) {
-		quadwords_copy(piece, (const char *)from + at, ARRAY_SIZE(piece));
-		quadwords_copy((char *)to + at, piece, ARRAY_SIZE(piece));
-	}
-}

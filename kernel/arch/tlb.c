@@ -127,8 +127,24 @@ static void flush_everywhere(struct vspace *v, u64 start, u64 pages)
 	preempt_enable();
 }
 
+/*
+ * One page of the thread's own address space, which this CPU alone has loaded: the usual case, without much ado. Should the
+ * thread be moved to another CPU between these lines, that one has loaded v since, and the one it left is still in v->cpus.
+ */
+static bool flush_one_here(struct vspace *v, u64 va)
+{
+	if (thread_current()->vspace != v)
+		return false;
+	tlb_flush_local(va);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return v->cpus == 1u << this_cpu()->id;
+}
+
 void tlb_flush_range(struct vspace *v, u64 start, u64 pages)
 {
+	assert(!this_cpu()->spin_depth);
+	if (pages == 1 && flush_one_here(v, start))
+		return;
 	flush_everywhere(v, start, MIN(pages, UNLOAD - 1));
 }
 

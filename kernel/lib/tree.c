@@ -131,6 +131,8 @@ void tree_remove(struct tree *t, struct tree_node *n)
 {
 	struct tree_node *repair;
 
+	if (t->found == n)
+		t->found = NULL;
 	if (n->left && n->right) {
 		/* The next node has no left child: it leaves its place and takes n's. */
 		struct tree_node *next = leftmost(n->right);
@@ -167,13 +169,6 @@ struct tree_node *tree_find_from(const struct tree *t, u64 at)
 		}
 	}
 	return best;
-}
-
-struct tree_node *tree_find(const struct tree *t, u64 at)
-{
-	struct tree_node *n = tree_find_from(t, at);
-
-	return n && n->start <= at ? n : NULL;
 }
 
 struct tree_node *tree_first(const struct tree *t)

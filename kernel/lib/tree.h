@@ -15,18 +15,32 @@ struct tree_node {
 
 struct tree {
 	struct tree_node *root;
+	struct tree_node *found; /* by the last tree_find: the next one is often for the same range */
 	size_t count;
 };
 
 /* False, and nothing inserted, if the node's range overlaps one in the tree. O(log n). */
 bool tree_insert(struct tree *t, struct tree_node *n);
 void tree_remove(struct tree *t, struct tree_node *n);
-struct tree_node *tree_find(const struct tree *t, u64 at);         /* the node that contains at, or NULL */
 struct tree_node *tree_find_from(const struct tree *t, u64 at);    /* the first node with end > at, or NULL */
 struct tree_node *tree_first(const struct tree *t);
 struct tree_node *tree_last(const struct tree *t);
 struct tree_node *tree_next(const struct tree_node *n);
 struct tree_node *tree_prev(const struct tree_node *n);
+
+/* The node that contains at, or NULL. */
+static inline struct tree_node *tree_find(struct tree *t, u64 at)
+{
+	struct tree_node *n = t->found;
+
+	if (n && at - n->start < n->end - n->start)
+		return n;
+	n = tree_find_from(t, at);
+	if (!n || n->start > at)
+		return NULL;
+	t->found = n;
+	return n;
+}
 
 /*
  * The lowest (or, top_down, the highest) address a, aligned to align (a power of two), with [a, a + size) free and

@@ -54,6 +54,14 @@ static u32 prot(const struct section *s, u64 index)
 	return p;
 }
 
+static void alike(const struct section *s, u64 index, u64 *first, u64 *end)
+{
+	const struct pe_segment *g = segment_of(s, index);
+
+	*first = g ? g->rva >> PAGE_SHIFT : index;
+	*end = *first + (g ? g->pages : 1);
+}
+
 static u64 offset(const struct section *s, u64 index)
 {
 	const struct pe_segment *g = segment_of(s, index);
@@ -138,6 +146,7 @@ const struct backing backing_image = {
 	.use = BS_USE_IMAGE,
 	.initial = initial,
 	.prot = prot,
+	.alike = alike,
 	.read = read,
 	.run = run,
 	.offset = offset,

@@ -21,7 +21,7 @@ extern u64 event_mask; /* 1 << enum bs_event_kind: the kinds that some trace wan
 	} while (0)
 
 /* In a fault, f: a struct fault. */
-#define FAULT_FIELDS(f) .process = (f)->v->process_id, .address = (f)->va, .access = (u8)(f)->access
+#define FAULT_FIELDS(f) .process = (f)->v->process_id, .address = (f)->va, .access = (f)->access & (FAULT_WRITE | FAULT_EXECUTE | FAULT_USER)
 
 void event_write(struct bs_event *e);
 u32 event_process(void); /* for .process: the process whose thread runs; 0: a thread of the kernel */

@@ -9,6 +9,7 @@
  *   word: nothing or "see the prototype", in a section's view  fault_section.c the same cases, of the section's word
  *   word: shared with a clone of the process  . . . . . . . fault_clone.c      the same cases, of the clone page's word
  *   valid, but write-copy and written . . . . . . . . . . . fault_cow.c        a private copy, or the page itself
+ *   behind a section's page that was in memory  . . . . . . fault_around.c     its neighbours that are, too
  *
  * Locks: v->lock, then the section's, then frames_lock (mm.h). A case that needs I/O marks the page (its word says
  * "transition", its frame FRAME_READING), says so in struct fault and returns FAULT_RETRY: mm_fault drops the locks, does
@@ -21,7 +22,16 @@
 #include "mm/replace.h"
 #include "proc/thread.h"
 
-struct fault_counters fault_counters;
+u64 fault_count(enum fault_counter counter)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < cpu_count; i++)
+		n += cpus[i]->counters[counter];
+	return n;
+}
+
+/* ---- a page comes into the page table ---- */
 
 u32 fault_priority(const struct fault *f)
 {
@@ -31,12 +41,13 @@ u32 fault_priority(const struct fault *f)
 }
 
 /* A page comes into the working set. Of a section's page counts when it came into the first one. */
-static void arrived(struct fault *f, u32 pfn)
+static inline void arrived(struct fault *f, u32 pfn)
 {
 	struct frame *frame = &frames[pfn];
 	u32 priority = fault_priority(f);
+	struct vspace *v = f->v;
 
-	f->v->recent[f->v->recent_next++ % RECENT_ARRIVALS] = f->va;
+	v->recent[v->recent_next++ % RECENT_ARRIVALS] = f->va;
 	if (frame->priority < priority) /* never lowered by a touch */
 		frame->priority = priority & (PRIORITIES - 1);
 	if (frame->state == FRAME_ACTIVE && frame->shares == 1)
@@ -45,54 +56,72 @@ static void arrived(struct fault *f, u32 pfn)
 
 void fault_map_word(struct fault *f, word_t valid)
 {
-	if (!word_valid(*f->word) && ++f->v->resident > f->v->resident_peak)
-		f->v->resident_peak = f->v->resident;
-	if (!word_valid(*f->word) || word_pfn(*f->word) != word_pfn(valid))
+	word_t *word = f->word, old = *word;
+
+	if (!word_valid(old))
+		resident_add(f->v, 1);
+	if (!word_valid(old) || word_pfn(old) != word_pfn(valid))
 		arrived(f, word_pfn(valid));
-	*f->word = valid;
+	*word = valid;
 }
 
-void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty)
-{
-	fault_map_word(f, word_valid_make(pfn, prot, section, dirty));
-}
+/* ---- which case it is ---- */
 
 /* Present, and allowed: either write-copy, or another thread was faster, or this CPU's TLB is behind. */
 static enum fault_result fault_valid(struct fault *f)
 {
-	struct mutex *lock = *f->word & PTE_CLONE ? &clones_lock : &f->view->section->lock;
 	enum fault_result r;
+	struct mutex *lock;
 
 	if (!(f->access & FAULT_WRITE) || !(f->prot & PROT_COPY)) {
 		tlb_flush_local(f->va);
 		return FAULT_RESOLVED;
 	}
+	lock = *f->word & PTE_CLONE ? &clones_lock : &f->view->section->lock;
 	mutex_lock(lock);
 	r = fault_cow(f, word_pfn(*f->word));
 	mutex_unlock(lock);
 	return r;
 }
 
+/* Is f's page committed? What it may be used for, in f->prot: what view_page_state says, sooner where it is simple. */
+static bool page_look(struct fault *f, word_t word)
+{
+	const struct section *s = f->view->section;
+	struct page_state state;
+
+	/* Private memory: the word says all. */
+	if (!s && !(f->view->flags & VIEW_LARGE)) {
+		f->prot = word_prot(word);
+		if (word_is_clone(word) && f->prot & PROT_WRITE)
+			f->prot |= PROT_COPY;
+		return word;
+	}
+	/* A section whose pages are all committed and alike, and nobody said more of this one: the view does. */
+	if (s && !word && !s->backing->prot && !(s->attributes & SEC_RESERVE) && !(f->view->flags & VIEW_LARGE)) {
+		f->prot = f->view->prot;
+		return true;
+	}
+	view_page_state(f->v, f->view, f->va, word, &state);
+	f->prot = state.clone && state.prot & PROT_WRITE ? state.prot | PROT_COPY : state.prot;
+	return state.committed;
+}
+
 /* v->lock held. */
 static enum fault_result fault_classify(struct fault *f)
 {
-	struct page_state state;
 	word_t word;
 
 	f->view = view_find(f->v, f->va);
-	if (!f->view)
+	if (unlikely(!f->view))
 		return FAULT_ACCESS_VIOLATION;
 	f->word = pt_word(f->v, f->va);
 	word = f->word ? *f->word : 0;
-	view_page_state(f->v, f->view, f->va, word, &state);
-	if (!state.committed)
+	if (unlikely(!page_look(f, word)))
 		return FAULT_ACCESS_VIOLATION;
-	f->prot = state.clone && state.prot & PROT_WRITE ? state.prot | PROT_COPY : state.prot;
-	if (f->prot & PROT_GUARD)
-		return fault_guard(f);
-	if (!prot_allows(f->prot, f->access))
-		return FAULT_ACCESS_VIOLATION;
-	if (f->view->flags & VIEW_LARGE) { /* all there: this CPU's TLB is behind */
+	if (unlikely(!prot_allows(f->prot, f->access)))
+		return f->prot & PROT_GUARD ? fault_guard(f) : FAULT_ACCESS_VIOLATION;
+	if (unlikely(f->view->flags & VIEW_LARGE)) { /* all there: this CPU's TLB is behind */
 		tlb_flush_local(f->va);
 		return FAULT_RESOLVED;
 	}
@@ -112,6 +141,23 @@ static enum fault_result fault_classify(struct fault *f)
 	}
 }
 
+/* What a case has left to be done without the locks. r: its result. FAULT_RETRY: then look again from the start. */
+static enum fault_result fault_go_on(struct fault *f, enum fault_result r)
+{
+	if (f->grow_stack_to && fault_stack_grown(f))
+		r = FAULT_STACK_OVERFLOW;
+	if (f->io.kind != IO_NONE) {
+		r = fault_io(f);
+		f->brought = true;
+	} else if (r == FAULT_WAIT_MEMORY) {
+		/* Nobody waits who was told to end, or for an address space that is going: its end waits for us. */
+		if (!frames_wait() || f->v->dying)
+			return f->access & FAULT_USER ? FAULT_RESOLVED : FAULT_NO_MEMORY;
+		r = FAULT_RETRY;
+	}
+	return r;
+}
+
 enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 {
 	enum fault_result r;
@@ -125,7 +171,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 	assert(interrupts_enabled() && mutex_none_held());
 	if (address >= USER_HIGH)
 		return FAULT_ACCESS_VIOLATION;
-	__atomic_add_fetch(&fault_counters.all, 1, __ATOMIC_RELAXED);
+	cpu_count(FAULTS_ALL, 1);
 	do {
 		f.io.kind = IO_NONE;
 		f.io.count = 0;
@@ -135,19 +181,10 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 		v->faults++;
 		r = fault_classify(&f);
 		mutex_unlock(&v->lock);
-		if (f.grow_stack_to && fault_stack_grown(&f))
-			r = FAULT_STACK_OVERFLOW;
-		if (f.io.kind != IO_NONE) {
-			r = fault_io(&f);
-			f.brought = true;
-		} else if (r == FAULT_WAIT_MEMORY) {
-			/* Nobody waits who was told to end, or for an address space that is going: its end waits for us. */
-			if (!frames_wait() || v->dying)
-				return access & FAULT_USER ? FAULT_RESOLVED : FAULT_NO_MEMORY;
-			r = FAULT_RETRY;
-		}
-	} while (r == FAULT_RETRY);
-	if (r == FAULT_RESOLVED && v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE) {
+		if (unlikely(r != FAULT_RESOLVED))
+			r = fault_go_on(&f, r);
+	} while (unlikely(r == FAULT_RETRY));
+	if (r == FAULT_RESOLVED && unlikely(v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE)) {
 		mutex_lock(&v->lock);
 		working_set_enforce(v);
 		mutex_unlock(&v->lock);

@@ -67,7 +67,7 @@ enum fault_result fault_guard(struct fault *f)
 	spin_lock(&frames_lock);
 	*f->word = word_with_prot(*f->word, f->prot & ~PROT_GUARD);
 	spin_unlock(&frames_lock);
-	__atomic_add_fetch(&fault_counters.guard, 1, __ATOMIC_RELAXED);
+	cpu_count(FAULTS_GUARD, 1);
 	event(BS_EVENT_GUARD, FAULT_FIELDS(f));
 	return r;
 }

@@ -41,18 +41,20 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 enum fault_result prototype_zero(struct fault *f, word_t *word, u8 flags, u32 *pfn)
 {
 	bool copy = f->access & FAULT_WRITE && f->prot & PROT_COPY;
+	u32 got = frame_alloc(FRAME_FOR_USER, true);
+	struct frame *frame = &frames[got];
 
-	*pfn = frame_alloc(FRAME_FOR_USER, true);
-	if (!*pfn)
+	if (unlikely(!got))
 		return FAULT_WAIT_MEMORY;
-	frames[*pfn].word = word;
-	frames[*pfn].backing = word_zero(0);
-	frames[*pfn].flags = flags | (f->access & FAULT_WRITE && !copy ? FRAME_DIRTY : 0);
+	frame->word = word;
+	frame->backing = word_zero(0);
+	frame->flags = flags | (f->access & FAULT_WRITE && !copy ? FRAME_DIRTY : 0);
 	if (!(flags & FRAME_CLONE))
-		frames[*pfn].use = f->view->section->backing->use;
-	frames[*pfn].shares = 1;
-	frames[*pfn].state = FRAME_ACTIVE;
-	*word = word_valid_make(*pfn, 0, true, false);
+		frame->use = f->view->section->backing->use;
+	frame->shares = 1;
+	frame->state = FRAME_ACTIVE;
+	*word = word_valid_make(got, 0, true, false);
+	*pfn = got;
 	return FAULT_RETRY; /* that is: go on and map it */
 }
 
@@ -86,7 +88,7 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 			*pfn = word_pfn(*word);
 			fault_reactivate(f, *pfn);
 			*word = word_valid_make(*pfn, 0, true, false);
-			__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+			cpu_count(FAULTS_TRANSITION, 1);
 			if (!f->brought)
 				event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
 		}
@@ -111,14 +113,18 @@ static enum fault_result in_large(struct section *s, u64 index, u32 *pfn)
 /* The section's lock is held. */
 static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 {
+	u32 pfn = 0, status = STATUS_SUCCESS, around = 0;
 	enum fault_result r;
+	bool was_there;
 	word_t *word;
-	u32 pfn = 0, status = pt_word_make(f->v, f->va, true, &f->word);
 
+	if (unlikely(!f->word))
+		status = pt_word_make(f->v, f->va, true, &f->word);
 	if (!status && !s->large)
 		status = section_word_make(s, index, &word);
 	if (status)
 		return status == MM_WAIT_MEMORY ? FAULT_WAIT_MEMORY : FAULT_NO_MEMORY;
+	was_there = !s->large && word_valid(*word);
 	switch (s->large ? WORD_VALID : word_kind(*word)) {
 	case WORD_ZERO:
 		r = zero(f, word, &pfn);
@@ -138,8 +144,10 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 	if (f->access & FAULT_WRITE && f->prot & PROT_COPY)
 		return fault_cow(f, pfn);
 	fault_map(f, pfn, f->prot, true, f->access & FAULT_WRITE);
-	__atomic_add_fetch(&fault_counters.section, 1, __ATOMIC_RELAXED);
-	event(BS_EVENT_SECTION, FAULT_FIELDS(f));
+	if (was_there)
+		around = fault_around(f, word);
+	cpu_count(FAULTS_SECTION, 1);
+	event(BS_EVENT_SECTION, FAULT_FIELDS(f), .count = 1 + around);
 	return FAULT_RESOLVED;
 }
 

@@ -39,7 +39,7 @@ enum fault_result fault_transition(struct fault *f)
 	} /* else its frame was taken just now */
 	spin_unlock(&frames_lock);
 	if (r == FAULT_RESOLVED) {
-		__atomic_add_fetch(&fault_counters.transition, 1, __ATOMIC_RELAXED);
+		cpu_count(FAULTS_TRANSITION, 1);
 		if (!f->brought)
 			event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
 	}
@@ -157,11 +157,11 @@ static enum fault_result io_do(struct fault *f)
 	      .count = f->io.count);
 	bad = page_io_run(&f->io);
 	if (f->io.kind == IO_SWAP) {
-		__atomic_add_fetch(&fault_counters.swap_in, 1, __ATOMIC_RELAXED);
+		cpu_count(FAULTS_SWAP_IN, 1);
 		__atomic_add_fetch(&reclaim_counters.swapped_in, f->io.count, __ATOMIC_RELAXED);
 	} else {
-		__atomic_add_fetch(&fault_counters.image_read, 1, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&fault_counters.image_pages, f->io.count, __ATOMIC_RELAXED);
+		cpu_count(FAULTS_IMAGE_READ, 1);
+		cpu_count(FAULTS_IMAGE_PAGES, f->io.count);
 	}
 	if (bad & 1)
 		event(BS_EVENT_IN_PAGE_ERROR, FAULT_FIELDS(f), .unit = file, .place = place, .count = 1);

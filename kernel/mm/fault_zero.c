@@ -7,14 +7,14 @@ enum fault_result fault_zero(struct fault *f)
 	u32 pfn = frame_alloc(FRAME_FOR_USER, true);
 	struct frame *frame = &frames[pfn];
 
-	if (!pfn)
+	if (unlikely(!pfn))
 		return FAULT_WAIT_MEMORY;
 	frame->word = f->word;
 	frame->backing = word_zero(0); /* discarded before it was written, it is demand zero again */
 	frame->shares = 1;
 	frame->state = FRAME_ACTIVE;
 	fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
-	__atomic_add_fetch(&fault_counters.zero, 1, __ATOMIC_RELAXED);
+	cpu_count(FAULTS_ZERO, 1);
 	event(BS_EVENT_ZERO, FAULT_FIELDS(f));
 	return FAULT_RESOLVED;
 }

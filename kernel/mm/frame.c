@@ -1,4 +1,4 @@
-/* The PFN database, the page lists and the frame allocator. */
+/* The PFN database and the page lists; waiting for memory; the thresholds. */
 #include "mm/frame.h"
 
 #include "lib/string.h"
@@ -21,12 +21,7 @@ static u32 memory_waiting;
 #define IO_QUEUES 32
 static struct wait_queue io_queues[IO_QUEUES];
 
-/* Available frames that a caller of each kind leaves for those who free memory. */
-static u64 floors[FRAME_USERS] = { [FRAME_FOR_USER] = 40, [FRAME_FOR_KERNEL] = 8 }; /* FRAME_FOR_GOOD: the low mark */
-
-#define CACHE_MAX ARRAY_SIZE(((struct cpu *)0)->frame_cache_free)
-#define CACHE_BATCH 16
-#define ZEROED_TARGET 32768 /* idle CPUs keep at most this many zeroed frames (128 MiB) */
+u64 frame_floors[FRAME_USERS] = { [FRAME_FOR_USER] = 40, [FRAME_FOR_KERNEL] = 8 }; /* FRAME_FOR_GOOD: the low mark */
 
 /* ---- the lists ---- */
 
@@ -59,6 +54,33 @@ void frame_list_add(u32 pfn, enum frame_state s)
 	frame_counts.state[s]++;
 	if (memory_waiting && s != FRAME_MODIFIED)
 		wait_wake_all(&memory_waiters);
+}
+
+void frames_give_free(enum frame_state s, const u32 *pfns, u32 count)
+{
+	struct frame_list *l = &lists[s][0];
+	u32 last;
+
+	if (!count)
+		return;
+	spin_lock(&frames_lock);
+	last = l->last;
+	for (u32 i = 0; i < count; last = pfns[i++]) {
+		struct frame *f = &frames[pfns[i]];
+
+		assert(f->state == FRAME_CACHED && !f->next && !f->prev);
+		f->state = s;
+		f->prev = last;
+		if (last)
+			frames[last].next = pfns[i];
+		else
+			l->first = pfns[i];
+	}
+	l->last = last;
+	frame_counts.state[s] += count;
+	if (memory_waiting)
+		wait_wake_all(&memory_waiters);
+	spin_unlock(&frames_lock);
 }
 
 void frame_list_remove(u32 pfn)
@@ -171,6 +193,12 @@ bool frame_give_up(u32 pfn)
 
 /* ---- waiting ---- */
 
+void frame_queues_init(void)
+{
+	for (u32 i = 0; i < IO_QUEUES; i++)
+		wait_queue_init(&io_queues[i]);
+}
+
 void frame_io_done(u32 pfn)
 {
 	assert(spin_held(&frames_lock));
@@ -196,7 +224,7 @@ static bool memory_wait(enum frame_user user, u64 deadline)
 	stall_begin();
 	spin_lock(&frames_lock);
 	memory_waiting++;
-	while (!(enough = frames_available() > floors[user]) && !thread_ending() && clock_ns() < deadline) {
+	while (!(enough = frames_available() > frame_floors[user]) && !thread_ending() && clock_ns() < deadline) {
 		wait_sleep(&memory_waiters, &frames_lock, clock_ns() + 20000000, true);
 		trimmer_wake();
 	}
@@ -209,7 +237,7 @@ static bool memory_wait(enum frame_user user, u64 deadline)
 bool frames_wait(void) { return memory_wait(FRAME_FOR_USER, WAIT_FOREVER); }
 bool frames_wait_for_good(u64 deadline) { return memory_wait(FRAME_FOR_GOOD, deadline); }
 
-/* ---- the allocator ---- */
+/* ---- taking what is available ---- */
 
 /* A standby page loses its frame: from now on its word names the backing store. frames_lock held. */
 static void standby_take(u32 pfn)
@@ -240,215 +268,27 @@ void frame_take(u32 pfn)
 		frame_list_remove(pfn);
 }
 
-/* Takes a frame off the lists, the cheapest first; frames_lock held. 0: none. */
-static u32 take_locked(bool prefer_zeroed, bool *zeroed)
+u32 frames_take_free(enum frame_state s, u32 *out, u32 max)
 {
-	enum frame_state first = prefer_zeroed ? FRAME_ZEROED : FRAME_FREE;
-	enum frame_state second = prefer_zeroed ? FRAME_FREE : FRAME_ZEROED;
-	u32 pfn = lists[first][0].first;
+	struct frame_list *l = &lists[s][0];
+	u32 pfn = l->first, n = 0;
 
-	if (!pfn)
-		pfn = lists[second][0].first;
-	*zeroed = false;
-	if (pfn) {
-		*zeroed = frames[pfn].state == FRAME_ZEROED;
-		frame_list_remove(pfn);
-	} else if ((pfn = frame_list_first(FRAME_STANDBY))) {
-		standby_take(pfn);
-	}
-	if (pfn)
-		frames[pfn].state = FRAME_CACHED;
-	return pfn;
-}
+	assert(spin_held(&frames_lock) && (s == FRAME_FREE || s == FRAME_ZEROED));
+	for (; pfn && n < max; n++) {
+		struct frame *f = &frames[pfn];
 
-static void cpu_cache_refill(struct cpu *c, bool want_zeroed)
-{
-	/* Short of memory, CPUs do not hoard. */
-	u32 batch = frames_available() > 4 * frame_counts.high && !frame_counts.compacting ? CACHE_BATCH : 1;
-
-	spin_lock(&frames_lock);
-	while (batch--) {
-		bool zeroed;
-		u32 pfn = take_locked(want_zeroed, &zeroed);
-
-		if (!pfn)
-			break;
-		if (zeroed && c->frame_cache_zero_count < CACHE_MAX)
-			c->frame_cache_zero[c->frame_cache_zero_count++] = pfn;
-		else
-			c->frame_cache_free[c->frame_cache_free_count++] = pfn;
-		__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-	}
-	spin_unlock(&frames_lock);
-}
-
-u32 frame_alloc(enum frame_user user, bool want_zeroed)
-{
-	bool was_on = interrupts_enabled(), zeroed = false;
-	u64 available = frames_available();
-	struct cpu *c;
-	u32 pfn = 0;
-
-	if (available < frame_counts.low)
-		trimmer_wake();
-	if (available <= floors[user])
-		return 0;
-	interrupts_off();
-	c = this_cpu();
-	if (want_zeroed ? !c->frame_cache_zero_count && !c->frame_cache_free_count : !c->frame_cache_free_count)
-		cpu_cache_refill(c, want_zeroed);
-	if ((want_zeroed || !c->frame_cache_free_count) && c->frame_cache_zero_count) {
-		pfn = c->frame_cache_zero[--c->frame_cache_zero_count];
-		zeroed = true;
-	} else if (c->frame_cache_free_count) {
-		pfn = c->frame_cache_free[--c->frame_cache_free_count];
-	}
-	if (was_on)
-		interrupts_on();
-	if (!pfn)
-		return 0;
-	__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-	assert(frames[pfn].state == FRAME_CACHED && !frames[pfn].shares && !frames[pfn].word);
-	frames[pfn].state = FRAME_KERNEL;
-	frames[pfn].flags = 0;
-	frames[pfn].use = BS_USE_KERNEL;
-	frames[pfn].priority = 0; /* raised to that of who touches it */
-	if (want_zeroed && !zeroed)
-		page_zero(frame_address(pfn));
-	return pfn;
-}
-
-void frame_free(u32 pfn)
-{
-	bool was_on = interrupts_enabled();
-	struct frame *f = &frames[pfn];
-	struct cpu *c;
-
-	assert(f->state == FRAME_KERNEL && !f->shares);
-#ifdef DEBUG
-	memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
-#endif
-	f->word = NULL;
-	f->backing = 0;
-	f->flags = 0;
-	f->next = f->prev = 0;
-	interrupts_off();
-	c = this_cpu();
-	if (c->frame_cache_free_count < CACHE_MAX && frames_available() > 4 * frame_counts.high && !frame_counts.compacting) {
+		out[n] = pfn;
+		pfn = f->next;
+		f->next = f->prev = 0;
 		f->state = FRAME_CACHED;
-		c->frame_cache_free[c->frame_cache_free_count++] = pfn;
-		__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-	} else {
-		spin_lock(&frames_lock);
-		frame_list_add(pfn, FRAME_FREE);
-		while (c->frame_cache_free_count > CACHE_MAX - CACHE_BATCH) {
-			u32 cached = c->frame_cache_free[--c->frame_cache_free_count];
-
-			frame_list_add(cached, FRAME_FREE);
-			__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-		}
-		spin_unlock(&frames_lock);
 	}
-	if (was_on)
-		interrupts_on();
-}
-
-/* Short of memory, a CPU gives back what its cache holds. Interrupts are off. */
-static void cpu_cache_drain(void)
-{
-	struct cpu *c;
-
-	spin_lock(&frames_lock);
-	c = this_cpu();
-	__atomic_sub_fetch(&frame_counts.cached, c->frame_cache_free_count + c->frame_cache_zero_count, __ATOMIC_RELAXED);
-	while (c->frame_cache_free_count)
-		frame_list_add(c->frame_cache_free[--c->frame_cache_free_count], FRAME_FREE);
-	while (c->frame_cache_zero_count)
-		frame_list_add(c->frame_cache_zero[--c->frame_cache_zero_count], FRAME_ZEROED);
-	spin_unlock(&frames_lock);
-}
-
-void frame_tick(void)
-{
-	if (frames_available() < frame_counts.high || frame_counts.compacting)
-		cpu_cache_drain();
-	if (this_cpu()->id == 0)
-		thrash_tick();
-}
-
-bool frame_idle_work(void)
-{
-	u32 pfn = 0;
-
-	if (frame_counts.state[FRAME_ZEROED] >= ZEROED_TARGET || !frame_counts.state[FRAME_FREE])
-		return false;
-	spin_lock(&frames_lock);
-	pfn = lists[FRAME_FREE][0].first;
-	if (pfn) {
-		frame_list_remove(pfn);
-		frames[pfn].state = FRAME_CACHED;
-	}
-	spin_unlock(&frames_lock);
-	if (!pfn)
-		return false;
-	__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-	page_zero(frame_address(pfn));
-	spin_lock(&frames_lock);
-	frame_list_add(pfn, FRAME_ZEROED);
-	spin_unlock(&frames_lock);
-	__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-/* ---- frames for the kernel ---- */
-
-/* Ranges of managed memory; before the free lists exist, the last page of the last range is handed out. */
-#define RANGES_MAX 64
-static struct { u64 first, count; } ranges[RANGES_MAX];
-static u32 range_count;
-static bool lists_ready;
-
-static u64 early_alloc(void)
-{
-	while (range_count && !ranges[range_count - 1].count)
-		range_count--;
-	if (!range_count)
-		return 0;
-	return (ranges[range_count - 1].first + --ranges[range_count - 1].count) << PAGE_SHIFT;
-}
-
-static u64 kernel_frame(bool zeroed)
-{
-	u32 pfn;
-
-	if (!lists_ready) {
-		u64 phys = early_alloc();
-
-		if (phys && zeroed)
-			page_zero(phys_to_virt(phys));
-		return phys;
-	}
-	if (!commit_charge(COMMIT_KERNEL, 1))
-		return 0;
-	while (!(pfn = frame_alloc(FRAME_FOR_KERNEL, zeroed))) {
-		/* Only a thread without locks may wait; everyone else is told that there is none. */
-		if (!interrupts_enabled() || this_cpu()->spin_depth || !mutex_none_held() || !frames_wait()) {
-			commit_release(COMMIT_KERNEL, 1);
-			return 0;
-		}
-	}
-	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	return (u64)pfn << PAGE_SHIFT;
-}
-
-u64 frame_alloc_kernel(void) { return kernel_frame(false); }
-u64 frame_alloc_table(void) { return kernel_frame(true); }
-
-void frame_free_kernel(u64 phys)
-{
-	frame_free(phys >> PAGE_SHIFT);
-	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	commit_release(COMMIT_KERNEL, 1);
+	l->first = pfn;
+	if (pfn)
+		frames[pfn].prev = 0;
+	else
+		l->last = 0;
+	frame_counts.state[s] -= n;
+	return n;
 }
 
 /* ---- the thresholds ---- */
@@ -464,136 +304,7 @@ bool reclaim_set(u64 low, u64 high)
 	spin_lock(&frames_lock);
 	frame_counts.low = low;
 	frame_counts.high = high;
-	floors[FRAME_FOR_GOOD] = low;
+	frame_floors[FRAME_FOR_GOOD] = low;
 	spin_unlock(&frames_lock);
 	return true;
-}
-
-/* ---- start ---- */
-
-static u64 ramdisk_runs[SWAP_ENTRIES_MAX];
-
-static void range_add(u64 first, u64 count)
-{
-	if (count && range_count < RANGES_MAX) {
-		ranges[range_count].first = first;
-		ranges[range_count++].count = count;
-	}
-}
-
-/* Takes a run for a RAM disk out of the highest range that can hold it. 0: there is none. */
-static u64 ramdisk_reserve(u64 bytes)
-{
-	u64 pages = bytes >> PAGE_SHIFT;
-
-	for (u32 r = range_count; r-- > 0;)
-		if (ranges[r].count >= pages + 1024) {
-			ranges[r].count -= pages;
-			return (ranges[r].first + ranges[r].count) << PAGE_SHIFT;
-		}
-	return 0;
-}
-
-static void ramdisks_reserve(void)
-{
-	for (u32 i = 0; i < options.swap_count; i++) {
-		u64 bytes = options.swap[i].size;
-
-		if (!bytes)
-			continue;
-		ramdisk_runs[i] = ramdisk_reserve(bytes);
-		if (!ramdisk_runs[i]) {
-			kprintf("backstore: swap=ramdisk:%lluK does not fit into memory; use a smaller one or more memory\n",
-				(unsigned long long)bytes >> 10);
-			machine_exit(EXIT_BAD_OPTION);
-		}
-	}
-}
-
-u64 frame_ramdisk_phys(u32 entry) { return ramdisk_runs[entry]; }
-
-void mm_init(const struct bootinfo *b)
-{
-	const struct boot_memory *m = phys_to_virt(b->memory);
-	u64 cap = options.memory_limit ? options.memory_limit >> PAGE_SHIFT : ~0ull, total = 0;
-
-	for (u32 i = 0; i < IO_QUEUES; i++)
-		wait_queue_init(&io_queues[i]);
-	replace_init();
-	mutex_init(&writer_lock, "writer", RANK_WRITER);
-	mutex_init(&vspaces_lock, "address spaces", RANK_VSPACES);
-	mutex_init(&sections_lock, "sections", RANK_SECTIONS);
-	commit_totals.overcommit = options.commit == COMMIT_OVERCOMMIT;
-	commit_totals.lazy_writecopy = options.commit == COMMIT_LAZY_WRITECOPY;
-	for (u32 i = 0; i < b->memory_count; i++)
-		if (m[i].kind == BOOT_USABLE) {
-			u64 first = MAX(m[i].base, MIB(1)) >> PAGE_SHIFT, end = (m[i].base >> PAGE_SHIFT) + m[i].pages;
-
-			if (end > first)
-				range_add(first, end - first);
-		}
-	ramdisks_reserve();
-	for (u32 r = 0; r < range_count; r++) {
-		ranges[r].count = MIN(ranges[r].count, cap - total);
-		total += ranges[r].count;
-	}
-	while (range_count && !ranges[range_count - 1].count)
-		range_count--;
-
-	/* The PFN database: mapped only where there are frames. */
-	for (u32 r = 0; r < range_count; r++) {
-		u64 at = ALIGN_DOWN((u64)&frames[ranges[r].first], PAGE_SIZE);
-		u64 end = (u64)&frames[ranges[r].first + ranges[r].count];
-		static u64 mapped;
-
-		for (at = MAX(at, mapped); at < end; at += PAGE_SIZE) {
-			u64 phys = frame_alloc_table();
-
-			if (!phys || !kernel_map_page(at, phys, PTE_WRITE | PTE_NX)) {
-				kprintf("backstore: too little memory: %llu MiB are usable, and the kernel needs more\n",
-					(unsigned long long)total >> 8);
-				machine_exit(EXIT_NO_MEMORY);
-			}
-			mapped = at + PAGE_SIZE;
-		}
-	}
-	lists_ready = true;
-	spin_lock(&frames_lock);
-	for (u32 r = 0; r < range_count; r++)
-		for (u64 i = 0; i < ranges[r].count; i++) {
-			frame_list_add(ranges[r].first + i, FRAME_FREE);
-			frame_counts.total++;
-		}
-	spin_unlock(&frames_lock);
-	if (frame_counts.total < 1024) {
-		kprintf("backstore: too little memory: %llu KiB are usable, 4096 KiB are needed\n",
-			(unsigned long long)frame_counts.total * 4);
-		machine_exit(EXIT_NO_MEMORY);
-	}
-	if (!reclaim_set(options.reclaim_low >> PAGE_SHIFT, options.reclaim_high >> PAGE_SHIFT)) {
-		kprintf("backstore: boot option reclaim=: allowed with this memory: LOW of at least %uK, HIGH of at least %uK more "
-			"and at most %lluK\n", RECLAIM_LOWEST * 4, RECLAIM_GAP * 4,
-			(unsigned long long)frame_counts.total / 2 * 4);
-		machine_exit(EXIT_BAD_OPTION);
-	}
-	/* What the limit leaves out keeps clean pages (code) in memory when everything promised is touched. */
-	commit_totals.fixed_limit = frame_counts.total / 4 * 3;
-	commit_limit_add(frame_counts.total - MAX(384, frame_counts.total / 32));
-}
-
-bool frame_range(u32 index, u64 *first, u64 *count)
-{
-	if (index >= range_count)
-		return false;
-	*first = ranges[index].first;
-	*count = ranges[index].count;
-	return true;
-}
-
-bool frame_managed(u64 pfn)
-{
-	for (u32 r = 0; r < range_count; r++)
-		if (pfn - ranges[r].first < ranges[r].count)
-			return true;
-	return false;
 }

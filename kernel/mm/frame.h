@@ -1,5 +1,6 @@
 /*
- * Page frames: one entry of 32 bytes for each frame of memory (the PFN database), the page lists, and the allocator.
+ * Page frames: one entry of 32 bytes for each frame of memory (the PFN database), the page lists (frame.c), the allocator
+ * (frame_cache.c, frame_run.c), and which frames there are (frame_start.c).
  * Inside kernel/mm only.
  */
 #ifndef MM_FRAME_H
@@ -73,7 +74,7 @@ extern struct spinlock frames_lock;
 struct frame_counts {
 	u64 total;                  /* frames that we manage */
 	u64 state[FRAME_STATES];    /* on the four lists, and in transition: under frames_lock; the others: see mm_query */
-	volatile u64 cached, kernel, physical; /* atomic */
+	volatile u64 kernel, physical; /* atomic */
 	bool compacting;            /* atomic; CPUs keep no frames to themselves meanwhile */
 	volatile u64 low, high;     /* available frames: the trimmer begins under low, ends over high */
 };
@@ -90,6 +91,7 @@ static inline u64 frames_available(void)
 
 /* Who asks: below its floor of available frames a caller gets nothing. For good: leaves enough for everybody else. */
 enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL, FRAME_FOR_GOOD, FRAME_USERS };
+extern u64 frame_floors[FRAME_USERS]; /* what each leaves for those who free memory: not above frame_counts.low */
 
 /*
  * Takes a frame: no word, no shares, state FRAME_KERNEL (the caller changes it). 0: none now. Never waits.
@@ -97,6 +99,9 @@ enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL, FRAME_FOR_GOOD, FRAME_USERS 
  */
 u32 frame_alloc(enum frame_user user, bool zeroed);
 void frame_free(u32 pfn);
+u64 frames_cached(void); /* frames that CPUs have in reserve: free, but on no list */
+/* Interrupts off, frames_lock not held: frames of state FRAME_CACHED go to the list of s, FRAME_FREE or FRAME_ZEROED. */
+void frames_give_free(enum frame_state s, const u32 *pfns, u32 count);
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*
@@ -121,6 +126,8 @@ bool frames_wait_for_good(u64 deadline);
 /* With frames_lock held: */
 void frame_list_remove(u32 pfn);              /* from the list of its state */
 void frame_take(u32 pfn);                     /* free, zeroed or standby: off its list, standby's word says where the page is now */
+/* s: FRAME_FREE or FRAME_ZEROED. The oldest of that list, at most max, into out, as FRAME_CACHED. Returns how many. */
+u32 frames_take_free(enum frame_state s, u32 *out, u32 max);
 void frame_list_add(u32 pfn, enum frame_state s); /* at the end; wakes who waits for memory */
 u32 frame_list_first(enum frame_state s);     /* the one to be taken next: lowest priority, then oldest. 0: empty */
 u32 frame_list_head(enum frame_state s, u32 priority); /* the oldest of that priority; free and zeroed: priority 0 */
@@ -142,6 +149,7 @@ bool frame_give_up(u32 pfn);
 #define RECLAIM_LOWEST 64u /* above what the allocator keeps back for the kernel and for those who free memory */
 #define RECLAIM_GAP 16u
 bool reclaim_set(u64 low, u64 high);
+void frame_queues_init(void); /* before the first wait */
 u64 frame_ramdisk_phys(u32 entry); /* where mm_init put the RAM disk of that entry of option swap */
 u64 frame_highest(void);      /* the highest frame number */
 bool frame_range(u32 index, u64 *first, u64 *count); /* the index-th run of managed frames; false behind the last */

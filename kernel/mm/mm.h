@@ -36,7 +36,13 @@ void mm_threads_start(void);            /* the modified-page writer and the trim
 
 /* ---- faults ---- */
 
-enum fault_access { FAULT_READ = 0, FAULT_WRITE = 1, FAULT_EXECUTE = 2, FAULT_USER = 4 };
+enum fault_access {
+	FAULT_READ = 0,
+	FAULT_WRITE = 1,
+	FAULT_EXECUTE = 2,
+	FAULT_USER = 4,
+	FAULT_ALONE = 8, /* this page, and no neighbours */
+};
 enum fault_result {
 	FAULT_RESOLVED,         /* go on */
 	FAULT_RETRY,            /* inside mm only: look again from the start */
@@ -61,6 +67,8 @@ struct vspace {
 	volatile u32 cpus;       /* bit for each CPU that has it loaded; see arch */
 	struct mutex lock;
 	struct tree views;       /* of struct view */
+	u64 leaf_number;         /* of the 2 MiB whose page table was found last; ~0: none */
+	u64 *leaf;               /* that table */
 	u64 private_charge;      /* pages of commit charge held by views and private pages */
 	u64 table_charge;        /* pages: page tables, one charge each */
 	u32 spare_tables;        /* of these: frames, chained, that the next tables are made of (0: none) */

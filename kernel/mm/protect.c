@@ -41,14 +41,3 @@ u32 prot_to_page(u32 prot)
 			return protections[i].page | more;
 	return PAGE_NOACCESS;
 }
-
-bool prot_allows(u32 prot, u32 access)
-{
-	if (prot & (PROT_GUARD | MARK_OFFERED))
-		return false;
-	if (access & FAULT_EXECUTE)
-		return prot & PROT_EXECUTE;
-	if (access & FAULT_WRITE)
-		return prot & PROT_WRITE;
-	return prot & (PROT_READ | PROT_EXECUTE); /* x86-64 can't execute what it can't read */
-}

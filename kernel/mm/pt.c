@@ -87,7 +87,17 @@ static u32 entry_make(struct vspace *v, u64 va, u32 level, bool promised, u64 **
 	return STATUS_SUCCESS;
 }
 
-word_t *pt_word(struct vspace *v, u64 va) { return entry_find(v, va, 1); }
+word_t *pt_word_walk(struct vspace *v, u64 va)
+{
+	word_t *word = entry_find(v, va, 1);
+
+	assert(mutex_held(&v->lock));
+	if (word) {
+		v->leaf_number = va / TABLE_SPAN;
+		v->leaf = word - index_of(va, 1);
+	}
+	return word;
+}
 
 u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word) { return entry_make(v, va, 1, promised, word); }
 
@@ -171,6 +181,7 @@ void pt_prune(struct vspace *v, u64 start, u64 end)
 	chain = unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, low, high, 0);
 	if (!chain)
 		return;
+	v->leaf_number = ~0ull; /* it may be one of these */
 	tlb_flush_range(v, start, (end - start) >> PAGE_SHIFT);
 	while (chain) {
 		u32 pfn = chain;
@@ -239,6 +250,7 @@ static u32 top_make(struct vspace *v)
 	if (!status) {
 		kernel_half_copy(phys_to_virt(phys));
 		v->pml4_phys = phys;
+		v->leaf_number = ~0ull;
 	}
 	return status;
 }

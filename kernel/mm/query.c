@@ -160,7 +160,7 @@ void mm_query(struct bs_memory *out)
 	memset(out, 0, sizeof(*out));
 	spin_lock(&frames_lock);
 	out->frames_total = frame_counts.total;
-	out->frames_free = frame_counts.state[FRAME_FREE] + frame_counts.cached;
+	out->frames_free = frame_counts.state[FRAME_FREE] + frames_cached();
 	out->frames_zeroed = frame_counts.state[FRAME_ZEROED];
 	out->frames_standby = frame_counts.state[FRAME_STANDBY];
 	out->frames_modified = frame_counts.state[FRAME_MODIFIED];
@@ -183,16 +183,17 @@ void mm_query(struct bs_memory *out)
 	out->commit_clones = commit_totals.by_owner[COMMIT_CLONES];
 	out->commit_policy = commit_totals.overcommit ? BS_COMMIT_OVERCOMMIT
 			     : commit_totals.lazy_writecopy ? BS_COMMIT_LAZY_WRITECOPY : BS_COMMIT_STRICT;
-	out->faults = fault_counters.all;
-	out->faults_zero = fault_counters.zero;
-	out->faults_section = fault_counters.section;
-	out->faults_cow = fault_counters.cow;
-	out->faults_cow_steal = fault_counters.cow_steal;
-	out->faults_swap_in = fault_counters.swap_in;
-	out->faults_transition = fault_counters.transition;
-	out->faults_guard = fault_counters.guard;
-	out->faults_image_read = fault_counters.image_read;
-	out->pages_image_read = fault_counters.image_pages;
+	out->faults = fault_count(FAULTS_ALL);
+	out->faults_zero = fault_count(FAULTS_ZERO);
+	out->faults_section = fault_count(FAULTS_SECTION);
+	out->pages_around = fault_count(FAULTS_AROUND);
+	out->faults_cow = fault_count(FAULTS_COW);
+	out->faults_cow_steal = fault_count(FAULTS_COW_STEAL);
+	out->faults_swap_in = fault_count(FAULTS_SWAP_IN);
+	out->faults_transition = fault_count(FAULTS_TRANSITION);
+	out->faults_guard = fault_count(FAULTS_GUARD);
+	out->faults_image_read = fault_count(FAULTS_IMAGE_READ);
+	out->pages_image_read = fault_count(FAULTS_IMAGE_PAGES);
 	out->pages_swapped_out = reclaim_counters.swapped_out;
 	out->pages_swapped_in = reclaim_counters.swapped_in;
 	out->pages_trimmed = reclaim_counters.trimmed;

@@ -18,12 +18,6 @@ void replace_init(void)
 	trim_policy = policies[options.replace];
 }
 
-void replace_arrived(struct frame *f)
-{
-	f->arrived = __atomic_add_fetch(&replace_arrivals, 1, __ATOMIC_RELAXED);
-	f->used = __atomic_load_n(&replace_looks, __ATOMIC_RELAXED);
-}
-
 /*
  * The age of the want-th oldest page, digit by digit: each pass counts, of the pages whose age begins with the digits found
  * so far, how many have which next digit. Four passes, whatever the ages are, and nothing to keep for each page.

@@ -41,8 +41,12 @@ bool trim_accessed(struct trim *t, u64 va, word_t *word);
 void trim_oldest(struct trim *t, u32 (*age)(const struct frame *f));
 
 /* Stamps f, which has just become active: f->arrived and f->used. Both wrap round: only differences count. */
-void replace_arrived(struct frame *f);
 extern u32 replace_arrivals; /* the last frame's stamp */
 extern u32 replace_looks;    /* lru: how many looks there were */
+static inline void replace_arrived(struct frame *f)
+{
+	f->arrived = __atomic_add_fetch(&replace_arrivals, 1, __ATOMIC_RELAXED);
+	f->used = __atomic_load_n(&replace_looks, __ATOMIC_RELAXED);
+}
 
 #endif

@@ -102,11 +102,11 @@ u64 section_next(struct section *s, u64 index)
 	return s->pages;
 }
 
-u32 section_word_make(struct section *s, u64 index, word_t **word)
+/* Makes what is missing of the tables above the word. */
+static u32 word_make_missing(struct section *s, u64 index, word_t **word)
 {
 	u64 *entry = (u64 *)&s->root;
 
-	assert(mutex_held(&s->lock) && index < s->pages);
 	for (u32 level = s->levels;; level--) {
 		if (!*entry) {
 			u32 status = table_make(s, entry);
@@ -119,9 +119,19 @@ u32 section_word_make(struct section *s, u64 index, word_t **word)
 			break;
 	}
 	*word = entry;
-	if (!**word)
-		**word = s->backing->initial(s, index);
 	return STATUS_SUCCESS;
+}
+
+u32 section_word_make(struct section *s, u64 index, word_t **word)
+{
+	u32 status = STATUS_SUCCESS;
+
+	*word = section_word(s, index);
+	if (unlikely(!*word))
+		status = word_make_missing(s, index, word);
+	if (!status && !**word)
+		**word = s->backing->initial(s, index);
+	return status;
 }
 
 u32 section_commit(struct section *s, u64 first, u64 count)

@@ -207,7 +207,7 @@ void vspace_prefetch(struct vspace *v, u64 base, u64 size)
 	for (; va < end && frames_available() > frame_counts.high && !thread_ending(); va = next) {
 		next = prefetch_look(v, va, &wanted);
 		if (wanted) {
-			mm_fault(v, va, FAULT_READ);
+			mm_fault(v, va, FAULT_READ | FAULT_ALONE);
 			prefetched(v, va);
 		}
 	}

@@ -21,14 +21,27 @@ bool memory_wait_again(const struct vspace *v, u32 *status);
 /* PAGE_* to PROT_*; false: no such protection. */
 bool prot_from_page(u32 page, u32 *prot);
 u32 prot_to_page(u32 prot);
-bool prot_allows(u32 prot, u32 access); /* access: enum fault_access; guard pages and no access: false */
+/* access: enum fault_access; guard pages and no access: false */
+static inline bool prot_allows(u32 prot, u32 access)
+{
+	/* x86-64 can't execute what it can't read */
+	u32 needed = access & FAULT_EXECUTE ? PROT_EXECUTE : access & FAULT_WRITE ? PROT_WRITE : PROT_READ | PROT_EXECUTE;
+
+	return prot & needed && !(prot & (PROT_GUARD | MARK_OFFERED));
+}
 
 /* ---- page tables (pt.c); v->lock held ---- */
 
 #define TABLE_SPAN MIB(2) /* what one lowest-level table maps */
 
 /* The word of a user address; NULL: there is no table, or a large page. */
-word_t *pt_word(struct vspace *v, u64 va);
+word_t *pt_word_walk(struct vspace *v, u64 va);
+static inline word_t *pt_word(struct vspace *v, u64 va)
+{
+	if (likely(va / TABLE_SPAN == v->leaf_number))
+		return &v->leaf[va >> PAGE_SHIFT & 511];
+	return pt_word_walk(v, va);
+}
 /*
  * The same, with the tables made: STATUS_SUCCESS, MM_WAIT_MEMORY, STATUS_COMMITMENT_LIMIT (but not if promised: the page is
  * there, promised by another process's commit, and seen here for the first time). Tables that were made stay, charged to v.
@@ -122,7 +135,16 @@ struct page_state {
 };
 void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, struct page_state *out);
 
-/* ---- working-set limits (working_set.c); v->lock held ---- */
+/* ---- working sets and their limits (working_set.c); v->lock held ---- */
+
+/* So many more valid entries. */
+static inline void resident_add(struct vspace *v, u64 pages)
+{
+	u64 now = v->resident += pages;
+
+	if (now > v->resident_peak)
+		v->resident_peak = now;
+}
 
 /* Before the first page is locked: memory is reserved for the minimum working set. False: there is not enough. */
 bool working_set_hold(struct vspace *v);
@@ -223,6 +245,8 @@ struct backing {
 	word_t (*initial)(const struct section *s, u64 index);
 	/* The protection that a view gives to a page by itself; NULL: the view's. */
 	u32 (*prot)(const struct section *s, u64 index);
+	/* The pages around index, [*first, *end), to which it gives the same; not NULL if prot is not. */
+	void (*alike)(const struct section *s, u64 index, u64 *first, u64 *end);
 	/* Reads count pages from index on into frames; WORD_BACKING pages only. No locks held. False: I/O error. */
 	bool (*read)(struct section *s, u64 index, const u32 *pfns, u32 count);
 	/* How many pages from index on can be read in one request, at most max. */
@@ -320,10 +344,33 @@ void fault_reactivate(struct fault *f, u32 pfn);
 u32 fault_priority(const struct fault *f); /* of the pages that it brings in */
 u32 read_priority(const struct fault *f, u32 n, u32 ahead); /* of the n-th page of a read; ahead: of those that come with the first */
 /* The valid entry for a page that is present, and what counts with it. */
-void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty);
 void fault_map_word(struct fault *f, word_t valid);
+static inline void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, bool dirty)
+{
+	fault_map_word(f, word_valid_make(pfn, prot, section, dirty));
+}
+/*
+ * Behind a fault that mapped a section's page, which was in memory: maps its neighbours that are in memory too, as far as
+ * they have the same protection. *word: the page's prototype word; the section's lock is held. Returns how many.
+ */
+u32 fault_around(struct fault *f, word_t *word);
 
-struct fault_counters { volatile u64 all, zero, section, cow, cow_steal, swap_in, transition, guard, image_read, image_pages; };
-extern struct fault_counters fault_counters;
+/* Counted with cpu_count. */
+enum fault_counter {
+	FAULTS_ALL,
+	FAULTS_ZERO,
+	FAULTS_SECTION,
+	FAULTS_AROUND, /* pages that were made accessible with one beside them */
+	FAULTS_COW,
+	FAULTS_COW_STEAL,
+	FAULTS_SWAP_IN,
+	FAULTS_TRANSITION,
+	FAULTS_GUARD,
+	FAULTS_IMAGE_READ,
+	FAULTS_IMAGE_PAGES,
+	FAULT_COUNTERS,
+};
+_Static_assert(FAULT_COUNTERS <= CPU_COUNTERS, "arch.h has room for these counters");
+u64 fault_count(enum fault_counter counter); /* of all CPUs */
 
 #endif

@@ -81,9 +81,9 @@ u64 thread_count(void);                  /* that have been set up and have not e
 u64 thread_cpu_ns(const struct thread *t); /* time on a CPU until now */
 /*
  * Idle CPUs call this again and again while it returns true (it did some work: zeroed a frame), with interrupts on.
- * In mm/frame.c.
+ * In mm/frame_cache.c.
  */
 bool frame_idle_work(void);
-void frame_tick(void); /* each CPU's timer interrupt; in mm/frame.c */
+void frame_tick(void); /* each CPU's timer interrupt; in mm/frame_cache.c */
 
 #endif

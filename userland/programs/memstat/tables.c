@@ -34,6 +34,7 @@ const struct counter counters[] = {
 	EVENT(faults_swap_in, "  read from a paging file", " read, paging file"),
 	EVENT(faults_image_read, "  read from an image", " read, image"),
 	EVENT(faults_guard, "  guard page", " guard page"),
+	EVENT(pages_around, "pages made accessible with a neighbour", "pages with a neighbour"),
 	EVENT(pages_swapped_out, "pages written to paging files", "pages paged out"),
 	EVENT(swap_write_requests, "  in requests", " in requests"),
 	EVENT(pages_swapped_in, "pages read from paging files", "pages paged in"),

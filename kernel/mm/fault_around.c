@@ -1,0 +1,75 @@
+/*
+ * Mapping neighbours: who touches a page of a section that is in memory already is likely to touch those beside it. Each of
+ * them would be one more fault, which finds the page as this one did. So the entries of those that can be had without
+ * anything being read, copied, zeroed or waited for are made now.
+ *
+ * Such a neighbour is part of the working set, but nobody has touched it, and nothing may say so:
+ * - its entry's accessed bit is clear. The processor sets it at the first use; until then the page is the first to go;
+ * - it gets no priority and no place among the last arrivals, and counts as no fault;
+ * - what a write to it would change must be so already, since there is no fault any more that could do it: where its entry
+ *   allows writes, its frame is dirty.
+ * It never costs another page its place: where memory is short, or the working set has a hard maximum, there are none.
+ */
+#include "mm/vspace.h"
+
+#define AROUND FAULT_CLUSTER /* pages, at multiples of as many: so they lie under one page table */
+
+/*
+ * Which of the pages [first, end) of f's view may be mapped by the fault at page own, all counted from the view's start:
+ * same view, page table and table of prototype words, and the same protection if nobody changed it.
+ */
+static void window(const struct fault *f, u64 *first, u64 *own, u64 *end)
+{
+	const struct view *w = f->view;
+	u64 index = view_index(w, f->va), low = 0, high = w->section->pages;
+	u64 start = MAX(ALIGN_DOWN(f->va, AROUND * PAGE_SIZE), w->node.start);
+	u64 stop = MIN(ALIGN_DOWN(f->va, AROUND * PAGE_SIZE) + AROUND * PAGE_SIZE, w->node.end);
+
+	*own = (f->va - w->node.start) >> PAGE_SHIFT;
+	*first = (start - w->node.start) >> PAGE_SHIFT;
+	*end = (stop - w->node.start) >> PAGE_SHIFT;
+	if (w->section->backing->alike)
+		w->section->backing->alike(w->section, index, &low, &high);
+	low = MAX(low, ALIGN_DOWN(index, 512));
+	high = MIN(high, ALIGN_DOWN(index, 512) + 512);
+	*first = *own - MIN(*own - *first, index - low);
+	*end = *own + MIN(*end - *own, high - index);
+}
+
+/* The protection that f's page has if nobody said anything else of it; and so have those that are alike. */
+static u32 prot_by_itself(const struct fault *f)
+{
+	const struct section *s = f->view->section;
+
+	return s->backing->prot ? s->backing->prot(s, view_index(f->view, f->va)) : f->view->prot;
+}
+
+u32 fault_around(struct fault *f, word_t *word)
+{
+	const word_t entry = word_valid_make(0, f->prot, true, false) & ~PTE_ACCESSED;
+	/* An entry that says as much; and one that says nothing, if that means the same. */
+	const word_t same = word_make(WORD_PROTOTYPE, f->prot), none = prot_by_itself(f) == f->prot ? 0 : same;
+	u64 first, own, end;
+	u32 n = 0;
+
+	assert(mutex_held(&f->v->lock) && mutex_held(&f->view->section->lock) && word_valid(*f->word));
+	if (f->access & FAULT_ALONE || f->v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE ||
+	    frames_available() <= frame_counts.high)
+		return 0;
+	window(f, &first, &own, &end);
+	spin_lock(&frames_lock);
+	for (u64 i = first; i < end; i++) {
+		word_t *at = f->word + i - own, where = word[i - own];
+		struct frame *frame = &frames[word_pfn(where)];
+
+		if ((*at != same && *at != none) || !word_valid(where) || (entry & PTE_WRITE && !(frame->flags & FRAME_DIRTY)))
+			continue;
+		frame->shares++;
+		*at = entry | (where & PTE_ADDRESS);
+		n++;
+	}
+	spin_unlock(&frames_lock);
+	resident_add(f->v, n);
+	cpu_count(FAULTS_AROUND, n);
+	return n;
+}
