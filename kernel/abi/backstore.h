@@ -242,7 +242,8 @@ struct bs_paging_file {
  * as BsQueryPagingFile has it, or NULL: the one with that number. Returns when its contents are elsewhere. On an error it
  * is a paging file as before, nothing is lost, and *out says why: STATUS_COMMITMENT_LIMIT (the charge needs it),
  * STATUS_INSUFFICIENT_RESOURCES (memory and the other paging files can't hold what is there), STATUS_IO_DEVICE_ERROR (pages
- * could not be read), STATUS_CANCELLED (the thread was told to end). Before it began: STATUS_ACCESS_VIOLATION,
+ * could not be read), STATUS_IO_TIMEOUT (the disk has not answered for 30 s, or somebody else's read of it does not end),
+ * STATUS_CANCELLED (the thread was told to end), STATUS_NO_MEMORY (for the thread that reads). Before it began: STATUS_ACCESS_VIOLATION,
  * STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION (somebody else is removing it).
  */
 struct bs_paging_file_removal {
