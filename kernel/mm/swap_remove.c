@@ -244,8 +244,7 @@ static bool sections_step(struct removal *r)
 	return found;
 }
 
-/* False: nothing more can leave memory to make room, or the thread was told to end. */
-static bool room_wait(void)
+bool swap_room_wait(void)
 {
 	for (u32 round = 0; round < PATIENCE_ROUNDS; round++) {
 		u64 written = reclaim_counters.swapped_out;
@@ -287,7 +286,7 @@ static u32 walk(struct removal *r, bool (*step)(struct removal *r))
 			return thread_ending() ? STATUS_CANCELLED : STATUS_IO_TIMEOUT;
 		if (thread_ending())
 			return STATUS_CANCELLED;
-		if (r->short_of_memory && !room_wait())
+		if (r->short_of_memory && !swap_room_wait())
 			return thread_ending() ? STATUS_CANCELLED : STATUS_INSUFFICIENT_RESOURCES;
 	}
 	return STATUS_SUCCESS;
