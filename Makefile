@@ -19,7 +19,7 @@ OPTIONS ?=
 RUN ?=
 FILES ?=
 TESTS ?=
-JOBS ?= $(shell nproc)
+JOBS ?=
 QEMU ?= qemu-system-x86_64
 FIRMWARE ?=
 SEED ?= 0
@@ -76,7 +76,9 @@ Backstore: make TARGET [VARIABLE=value ...]
   MODE=instructions|time, ROUNDS=N, SYSTEMS=all|Backstore
                           for bench: what is counted, how often in time, which       [$(MODE), $(ROUNDS), $(SYSTEMS)]
   ROW=NAME                for profile: one of those that RUN="bench -h" names        [$(ROW)]
-  TESTS="PYTEST ARGUMENT" for test: which tests; JOBS=N: how many at once            [$(TESTS)] [$(JOBS)]
+  TESTS="PYTEST ARGUMENT" for test: which tests                                      [$(TESTS)]
+  JOBS=N                  machines at once: for test one more than processors, as some wait for
+                          disks; for degrade as many as processors                   [$(JOBS)]
 
   make run                                   a shell; Ctrl-A x leaves QEMU
   make run RUN="memstat" RAM=64M SWAP=none   one program, no paging file
@@ -114,7 +116,7 @@ test: packages-test
 	@$(MAKE) BUILD=debug build/debug/system.img
 	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug B=build/release \
 	 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest \
-	 -n $(JOBS) --dist loadgroup tests $(TESTS)
+	 -n $(or $(JOBS),$$(($$(nproc) + 1))) --dist loadgroup tests $(TESTS)
 
 # Each half of the time with a check of the memory manager when the test asks for it, and after each process.
 stress: packages-build
@@ -138,7 +140,7 @@ bench: packages-build
 # About ten minutes; figures in build/degrade.csv.
 degrade: packages-test
 	@$(MAKE) BUILD=release build/release/system.img </dev/null
-	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/degrade.py --image build/release/system.img --jobs $(JOBS)
+	@PYTHONDONTWRITEBYTECODE=1 $(PYTHON) tests/degrade.py --image build/release/system.img --jobs $(or $(JOBS),$$(nproc))
 
 # Where a row's instructions go.
 profile: packages-build

@@ -192,7 +192,8 @@ struct bs_memory {
 	uint64_t pool_pages;
 	uint64_t reclaim_low, reclaim_high;                     /* available frames: the trimmer begins under low, ends at high */
 	uint64_t refaults_swap, refaults_image;                 /* read again before as many pages were evicted as memory has */
-	uint64_t memory_stall_ns, memory_full_ns;               /* somebody, everybody waited for refaults or for memory */
+	uint64_t faults_returned;                               /* waited for a page that had been in memory before, whenever */
+	uint64_t memory_stall_ns, memory_full_ns;               /* somebody, everybody waited for such pages or for memory */
 	uint64_t memory_stall_percent, memory_full_percent;     /* the same, of the last 4 s */
 	uint64_t thrashing, thrash_episodes;                    /* 1: now; how often since boot. docs/paging.md says when */
 	uint64_t swap_ahead_pages, swap_ahead_used, swap_ahead_wasted; /* read ahead from paging files; touched; evicted before */
@@ -243,8 +244,9 @@ struct bs_paging_file {
  * as BsQueryPagingFile has it, or NULL: the one with that number. Returns when its contents are elsewhere. On an error it
  * is a paging file as before, nothing is lost, and *out says why: STATUS_COMMITMENT_LIMIT (the charge needs it),
  * STATUS_INSUFFICIENT_RESOURCES (memory and the other paging files can't hold what is there), STATUS_IO_DEVICE_ERROR (pages
- * could not be read), STATUS_CANCELLED (the thread was told to end). Before it began: STATUS_ACCESS_VIOLATION,
- * STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION (somebody else is removing it).
+ * could not be read), STATUS_IO_TIMEOUT (the disk has not answered for 30 s, or somebody else's read of it does not end),
+ * STATUS_CANCELLED (the thread was told to end), STATUS_NO_MEMORY (for the thread that reads). Before it began:
+ * STATUS_ACCESS_VIOLATION, STATUS_OBJECT_NAME_NOT_FOUND, STATUS_SHARING_VIOLATION (somebody else is removing it).
  */
 struct bs_paging_file_removal {
 	uint64_t pages;         /* that it held in the beginning */

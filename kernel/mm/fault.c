@@ -175,7 +175,7 @@ enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 	do {
 		f.io.kind = IO_NONE;
 		f.io.count = 0;
-		f.io.refault = false;
+		f.io.returns = f.io.refault = false;
 		f.grow_stack_to = 0;
 		mutex_lock(&v->lock);
 		v->faults++;

@@ -25,7 +25,7 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 		if (!pfn)
 			break;
 		if (!n)
-			f->io.refault = refault_note(word[0]);
+			f->io.returns = return_note(word[0], &f->io.refault);
 		page_io_add(&f->io, pfn, &word[n], FRAME_SECTION, s->backing->use, read_priority(f, n, PRIORITY_AHEAD));
 		n++;
 	}
@@ -83,7 +83,7 @@ enum fault_result prototype_in_memory(struct fault *f, word_t *word, u32 *pfn)
 		if (frames[word_pfn(*word)].flags & FRAME_READING) {
 			f->io.kind = IO_WAIT;
 			f->io.pfns[0] = word_pfn(*word);
-			f->io.refault = frames[word_pfn(*word)].flags & FRAME_REFAULT;
+			f->io.returns = frames[word_pfn(*word)].flags & FRAME_RETURNS;
 		} else {
 			*pfn = word_pfn(*word);
 			fault_reactivate(f, *pfn);

@@ -30,7 +30,7 @@ enum fault_result fault_transition(struct fault *f)
 		if (frames[pfn].flags & FRAME_READING) {
 			f->io.kind = IO_WAIT;
 			f->io.pfns[0] = pfn;
-			f->io.refault = frames[pfn].flags & FRAME_REFAULT;
+			f->io.returns = frames[pfn].flags & FRAME_RETURNS;
 		} else {
 			fault_reactivate(f, pfn);
 			fault_map(f, pfn, f->prot & ~PROT_COPY, false, f->access & FAULT_WRITE);
@@ -122,7 +122,7 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 		if (!pfn)
 			break;
 		if (!n)
-			f->io.refault = refault_note(first);
+			f->io.returns = return_note(first, &f->io.refault);
 		page_io_add(&f->io, pfn, place, flags | (n ? FRAME_AHEAD : 0),
 			    flags == FRAME_SECTION ? f->view->section->backing->use : 0, read_priority(f, n, ahead));
 	}
@@ -170,13 +170,13 @@ static enum fault_result io_do(struct fault *f)
 
 enum fault_result fault_io(struct fault *f)
 {
-	bool refault = f->io.refault;
+	bool stalls = f->io.returns;
 	enum fault_result r;
 
-	if (refault)
+	if (stalls)
 		stall_begin();
 	r = io_do(f);
-	if (refault)
+	if (stalls)
 		stall_end();
 	return r;
 }

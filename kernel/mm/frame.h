@@ -32,7 +32,7 @@ enum frame_state {
 #define FRAME_ABANDONED 16 /* its page was given up during I/O: whoever ends the I/O frees it */
 #define FRAME_CLONE 32    /* word is a clone page's (clone.c) */
 #define FRAME_AHEAD 64    /* read ahead from a paging file, and not touched since */
-#define FRAME_REFAULT 128 /* while it is read: it was evicted shortly before (thrash.h) */
+#define FRAME_RETURNS 128 /* while it is read: it had been in memory before (thrash.h) */
 #define FRAME_LARGE 256    /* FRAME_PHYSICAL: part of a large page */
 #define FRAME_NAMED 512    /* FRAME_PHYSICAL, during one call: will be mapped by it; its entry will be replaced by it */
 #define FRAME_LEAVING 1024

@@ -12,7 +12,7 @@ void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use, u
 	spin_lock(&frames_lock);
 	f->word = word;
 	f->backing = *word;
-	f->flags = FRAME_READING | flags | (io->refault ? FRAME_REFAULT : 0);
+	f->flags = FRAME_READING | flags | (io->returns ? FRAME_RETURNS : 0);
 	f->priority = priority & (PRIORITIES - 1);
 	if ((flags & (FRAME_SECTION | FRAME_CLONE)) == FRAME_SECTION)
 		f->use = use & 31;
@@ -94,7 +94,7 @@ static void finish(struct page_io *io, u64 bad)
 
 		if (bad & 1ull << i && word_kind(f->backing) == WORD_SWAP)
 			swap_slot_retire(word_swap_file(f->backing), word_swap_slot(f->backing));
-		f->flags &= ~(FRAME_READING | FRAME_REFAULT);
+		f->flags &= ~(FRAME_READING | FRAME_RETURNS);
 		frame_state_set(pfn, FRAME_KERNEL);
 		if (f->flags & FRAME_ABANDONED) {
 			swap_slot_drop(f);

@@ -14,7 +14,7 @@ struct page_io {
 	u32 pfns[SWAP_CLUSTER], count;
 	struct section *section; /* IO_READ: pages from index on, in a row. A reference */
 	u64 index;
-	bool refault;            /* the first page was evicted shortly before: the wait for it counts as a stall (thrash.h) */
+	bool returns, refault;   /* the first page was evicted once: the wait for it is a stall; shortly before (thrash.h) */
 };
 
 /*

@@ -30,6 +30,7 @@ void writer_thread(void *arg);
  */
 u64 slots_reclaim(void);
 extern struct mutex writer_lock; /* while it is held, no page is being written */
+u64 writer_round(void);          /* odd while it writes; changes when all that it was writing is written */
 void victim_kill(void); /* overcommit only, at exhaustion; one caller at a time, no locks */
 
 #endif

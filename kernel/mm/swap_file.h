@@ -53,6 +53,12 @@ static inline u64 swap_file_good(const struct swap_file *f) { return f->slots.bi
  */
 u32 swap_file_empty(u32 number, u64 *unreadable);
 
+/*
+ * Waits for a frame that can be had for good, as long as pages are being written: processes under pressure take what comes,
+ * and on a slow machine that goes on for long. False: nothing more can leave memory to make room, or the thread was told to end.
+ */
+bool swap_room_wait(void);
+
 /* A RAM disk of single frames, charged as kernel memory. Statuses as BsAddPagingFile's. */
 u32 swap_ramdisk_make(u64 bytes, struct block_device **out);
 void swap_ramdisk_free(struct block_device *d);

@@ -4,8 +4,6 @@
 #include "mm/mm.h"
 #include "mm/swap_file.h"
 
-#define PATIENCE_NS 2000000000ull /* for the next frame */
-
 /* Gives back the first n. */
 static void frames_give(u32 *pfns, u64 n)
 {
@@ -19,7 +17,7 @@ static bool frames_take(u32 *pfns, u64 count)
 {
 	for (u64 i = 0; i < count; i++) {
 		while (!(pfns[i] = frame_alloc(FRAME_FOR_GOOD, false)))
-			if (!frames_wait_for_good(clock_ns() + PATIENCE_NS)) {
+			if (!swap_room_wait()) {
 				frames_give(pfns, i);
 				return false;
 			}

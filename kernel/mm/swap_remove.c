@@ -6,7 +6,12 @@
  * The words are looked through in passes, until no slot is in use: address spaces and sections come and go, and a pass may
  * miss one, or find a page that somebody else is reading just now. Nobody waits with a lock held, here either: each step
  * gathers a few words, drops the locks, and reads.
+ *
+ * A disk may take for ever. So a thread of its own does the reading, and who removes the file stops waiting for it when told
+ * to end, or when nothing was answered for a while: the file is opened again. What is on its way then arrives as if a fault
+ * had read it.
  */
+#include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap_file.h"
 #include "mm/vspace.h"
@@ -15,10 +20,19 @@
 #define PATIENCE_NS 2000000000ull /* without a frame, nor a page written, in this time: there is no room */
 #define PATIENCE_ROUNDS 30        /* and no frame in so many of them, whatever is written */
 #define MOMENT_NS 5000000ull
+#define ANSWER_NS 30000000000ull  /* a disk that has not answered for so long is not waited for */
+
+struct reader {
+	struct spinlock lock;
+	struct wait_queue changed;
+	enum { READER_FREE, READER_READS, READER_LEFT } state; /* FREE: io and bad are the remover's. LEFT: all is the thread's */
+	struct page_io io;
+	u64 bad;
+};
 
 struct removal {
 	u32 file;
-	struct page_io io;
+	struct reader *reader; /* NULL: it was left behind, with a read that does not end */
 	u64 moved, unreadable; /* pages, in this pass */
 	bool short_of_memory;  /* the step ended for that */
 	u64 place, at;         /* where the pass is: in the so-manieth address space or section; address or index there */
@@ -58,7 +72,74 @@ static void copies_drop(u32 file)
 		}
 }
 
-/* ---- what is not ---- */
+/* ---- reading ---- */
+
+static void reader_thread(void *arg)
+{
+	struct reader *r = arg;
+
+	spin_lock(&r->lock);
+	while (r->state != READER_LEFT) {
+		if (r->state == READER_FREE) {
+			wait_sleep(&r->changed, &r->lock, WAIT_FOREVER, false);
+			continue;
+		}
+		spin_unlock(&r->lock);
+		r->bad = page_io_run(&r->io);
+		spin_lock(&r->lock);
+		if (r->state == READER_READS)
+			r->state = READER_FREE;
+		wait_wake_all(&r->changed);
+	}
+	spin_unlock(&r->lock);
+	kfree(r);
+}
+
+static struct reader *reader_start(void)
+{
+	struct reader *r = kzalloc(sizeof(*r));
+
+	if (!r)
+		return NULL;
+	spin_init(&r->lock, "swapoff", RANK_DISPATCH);
+	wait_queue_init(&r->changed);
+	if (thread_create_kernel("swapoff", reader_thread, r))
+		return r;
+	kfree(r);
+	return NULL;
+}
+
+static void reader_state_set(struct reader *r, u32 state)
+{
+	r->state = state;
+	wait_wake_all(&r->changed);
+}
+
+static void reader_leave(struct reader *r)
+{
+	spin_lock(&r->lock);
+	reader_state_set(r, READER_LEFT);
+	spin_unlock(&r->lock);
+}
+
+/* Has r->io done. False: it was not waited for to the end, and the thread was left alone with it. */
+static bool reader_run(struct reader *r)
+{
+	u64 deadline = clock_ns() + ANSWER_NS;
+	bool answered;
+
+	spin_lock(&r->lock);
+	reader_state_set(r, READER_READS);
+	while (r->state == READER_READS && !thread_ending() && clock_ns() < deadline)
+		wait_sleep(&r->changed, &r->lock, deadline, true);
+	answered = r->state == READER_FREE;
+	if (!answered)
+		reader_state_set(r, READER_LEFT);
+	spin_unlock(&r->lock);
+	return answered;
+}
+
+/* ---- what is not in memory ---- */
 
 /* One more page of the file to be read, if *word says that it is there. False: the step is full, or memory is short. */
 static bool gather(struct removal *r, word_t *word, u16 flags, u8 use)
@@ -67,14 +148,14 @@ static bool gather(struct removal *r, word_t *word, u16 flags, u8 use)
 
 	if (word_kind(*word) != WORD_SWAP || word_swap_file(*word) != r->file)
 		return true;
-	if (r->io.count == ARRAY_SIZE(r->io.pfns))
+	if (r->reader->io.count == ARRAY_SIZE(r->reader->io.pfns))
 		return false;
 	pfn = frame_alloc(FRAME_FOR_GOOD, false); /* leaves memory to those who have to go on */
 	if (!pfn) {
 		r->short_of_memory = true;
 		return false;
 	}
-	page_io_add(&r->io, pfn, word, flags, use, PRIORITY_NORMAL);
+	page_io_add(&r->reader->io, pfn, word, flags, use, PRIORITY_NORMAL);
 	return true;
 }
 
@@ -163,8 +244,7 @@ static bool sections_step(struct removal *r)
 	return found;
 }
 
-/* False: nothing more can leave memory to make room, or the thread was told to end. */
-static bool room_wait(void)
+bool swap_room_wait(void)
 {
 	for (u32 round = 0; round < PATIENCE_ROUNDS; round++) {
 		u64 written = reclaim_counters.swapped_out;
@@ -177,25 +257,39 @@ static bool room_wait(void)
 	return false;
 }
 
-static bool walk(struct removal *r, bool (*step)(struct removal *r))
+/* Reads what the step has gathered. False: that did not come to an end. */
+static bool gathered_read(struct removal *r)
+{
+	struct reader *reader = r->reader;
+
+	if (!reader->io.count)
+		return true;
+	if (!reader_run(reader)) {
+		r->reader = NULL;
+		return false;
+	}
+	r->unreadable += bits_set(reader->bad);
+	r->moved += reader->io.count - bits_set(reader->bad);
+	return true;
+}
+
+static u32 walk(struct removal *r, bool (*step)(struct removal *r))
 {
 	bool more = true;
 
 	for (r->place = r->at = 0; more;) {
-		r->io.count = 0;
-		r->io.kind = IO_SWAP;
+		r->reader->io.count = 0;
+		r->reader->io.kind = IO_SWAP;
 		r->short_of_memory = false;
 		more = step(r);
-		if (r->io.count) {
-			u64 bad = page_io_run(&r->io);
-
-			r->unreadable += bits_set(bad);
-			r->moved += r->io.count - bits_set(bad);
-		}
-		if (thread_ending() || (r->short_of_memory && !room_wait()))
-			return false;
+		if (!gathered_read(r))
+			return thread_ending() ? STATUS_CANCELLED : STATUS_IO_TIMEOUT;
+		if (thread_ending())
+			return STATUS_CANCELLED;
+		if (r->short_of_memory && !swap_room_wait())
+			return thread_ending() ? STATUS_CANCELLED : STATUS_INSUFFICIENT_RESOURCES;
 	}
-	return true;
+	return STATUS_SUCCESS;
 }
 
 static u64 slots_in_use(u32 file)
@@ -209,26 +303,66 @@ static u64 slots_in_use(u32 file)
 	return n;
 }
 
+/*
+ * What the writer is writing to the file just now is written, and has its word, when its round is over; the next one takes no
+ * more slots there.
+ */
+static u32 writer_await(void)
+{
+	u64 deadline = clock_ns() + ANSWER_NS, round = writer_round();
+
+	while (round % 2 && writer_round() == round) {
+		if (thread_ending())
+			return STATUS_CANCELLED;
+		if (clock_ns() >= deadline)
+			return STATUS_IO_TIMEOUT;
+		sleep_until(clock_ns() + MOMENT_NS);
+	}
+	return STATUS_SUCCESS;
+}
+
+/* Passes, until no slot is in use. Without progress only what somebody else reads is left. */
+static u32 passes(struct removal *r)
+{
+	u64 progress = clock_ns(), left = slots_in_use(r->file), before;
+	u32 status;
+
+	while (left) {
+		r->moved = r->unreadable = 0;
+		copies_drop(r->file);
+		status = walk(r, vspaces_step);
+		if (!status)
+			status = walk(r, sections_step);
+		if (status)
+			return status;
+		if (r->unreadable)
+			return STATUS_IO_DEVICE_ERROR;
+		before = left;
+		left = slots_in_use(r->file);
+		if (r->moved || left < before)
+			progress = clock_ns();
+		else if (clock_ns() - progress >= ANSWER_NS)
+			return STATUS_IO_TIMEOUT;
+		else
+			sleep_until(clock_ns() + MOMENT_NS);
+	}
+	return STATUS_SUCCESS;
+}
+
 u32 swap_file_empty(u32 number, u64 *unreadable)
 {
 	struct removal r = { .file = number };
+	u32 status = writer_await();
 
 	assert(mutex_none_held());
-	/* What the writer is writing to the file just now is written, and has its word, when it lets go of its lock. */
-	mutex_lock(&writer_lock);
-	mutex_unlock(&writer_lock);
-	while (slots_in_use(number)) {
-		r.moved = r.unreadable = 0;
-		copies_drop(number);
-		if (!walk(&r, vspaces_step) || !walk(&r, sections_step)) {
-			*unreadable = r.unreadable;
-			return thread_ending() ? STATUS_CANCELLED : STATUS_INSUFFICIENT_RESOURCES;
-		}
-		*unreadable = r.unreadable;
-		if (r.unreadable)
-			return STATUS_IO_DEVICE_ERROR;
-		if (!r.moved)
-			sleep_until(clock_ns() + MOMENT_NS); /* somebody else is reading what is left */
-	}
-	return STATUS_SUCCESS;
+	if (status || !slots_in_use(number))
+		return status;
+	r.reader = reader_start();
+	if (!r.reader)
+		return STATUS_NO_MEMORY;
+	status = passes(&r);
+	*unreadable = r.unreadable;
+	if (r.reader)
+		reader_leave(r.reader);
+	return status;
 }

@@ -18,19 +18,19 @@
 
 #define THRASH_BEGIN 25    /* percent of the window in which everybody waited */
 #define THRASH_END 10
-#define THRASH_REFAULTS 16 /* in the window; fewer: one slow disk, but memory holds what is used */
+#define THRASH_PAGES 16    /* that return in the window, and that are evicted; fewer: one slow disk, or there is room for them */
 #define LOG_PAUSE_NS 30000000000ull
 
-static volatile u64 refaults_swap, refaults_image;
+static volatile u64 refaults_swap, refaults_image, returned;
 
 static struct {
-	u64 some, full, refaults, at; /* the counters when each slot began */
+	u64 some, full, returned, evicted, at; /* the counters when each slot began */
 } slots[SLOTS];
 static u32 slot;
 static u64 slot_end;
 static u32 some_percent, full_percent; /* of the window */
 static bool thrashing, logged;
-static u64 episodes, episode_began, logged_at, episode_refaults;
+static u64 episodes, episode_began, logged_at, episode_returned;
 
 static u32 stamp_now(void)
 {
@@ -44,19 +44,16 @@ word_t eviction_stamp(word_t w)
 	return word_with_evicted(w, stamp_now() + 1);
 }
 
-bool refault_note(word_t w)
+bool return_note(word_t w, bool *refault)
 {
 	u32 stamp = word_evicted(w);
 
-	if (!stamp || (stamp_now() + STAMPS - (stamp - 1)) % STAMPS >= STAMPS_OF_MEMORY)
-		return false;
-	__atomic_add_fetch(word_kind(w) == WORD_SWAP ? &refaults_swap : &refaults_image, 1, __ATOMIC_RELAXED);
-	return true;
-}
-
-static u64 refaults(void)
-{
-	return refaults_swap + refaults_image;
+	*refault = stamp && (stamp_now() + STAMPS - (stamp - 1)) % STAMPS < STAMPS_OF_MEMORY;
+	if (*refault)
+		__atomic_add_fetch(word_kind(w) == WORD_SWAP ? &refaults_swap : &refaults_image, 1, __ATOMIC_RELAXED);
+	if (stamp)
+		__atomic_add_fetch(&returned, 1, __ATOMIC_RELAXED);
+	return stamp;
 }
 
 static void episode_begin(u64 now)
@@ -64,7 +61,7 @@ static void episode_begin(u64 now)
 	thrashing = true;
 	episodes++;
 	episode_began = now;
-	episode_refaults = refaults();
+	episode_returned = returned;
 	logged = !logged_at || now - logged_at >= LOG_PAUSE_NS;
 	if (!logged)
 		return;
@@ -77,8 +74,8 @@ static void episode_end(u64 now)
 {
 	thrashing = false;
 	if (logged)
-		klog(LOG_WARNING, "memory thrashes no more, after %llu s and %llu refaults",
-		     (unsigned long long)(now - episode_began) / 1000000000, (unsigned long long)(refaults() - episode_refaults));
+		klog(LOG_WARNING, "memory thrashes no more, after %llu s and %llu waits",
+		     (unsigned long long)(now - episode_began) / 1000000000, (unsigned long long)(returned - episode_returned));
 }
 
 void thrash_tick(void)
@@ -93,13 +90,15 @@ void thrash_tick(void)
 	back = MAX(now - slots[slot].at, 1ull);
 	some_percent = (u32)((some - slots[slot].some) * 100 / back);
 	full_percent = (u32)((full - slots[slot].full) * 100 / back);
-	if (!thrashing && full_percent >= THRASH_BEGIN && refaults() - slots[slot].refaults >= THRASH_REFAULTS)
+	if (!thrashing && full_percent >= THRASH_BEGIN && returned - slots[slot].returned >= THRASH_PAGES &&
+	    reclaim_counters.discarded - slots[slot].evicted >= THRASH_PAGES)
 		episode_begin(now);
 	else if (thrashing && full_percent < THRASH_END)
 		episode_end(now);
 	slots[slot].some = some;
 	slots[slot].full = full;
-	slots[slot].refaults = refaults();
+	slots[slot].returned = returned;
+	slots[slot].evicted = reclaim_counters.discarded;
 	slots[slot].at = now;
 	slot = (slot + 1) % SLOTS;
 }
@@ -111,6 +110,7 @@ void thrash_query(struct bs_memory *out)
 	out->memory_full_percent = full_percent;
 	out->refaults_swap = refaults_swap;
 	out->refaults_image = refaults_image;
+	out->faults_returned = returned;
 	out->thrashing = thrashing;
 	out->thrash_episodes = episodes;
 }

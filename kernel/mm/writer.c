@@ -13,6 +13,12 @@ static struct spinlock wake_lock = SPINLOCK_INIT("writer", RANK_DISPATCH);
 static struct wait_queue wake_queue = WAIT_QUEUE_INIT(wake_queue);
 static bool woken;
 struct mutex writer_lock;
+static u64 round;
+
+u64 writer_round(void)
+{
+	return __atomic_load_n(&round, __ATOMIC_SEQ_CST);
+}
 
 void writer_wake(void)
 {
@@ -212,7 +218,9 @@ void writer_thread(void *arg)
 		spin_unlock(&wake_lock);
 		for (bool more = true; more && frames_available() < frame_counts.high;) {
 			mutex_lock(&writer_lock);
+			__atomic_add_fetch(&round, 1, __ATOMIC_SEQ_CST);
 			more = write_round();
+			__atomic_add_fetch(&round, 1, __ATOMIC_SEQ_CST);
 			mutex_unlock(&writer_lock);
 		}
 	}

@@ -71,7 +71,7 @@ void preempt_enable(void);
 void sched_tick(void);                   /* timer interrupt */
 void sched_preempt(void);                /* at the end of a trap or interrupt, if cpu->reschedule */
 /*
- * The current thread waits for memory, or for a page that had been in memory just before, between the two. stall_times: for
+ * The current thread waits for memory, or for a page that had been in memory before, between the two. stall_times: for
  * how long since boot somebody did (some), and meanwhile no user thread ran or could run (full).
  */
 void stall_begin(void);

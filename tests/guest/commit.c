@@ -181,8 +181,7 @@ static void test_process(void)
 	   (unsigned long long)leave, started ? 0 : error, code);
 	memory_release(p);
 	is(process_run("child", false), 7, "it can when they are given back");
-	for (int i = 0; i < 60 && memory_now().commit_charge > before; i++)
-		Sleep(20);
+	wait_until(memory_now().commit_charge <= before);
 	is_within(memory_now().commit_charge, 0, before, "the charge is as before");
 }
 

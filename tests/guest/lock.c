@@ -269,8 +269,7 @@ static void test_end(void)
 	is(locked_now(), before + PAGES, "are counted");
 	TerminateProcess(p.hProcess, 0);
 	process_end(&p);
-	for (int i = 0; i < 60 && locked_now() != before; i++)
-		Sleep(20);
+	wait_until(locked_now() == before);
 	is(locked_now(), before, "ended by force it leaves none");
 }
 

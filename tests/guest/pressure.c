@@ -165,14 +165,10 @@ int main(int argc, char **argv)
 	uint64_t rounds = argc > 3 ? strtoull(argv[3], NULL, 10) : 2;
 	struct leak_state then = leak_state_now(), now;
 	run(processes, percent, rounds);
-	for (int i = 0; i < 60; i++) {
-		now = leak_state_now();
-		if (now.processes == then.processes && now.threads == then.threads && now.sections == then.sections)
-			break;
-		Sleep(50);
-	}
-	is(now.processes, then.processes, "no process is left");
-	is(now.sections, then.sections, "sections' commit charge is as before");
+	wait_until((now = leak_state_now()).processes <= then.processes && now.threads <= then.threads &&
+		   now.sections <= then.sections);
+	is_within(now.processes, 0, then.processes, "no process is left");
+	is_within(now.sections, 0, then.sections, "sections' commit charge is as before");
 	/* Pages of those who slept may be in the paging file now: no more than they have committed. */
 	struct bs_memory m = memory_now();
 	is_within(now.slots, 0, then.slots + m.commit_private + m.commit_sections,

@@ -8,6 +8,7 @@
  *   touch [N]  each page is read without a handler
  *   fill [N]   each page gets new contents, where it is; renew [N]: memory is freed and had again
  *   state      the counters, and what the memory manager's own check says
+ *   sh         a shell, until it ends
  *   end
  * Exit code 1: a page was wrong.
  */
@@ -289,6 +290,20 @@ static void state_print(void)
 	printf("\ncheck of memory: 0x%08lx\n", (DWORD)BsCheckMemory());
 }
 
+static void shell_run(void)
+{
+	STARTUPINFOA start = { .cb = sizeof(start) };
+	PROCESS_INFORMATION p;
+	char line[] = "sh";
+	if (!CreateProcessA("C:\\bin\\sh.exe", line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &p)) {
+		printf("no shell: error %lu\n", GetLastError());
+		return;
+	}
+	WaitForSingleObject(p.hProcess, INFINITE);
+	CloseHandle(p.hProcess);
+	CloseHandle(p.hThread);
+}
+
 /* Does what a line says. False: it is the end. */
 static bool command_run(struct board *board, const char *line)
 {
@@ -304,6 +319,8 @@ static bool command_run(struct board *board, const char *line)
 		push_out(board);
 	if (!strcmp(word, "state"))
 		state_print();
+	if (!strcmp(word, "sh"))
+		shell_run();
 	for (enum command command = COMMAND_CHECK; command < COMMAND_END; command++) {
 		for (uint64_t i = 0; i < child_count && !strcmp(word, names[command]); i++) {
 			if (number && number != i + 1)

@@ -143,7 +143,7 @@ static void test_events(void)
 	HANDLE t = start(answer, (void *)200);
 	bool good = true;
 	for (int i = 0; i < 200; i++)
-		good &= SetEvent(ping) && WaitForSingleObject(pong, 5000) == WAIT_OBJECT_0;
+		good &= SetEvent(ping) && WaitForSingleObject(pong, 60000) == WAIT_OBJECT_0;
 	ok(good, "200 times to another thread and back");
 	join(&t, 1);
 	CloseHandle(ping);

@@ -61,6 +61,14 @@ class Builds:
                        env={**os.environ, "MTOOLS_SKIP_CHECK": "1"})
 
 
+# Those that wait for slow disks most of their time begin first: then they do not wait alone in the end.
+WAITING = ["test_swap_slow.py", "test_thrash.py"]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in WAITING)
+
+
 @pytest.fixture(scope="session")
 def builds(tmp_path_factory):
     return Builds(tmp_path_factory.mktemp("volumes"))

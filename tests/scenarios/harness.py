@@ -2,8 +2,9 @@
 
 A failure has a kind: panic (with the kernel's own stack), triple fault, hang (idle or busy, with where each CPU is), an
 exit code other than expected, or wrong output. A hang is not a matter of minutes: a machine that says nothing is idle
-if all of its CPUs are halted whenever one looks, and busy without progress if it has used more processor time than any
-test needs between two lines (tests print a sign of life each second).
+if all of its CPUs are halted whenever one looks and no request to a disk is answered meanwhile (on a slow disk, and a
+slow host, a program may wait for hundreds of them before its next line), and busy without progress if it has used more
+processor time than any test needs between two lines (tests print a sign of life each second).
 """
 
 import os
@@ -20,6 +21,7 @@ EXIT_PANIC = 126
 IDLE_SECONDS = 15  # of silence, then the CPUs are looked at
 IDLE_LOOKS = 20
 IDLE_LOOKS_BUSY = 14  # so many of the looks may find a CPU at work: timer ticks, and threads that look around in vain
+TALK_SECONDS = 600  # of a machine that goes on saying something, but not what is waited for
 BUSY_SECONDS = 60  # processor seconds of all CPUs together without a line
 TAIL_LINES = 60
 
@@ -36,6 +38,55 @@ def symbol_at(kernel, address):
         return f"{text[0]} ({text[1]})"
     except (OSError, IndexError):
         return "?"
+
+
+class Watch:
+    """What a machine has done since its last line."""
+
+    def __init__(self, run):
+        self.run = run
+        self.said = None
+
+    def hang(self):
+        """None as long as it may go on, or has ended; else what kind of hang it is in. To be asked again and again."""
+        guest = self.run.guest
+        length, now, seconds = len(guest.output), time.monotonic(), self._processor_seconds()
+        if seconds is None or guest.process.poll() is not None:
+            return None
+        if length != self.said:
+            self.said, self.since, self.used, self.look_at = length, now, seconds, IDLE_SECONDS
+            return None
+        silence, work = now - self.since, seconds - self.used
+        if silence > self.look_at:
+            self.look_at += IDLE_SECONDS
+            if self._is_idle():
+                return f"idle: {silence:.0f} s without a line, no CPU at work, no disk either\n{self.run.where()}"
+        if work > BUSY_SECONDS:
+            return f"busy: {work:.0f} s of processor time without a line\n{self.run.where()}"
+        return None
+
+    def _processor_seconds(self):
+        """What QEMU has used until now; None if it has ended."""
+        try:
+            fields = Path(f"/proc/{self.run.guest.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            return None
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _requests_answered(self):
+        return sum(disk["stats"][f"{kind}_operations"] for disk in self.run.guest.qmp("query-blockstats")
+                   for kind in ("rd", "wr", "flush"))
+
+    def _is_idle(self):
+        busy = 0
+        try:
+            before = self._requests_answered()
+            for _ in range(IDLE_LOOKS):
+                busy += not all("HLT=1" in registers for registers in self.run.registers())
+                time.sleep(0.1)
+            return busy <= IDLE_LOOKS_BUSY and self._requests_answered() == before
+        except (OSError, RuntimeError, ValueError):
+            return False  # it has just ended
 
 
 class Run:
@@ -64,63 +115,45 @@ class Run:
 
     def finish(self):
         """Waits for the end, or for a hang. Returns self, with result set."""
-        hang = self._watch()
+        watch, hang = Watch(self), None
+        while not hang and self.guest.process.poll() is None:
+            time.sleep(0.1)
+            hang = watch.hang()
+        self._end(hang, "")
+        return self
+
+    def wait_for(self, pattern):
+        """The match of what the console says next; fails when the machine ends or hangs without saying it."""
+        __tracebackhide__ = True
+        watch, hang, match, end = Watch(self), None, None, time.monotonic() + TALK_SECONDS
+        while not match and not hang and self.guest.process.poll() is None:
+            match = self.guest.read_until(pattern, 0.2)
+            hang = watch.hang() or (f"it talks, for {TALK_SECONDS} s\n{self.where()}" if time.monotonic() > end else None)
+        match = match or self.guest.read_until(pattern, 0.2)  # of its last words
+        if not match:
+            self._end(hang, f"nothing matches {pattern!r}; ")
+            self.fail("wrong output", f"the machine ended ({self.result.reason or self.result.code}); nothing matches {pattern!r}")
+        return match
+
+    def _end(self, hang, what):
+        __tracebackhide__ = True
         if hang:
             self.guest.process.kill()
         self.result = self.guest.wait()
         if hang:
-            self.fail("hang", hang)
-        return self
+            self.fail("hang", what + hang)
 
-    def _processor_seconds(self):
-        """What QEMU has used until now; None if it has ended."""
-        try:
-            fields = Path(f"/proc/{self.guest.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            return None
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def _watch(self):
-        """None when the machine has ended; else what kind of hang it is in."""
-        said, since, used, look_at = -1, time.monotonic(), 0.0, IDLE_SECONDS
-        while self.guest.process.poll() is None:
-            time.sleep(0.1)
-            length, now, seconds = len(self.guest.output), time.monotonic(), self._processor_seconds()
-            if seconds is None:
-                return None
-            if length != said:
-                said, since, used, look_at = length, now, seconds, IDLE_SECONDS
-                continue
-            silence, work = now - since, seconds - used
-            if silence > look_at:
-                look_at += IDLE_SECONDS
-                if self._is_idle():
-                    return f"idle: {silence:.0f} s without a line, and no CPU at work\n{self.where()}"
-            if work > BUSY_SECONDS:
-                return f"busy: {work:.0f} s of processor time without a line\n{self.where()}"
-        return None
-
-    def _registers(self):
+    def registers(self):
         """Each CPU's registers, as QEMU's monitor prints them."""
         return [self.guest.qmp("human-monitor-command", command_line="info registers", cpu_index=number)
                 for number in range(int(self.machine.cpus))]
-
-    def _is_idle(self):
-        busy = 0
-        for _ in range(IDLE_LOOKS):
-            try:
-                busy += not all("HLT=1" in registers for registers in self._registers())
-            except (OSError, RuntimeError, ValueError):
-                return False  # it has just ended
-            time.sleep(0.1)
-        return busy <= IDLE_LOOKS_BUSY
 
     def where(self):
         """Where each CPU is, by QEMU's monitor."""
         kernel = self.build.directory / "kernel.elf"
         lines = []
         try:
-            all_registers = self._registers()
+            all_registers = self.registers()
         except (OSError, RuntimeError, ValueError) as error:
             return f"(QEMU's monitor does not answer: {error})"
         for number, registers in enumerate(all_registers):

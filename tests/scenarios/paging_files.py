@@ -8,13 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from harness import MachineFailure
-
 PAGE = 4096
 WORDS = PAGE // 8
 MASK = (1 << 64) - 1
 STEP = 32  # words between those that pattern_fill sets
-WAIT_SECONDS = 200  # for an answer of a machine that others may keep slow; a hang of the machine is told earlier
 
 
 def pattern_word(owner, page, word):
@@ -103,6 +100,10 @@ class NbdServer:
         else:
             self.error_file.unlink(missing_ok=True)
 
+    def pause(self, on=True):
+        """It answers nothing, or goes on."""
+        self.process.send_signal(signal.SIGSTOP if on else signal.SIGCONT)
+
     def kill(self):
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
@@ -121,29 +122,20 @@ def nbdkit_is_missing():
 class Holder:
     """The guest program swap_holder, in the shell of a machine that is started here."""
 
-    def __init__(self, run, children=2, pages=512):
+    def __init__(self, run, children=2, pages=512, before=()):
+        """before: lines for the shell."""
         self.run, self.children, self.pages = run, children, pages
         self.guest = run.start()
         self.wait(r"C:\\> ")
+        for line in before:
+            self.guest.write(line + "\r")
+            self.wait(r"C:\\> ")
         self.guest.write(f"swap_holder {children} {pages}\r")
         self.wait(r"^holding \d+ pages$")
 
     def wait(self, pattern):
-        """The match of what the console says next; fails when the machine ends or says nothing."""
         __tracebackhide__ = True
-        deadline = time.monotonic() + WAIT_SECONDS
-        while True:
-            match = self.guest.read_until(pattern, 1)
-            if match:
-                return match
-            if self.guest.process.poll() is not None:
-                self.run.finish()
-                self.run.fail("wrong output", f"the machine ended ({self.run.result.reason or self.run.result.code}); "
-                                              f"nothing matches {pattern!r}")
-            if time.monotonic() > deadline:
-                where = self.run.where()
-                self.guest.kill()
-                self.run.fail("hang", f"nothing matches {pattern!r}\n{where}")
+        return self.run.wait_for(pattern)
 
     def command(self, text):
         """Types a command; returns what swap_holder says until it is done."""

@@ -12,7 +12,7 @@ EXIT_PANIC = 126
 def test_panic(machine, build, cpus):
     run = machine(build=build, cpus=cpus)
     run.start(stdin=subprocess.PIPE)
-    assert run.guest.read_until(r"C:\\> ", 60), run.output()
+    run.wait_for(r"C:\\> ")
     run.guest.qmp("inject-nmi")
     run.finish().judge(EXIT_PANIC)
     run.expect(r"^backstore: panic: .*NMI")

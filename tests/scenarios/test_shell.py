@@ -80,12 +80,36 @@ class Terminal:
         self.guest = run.start()
         self.wait_for(r"C:\\> ")
 
-    def wait_for(self, pattern, seconds=120):
-        if not self.guest.read_until(pattern, seconds):
-            self.run.fail("wrong output", f"nothing matches {pattern!r}")
+    def wait_for(self, pattern):
+        __tracebackhide__ = True
+        return self.run.wait_for(pattern)
 
     def type(self, *keys):
         self.guest.write("".join(keys))
+
+
+def test_background_programs_have_no_keys(machine):
+    """Nor have those that they start; what runs in front has."""
+    terminal = Terminal(machine(cpus=2))
+    terminal.type("cat &", ENTER)
+    terminal.wait_for(r"^\[1\] process \d+$")
+    terminal.type("wait", ENTER)
+    terminal.wait_for(r"^\[1\] ended: cat")
+    terminal.type("testrun console_input &", ENTER)
+    terminal.wait_for(r"# testrun: 1 of 1 failed")
+    terminal.type("trace -q &", ENTER)
+    terminal.wait_for(r"^\[\d\] process \d+$")
+    for word in ["first", "second", "quick"]:
+        terminal.type(f"echo {word}", ENTER)
+        terminal.wait_for(rf"^{word}$")
+    terminal.type("kill trace", ENTER, "wait", ENTER)
+    terminal.wait_for(r"ended: trace")
+    terminal.type("cat", ENTER, "a line", ENTER)
+    terminal.wait_for(r"a line\n(.*\n)?a line$")
+    terminal.type("\x04")
+    terminal.wait_for(r"C:\\> ")
+    terminal.type("exit 0", ENTER)
+    terminal.run.finish().judge(0)
 
 
 def test_keyboard(machine):

@@ -106,10 +106,7 @@ def test_swapoff_and_swapon(machine, tmp_path, cpus, build):
 
         def type_and_wait(line, answer):
             guest.write(line + "\r")
-            match = guest.read_until(answer, 120)
-            if not match:
-                run.fail("wrong output", f"nothing matches {answer!r} after {line!r}")
-            return match[0].decode()
+            run.wait_for(answer)
 
         type_and_wait("", r"C:\\> ")
         # What does not fit elsewhere is refused, with the numbers.
@@ -130,3 +127,33 @@ def test_swapoff_and_swapon(machine, tmp_path, cpus, build):
         run.finish().judge(0)
         run.expect(r"^ok \d+ - no page was wrong")
         run.expect(r"^ok \d+ - the memory manager's structures agree")
+
+
+@needs_nbdkit
+@pytest.mark.parametrize("cpus, build", [(1, "release"), (4, "debug")])
+def test_swapoff_of_a_disk_that_does_not_answer(machine, cpus, build):
+    """It is not waited for without end: Ctrl-C and kill end that, and the file is what it was; later it can be removed."""
+    with NbdServer("memory", "64M") as server:
+        held = Holder(machine(ram="64M", swap=server.swap, cpus=cpus, build=build, options="check=call"))
+        held.out()
+        held.guest.write("sh\r")
+        held.wait(r"C:\\> ")
+
+        def type_and_wait(keys, *answers):
+            held.guest.write(keys)
+            for answer in answers:
+                held.wait(answer)
+
+        server.pause()
+        type_and_wait("swapoff vd1\r", r"^swapoff: vd1 is being emptied; Ctrl-C gives up$")
+        type_and_wait("\x03", r"^swapoff: vd1 stays$", r"C:\\> ")
+        type_and_wait("swapoff vd1 &\r", r"^\[1\] process \d+$", r"C:\\> ")
+        type_and_wait("kill %1\rwait\r", r"^\[1\] ended: swapoff vd1")
+        type_and_wait("swapon\r", r"^ +0 vd1 .* open$", r"C:\\> ")
+        server.pause(False)
+        type_and_wait("swapoff vd1 && echo removed\r", r"^removed$")
+        type_and_wait("exit 0\r", r"^done: sh$")
+        held.all_right(1)
+        held.all_right(2)
+        held.state()
+        held.end()

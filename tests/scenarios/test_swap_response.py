@@ -22,10 +22,7 @@ class Shell:
 
     def wait(self, pattern):
         __tracebackhide__ = True
-        if not self.guest.read_until(pattern, 120):
-            where = "" if self.guest.process.poll() is not None else self.run.where()
-            self.guest.kill()
-            self.run.fail("hang", f"nothing matches {pattern!r}\n{where}")
+        self.run.wait_for(pattern)
 
     def type(self, line, answer):
         """Types a line, waits for the answer and the next prompt. Returns the answer's text and the seconds."""

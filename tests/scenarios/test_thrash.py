@@ -1,12 +1,13 @@
 """More memory touched than there is: each process goes on, and each page holds what was written to it."""
 
 import re
+import time
 
 import pytest
 from paging_files import NbdServer, nbdkit_is_missing
 
 from test_memory_tools import assert_narrow, part
-from test_shell import script
+from test_shell import ENTER, Terminal, script
 
 PATTERNS = ["sequential", "random", "zipf", "loop"]
 SMALL = dict(ram="64M", options="mem=16M")
@@ -47,6 +48,58 @@ def test_patterns(boot, name):
     for command in commands:
         refused = re.search(r"^refused by the commit limit: [\d,]+ of [\d,]+ pages", part(run, command), re.M)
         assert bool(refused) == (name == "none" and "150%" in command)
+
+
+class Sitter(Terminal):
+    """Somebody who looks at memstat while something else runs."""
+
+    def counters(self):
+        """Those that the kernel has for thrashing. The other's lines may come between, and in, those of memstat."""
+        names = ["memory_full_percent", "thrashing", "thrash_episodes"]
+        while True:
+            begin = len(self.guest.output)
+            self.type("memstat -r", ENTER)
+            self.wait_for(r"^frame_entry_bytes=[\s\S]*C:\\> ")
+            values = [re.search(rf"^{name}=(\d+)$", self.guest.output[begin:], re.M) for name in names]
+            if all(values):
+                return {name: int(value[1]) for name, value in zip(names, values)}
+
+    def counters_when(self, name, value):
+        while (counters := self.counters())[name] != value:
+            time.sleep(0.5)
+        return counters
+
+    def in_background(self, command):
+        self.type(f"{command} &", ENTER)
+        self.wait_for(r"^touched: ")
+
+
+@pytest.mark.skipif(nbdkit_is_missing(), reason="nbdkit is not installed")
+@pytest.mark.parametrize("cpus, build", [(1, "release"), (4, "debug")])
+def test_thrashing_has_a_name(machine, cpus, build):
+    """On a slow disk: random accesses, and a loop over so much that no page is missed soon after it went. Not what fits."""
+    with NbdServer("memory", "64M", filters=["delay"], parameters=["rdelay=20ms", "wdelay=5ms"]) as server:
+        sitter = Sitter(machine(cpus=cpus, build=build, swap=server.swap, **SMALL))
+        sitter.in_background("thrash -w 50% -a random -P 2 -d 3600")
+        before = sitter.counters()
+        sitter.type("memstat -t 2 2", ENTER)
+        for _ in range(2):
+            sitter.wait_for(r"PAGING FILES 1, .*; memory stall \d+ % of the last \d+ s")
+        sitter.type("kill %1", ENTER, "wait", ENTER)
+        sitter.wait_for(r"ended: thrash")
+        assert before["thrashing"] == before["thrash_episodes"] == 0
+        for episode, arguments in enumerate(["-w 130% -a random -P 2", "-w 320% -a sequential -W 0 -P 1"]):
+            sitter.in_background(f"thrash {arguments} -d 3600")
+            counters = sitter.counters_when("thrashing", 1)
+            assert counters["thrash_episodes"] == episode + 1 and counters["memory_full_percent"] >= 10
+            sitter.type("memstat", ENTER)
+            sitter.wait_for(r"^  thrashing: \d+ % of the last 4 s everybody waited for ")
+            sitter.type("kill %1", ENTER, "wait", ENTER)
+            sitter.wait_for(r"ended: thrash")
+            sitter.counters_when("thrashing", 0)
+        sitter.type("exit 0", ENTER)
+        sitter.run.finish().judge(0)
+    assert len(re.findall(r"^backstore: memory thrashes: in \d+ % ", sitter.run.output(), re.M)) >= 1
 
 
 def test_usage(boot):

@@ -1,9 +1,10 @@
 """The program trace: what it shows, what it leaves out, and when it ends."""
 
+import csv
 import re
 
 import pytest
-from paging_files import NbdServer, nbdkit_is_missing
+from paging_files import PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
 
 from test_memory_tools import assert_narrow, part
 from test_shell import ENTER, Terminal, script
@@ -96,6 +97,38 @@ def test_failing_disk(boot):
         run = script(boot, "trace -e bad-slot -n 1 &", "thrash -w 120% -d 2 -P 2", "wait", "exit 0", swap=server.swap,
                      ram="64M", options="mem=16M", cpus=2)
     assert re.search(r" bad-slot +0:\d+$", run.output(), re.M)
+
+
+@needs_nbdkit
+@pytest.mark.parametrize("cpus, build", [(1, "release"), (4, "debug")])
+def test_pages_that_can_not_be_read(machine, tmp_path, cpus, build):
+    """Each in-page error: whose, at which address, in which slot, as the file itself says where the page is."""
+    file = SwapFile(tmp_path / "swap.img", 64 << 20)
+    with NbdServer("file", file.path, filters=["error"],
+                   parameters=["error=EIO", "error-pread-rate=100%", "error-file={error_file}"]) as server:
+        held = Holder(machine(ram="64M", swap=server.swap, cpus=cpus, build=build, options="check=call"), pages=128,
+                      before=["trace -e in-page-error,bad-slot -c &"])
+        held.out()
+        where = file.slots(1, 1, held.pages)
+        server.fail()
+        held.all_lost(1)
+        server.fail(False)
+        held.all_right(1)
+        held.all_right(2)
+        held.end("kill trace", "wait")
+    rows = list(csv.DictReader(line for line in held.run.output().splitlines() if line.count(",") == 10))
+    errors = [row for row in rows if row["kind"] == "in-page-error"]
+    assert len({row["process"] for row in errors}) == len({row["thread"] for row in errors}) == 1
+    assert {row["name"] for row in errors} == {"swap_holder.exe"}
+    assert all((row["access"], row["unit"], row["count"]) == ("4", "0", "1") for row in errors)
+    # Read in order: half of the pages in a row at one place, half at another.
+    half = held.pages // 2
+    for part_of in errors[:half], errors[half:]:
+        first = int(part_of[0]["address"])
+        assert first % PAGE == 0 and [int(row["address"]) for row in part_of] == [first + i * PAGE for i in range(half)]
+    assert [int(row["place"]) for row in errors] == [where[page] for page in range(held.pages)]
+    bad = [(row["process"], row["unit"], int(row["place"])) for row in rows if row["kind"] == "bad-slot"]
+    assert len(bad) == len(set(bad)) and {("0", "0", slot) for slot in where.values()} <= set(bad)
 
 
 def test_keyboard(machine):

@@ -62,8 +62,8 @@ static WCHAR *environment_wide(const char *narrow)
 }
 
 /*
- * The standard handles: those of STARTF_USESTDHANDLES, also when they are NULL; else ours, if handles are inherited.
- * Without either the new process opens the console by itself (console_init).
+ * The standard handles: those of STARTF_USESTDHANDLES, also when they are NULL; else ours, if handles are inherited, and if
+ * we were given them so, also when they are NULL. Without either the new process opens the console by itself (console_init).
  */
 static void standard_handles(struct bs_create_process *in, const STARTUPINFOW *startup, BOOL inherit)
 {
@@ -74,10 +74,12 @@ static void standard_handles(struct bs_create_process *in, const STARTUPINFOW *s
 		in->standard_output = (uint64_t)startup->hStdOutput;
 		in->standard_error = (uint64_t)startup->hStdError;
 		in->flags |= BS_PROCESS_USE_HANDLES;
-	} else if (inherit) {
+	} else if (inherit || own->window_flags & STARTF_USESTDHANDLES) {
 		in->standard_input = (uint64_t)own->standard_input;
 		in->standard_output = (uint64_t)own->standard_output;
 		in->standard_error = (uint64_t)own->standard_error;
+		if (own->window_flags & STARTF_USESTDHANDLES)
+			in->flags |= BS_PROCESS_USE_HANDLES;
 	}
 }
 

@@ -1,11 +1,12 @@
 /* swapoff: removes a paging file; what it holds moves to memory and to the others. */
-#include "counters.h"
+#include "console.h"
 #include "tool.h"
 
 static const char usage[] =
 	"usage: swapoff DEVICE...|-a\n"
 	"Removes paging files while the system runs. What they hold moves to memory and\n"
 	"to the other paging files; if it does not fit, or can't be read, the file stays.\n"
+	"After 2 seconds the keys are watched: Ctrl-C gives up, and the file stays.\n"
 	"  DEVICE  as swapon lists it\n"
 	"  -a      all of them\n";
 
@@ -31,17 +32,54 @@ static int failed(const char *name, NTSTATUS status, const struct bs_paging_file
 	case (uint32_t)STATUS_IO_DEVICE_ERROR:
 		fprintf(stderr, "swapoff: %s stays: %s of its pages could not be read\n", name, tool_number(r->unreadable));
 		break;
+	case (uint32_t)STATUS_IO_TIMEOUT:
+		fprintf(stderr, "swapoff: %s stays: its disk does not answer; %s of its pages have not moved\n", name,
+			tool_number(r->left));
+		break;
 	default:
 		return tool_fail("swapoff", name, RtlNtStatusToDosError(status));
 	}
 	return TOOL_FAILED;
 }
 
+struct removal {
+	const char *name;
+	struct bs_paging_file_removal numbers;
+	NTSTATUS status;
+};
+
+static DWORD WINAPI removal_run(void *argument)
+{
+	struct removal *r = argument;
+	r->status = BsRemovePagingFile(r->name, 0, &r->numbers);
+	return 0;
+}
+
+#define PATIENCE_MS 2000
+
+/* Somebody who sits there is told that it takes long, and may give up: then the process ends, and with it the removal. */
+static void removal_wait(const char *name, HANDLE thread)
+{
+	if (WaitForSingleObject(thread, PATIENCE_MS) == WAIT_OBJECT_0)
+		return;
+	if (console_is_terminal() && !console_stop && console_keys_watch())
+		fprintf(stderr, "swapoff: %s is being emptied; Ctrl-C gives up\n", name);
+	HANDLE ends[] = { thread, console_stop };
+	if (WaitForMultipleObjects(console_stop ? 2 : 1, ends, FALSE, INFINITE) == WAIT_OBJECT_0)
+		return;
+	fprintf(stderr, "swapoff: %s stays\n", name);
+	ExitProcess((UINT)STATUS_CONTROL_C_EXIT);
+}
+
 static int remove_file(const char *name)
 {
-	struct bs_paging_file_removal r;
-	NTSTATUS status = BsRemovePagingFile(name, 0, &r);
-	return status ? failed(name, status, &r) : TOOL_OK;
+	struct removal r = { .name = name };
+	HANDLE thread = CreateThread(NULL, 0, removal_run, &r, 0, NULL);
+	if (!thread)
+		return tool_fail("swapoff", "a thread", GetLastError());
+	removal_wait(name, thread);
+	CloseHandle(thread);
+	return r.status ? failed(name, r.status, &r.numbers) : TOOL_OK;
 }
 
 /* What stays is passed over. */

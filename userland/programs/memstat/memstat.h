@@ -25,10 +25,10 @@ static inline uint64_t counter_value(const struct bs_memory *m, const struct cou
 
 /*
  * "thrashing: ..." or "memory stall N % ...", of the time since before (NULL: as the kernel sees it now). It thrashes when for
- * FULL_PERCENT of that time everybody waited, with at least REFAULTS_MANY refaults.
+ * FULL_PERCENT of that time everybody waited, while at least PAGES_MANY pages came back and as many went.
  */
 #define FULL_PERCENT 25
-#define REFAULTS_MANY 16
+#define PAGES_MANY 16
 const char *stall_text(const struct bs_memory *m, const struct bs_memory *before);
 /* One name=value line for each counter. */
 void print_raw(const struct bs_memory *m);

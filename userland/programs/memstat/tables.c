@@ -46,6 +46,7 @@ const struct counter counters[] = {
 	EVENT(pages_discarded, "clean pages discarded for another use", "clean pages discarded"),
 	EVENT(refaults_swap, "refaults (evicted too early), paging file", "refaults, paging file"),
 	EVENT(refaults_image, "refaults (evicted too early), image", "refaults, image"),
+	COUNTER(faults_returned),
 	COUNTER(swap_ahead_pages),
 	COUNTER(swap_ahead_used),
 	COUNTER(swap_ahead_wasted),
@@ -128,14 +129,15 @@ const char *stall_text(const struct bs_memory *m, const struct bs_memory *before
 {
 	static char text[128];
 	double some = (double)m->memory_stall_percent, full = (double)m->memory_full_percent, seconds = 4;
-	uint64_t refaults = REFAULTS_MANY;
+	uint64_t returned = 0, evicted = 0;
 	if (before && m->uptime_ns > before->uptime_ns) {
 		seconds = (double)(m->uptime_ns - before->uptime_ns) / 1e9;
 		some = (double)(m->memory_stall_ns - before->memory_stall_ns) / seconds / 1e7;
 		full = (double)(m->memory_full_ns - before->memory_full_ns) / seconds / 1e7;
-		refaults = m->refaults_swap + m->refaults_image - before->refaults_swap - before->refaults_image;
+		returned = m->faults_returned - before->faults_returned;
+		evicted = m->pages_discarded - before->pages_discarded;
 	}
-	if (before ? full >= FULL_PERCENT && refaults >= REFAULTS_MANY : m->thrashing)
+	if (before ? full >= FULL_PERCENT && returned >= PAGES_MANY && evicted >= PAGES_MANY : m->thrashing)
 		snprintf(text, sizeof(text),
 			 "thrashing: %.0f %% of the last %.0f s everybody waited for pages that had been in memory before",
 			 full, seconds);

@@ -115,6 +115,11 @@ uint32_t program_run(char **words, int count, const char *source, bool backgroun
 		return SH_NOT_RUN;
 	}
 	fflush(stdout);
+	if (background) { /* the keys are for the shell, and for what runs in front: this one finds no input */
+		start.dwFlags = STARTF_USESTDHANDLES;
+		start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
+		start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+	}
 	/* The program gets whole lines, whatever the interpreter reads for itself. */
 	GetConsoleMode(shell.input, &mode);
 	SetConsoleMode(shell.input, LINE_INPUT);

@@ -215,6 +215,7 @@ int thrash_run(const struct plan *plan)
 	if (!c.board)
 		return tool_fail("thrash", "the section that the processes share", GetLastError());
 	c.board->plan = *plan;
+	c.board->parent = GetCurrentProcessId();
 	printf("%s pages (%s, %.0f %% of memory) in %llu process%s\n", tool_number(plan->pages), tool_pages(plan->pages),
 	       100 * ratio(plan->pages, before.frames_total), (unsigned long long)plan->processes,
 	       plan->processes == 1 ? "" : "es");

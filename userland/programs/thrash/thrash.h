@@ -40,6 +40,7 @@ struct worker {
 
 struct board {
 	struct plan plan;
+	uint32_t parent;          /* process */
 	volatile uint64_t share;  /* pages that each process may commit */
 	volatile uint32_t commit, fill, go; /* phases, begun by the one who started all */
 	struct worker workers[WORKERS_MAX];

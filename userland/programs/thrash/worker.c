@@ -132,8 +132,18 @@ static void wait_for(const volatile uint32_t *phase)
 		Sleep(1);
 }
 
+/* A worker has nothing to do without the one that started it, which somebody may end. */
+static DWORD WINAPI parent_watch(void *parent)
+{
+	WaitForSingleObject(parent, INFINITE);
+	ExitProcess(TOOL_FAILED);
+}
+
 int worker_run(struct board *board, uint64_t number)
 {
+	HANDLE parent = OpenProcess(SYNCHRONIZE, FALSE, board->parent);
+	if (!parent || !CreateThread(NULL, 0, parent_watch, parent, 0, NULL))
+		return tool_fail("thrash", "watching the process that started this one", GetLastError());
 	const struct plan *plan = &board->plan;
 	struct worker *w = &board->workers[number];
 	struct set s = { .owner = number + 1, .random = (plan->seed + number + 1) * 0x9e3779b97f4a7c15ull | 1 };
