@@ -81,6 +81,9 @@ static void large_pages_allow(void)
 
 void os_start(void)
 {
+	/* What is mapped below this stands alone, and is not merged with what was mapped before. */
+	if (mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		fail("mmap");
 	if (getpid() != 1)
 		return;
 	console_open();
