@@ -134,12 +134,19 @@ build/bench-linux: tests/bench/os_linux.c $(wildcard userland/programs/bench/*.[
 	@mkdir -p $(@D); echo "  CC    $@"
 	@$(CC) $(COMMON_FLAGS) -static -I userland/programs/bench -o $@ $(filter-out %/os_windows.c %/awe.c,$(filter %.c,$^))
 
+# What the processor alone needs: a program without a system. Its variables are on other pages than its code.
+build/bench-floor: tests/bench/floor.c
+	@mkdir -p $(@D); echo "  CC    $@"
+	@$(CC) $(COMMON_FLAGS) -ffreestanding -fno-pic -no-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+		-fcf-protection=none -fno-asynchronous-unwind-tables -nostdlib -static -Wl,-Ttext=0x100000 \
+		-Wl,-e,main_kernel -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -o $@ $<
+
 # A release build is measured, always.
 BENCH = $(PYTHON) -B tests/bench/$(1).py --image build/release/system.img --program build/bench-linux \
 	--rounds $(call quote,$(ROUNDS)) --systems $(call quote,$(SYSTEMS)) $(if $(DOCS),--document docs/performance.md)
 
 bench-build: packages-build
-	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
+	@$(MAKE) BUILD=release build/release/system.img build/bench-linux build/bench-floor </dev/null
 
 # A lean Linux kernel is built the first time. Figures in build/bench.csv, and of growth in build/growth.csv.
 bench: bench-build

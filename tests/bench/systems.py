@@ -1,4 +1,5 @@
-"""The systems that are measured: this one, and Linux kernels with the same benchmark as their first process.
+"""The systems that are measured: this one, Linux kernels with the same benchmark as their first process, and the bare
+machine, which is the floor.
 
 Linux is Debian's cloud kernel, out of its package, and "lean": the source that Debian has, built here as small and fast as
 it can be (linux_lean.config). Both are kept in the build directory.
@@ -68,6 +69,25 @@ class Backstore:
             return figures(guest.wait(timeout=TIMEOUT).output, "Backstore")
 
 
+def run_kernel(name, setup, *arguments):
+    """{row: value} of a machine that QEMU starts without firmware."""
+    command = ["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-machine", "q35,sata=off,usb=off,smbus=off,i8042=off",
+               "-nic", "none", "-display", "none", "-vga", "none", "-accel", setup.accel, "-cpu", "qemu64",
+               "-smp", str(setup.cpus), "-m", setup.ram, "-serial", "stdio", *arguments, *setup.extra]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, text=True)
+    return figures(done.stdout.replace("\r", "") + done.stderr, name)
+
+
+@dataclass
+class Floor:
+    """The bare machine (floor.c). Has the rows that it can have."""
+
+    program: Path
+
+    def run(self, setup, _words):
+        return run_kernel("floor", setup, "-kernel", str(self.program))
+
+
 @dataclass
 class Linux:
     name: str
@@ -76,16 +96,13 @@ class Linux:
     options: str
 
     def run(self, setup, words):
-        command = ["qemu-system-x86_64", "-nodefaults", "-no-reboot",
-                   "-machine", "q35,sata=off,usb=off,smbus=off,i8042=off", "-nic", "none", "-display", "none",
-                   "-vga", "none", "-accel", setup.accel, "-cpu", "qemu64", "-smp", str(setup.cpus), "-m", setup.ram,
-                   "-serial", "stdio", "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
-                   "-append", " ".join(["console=ttyS0 quiet panic=-1", self.options, "--", *words]), *setup.extra]
+        append = " ".join(["console=ttyS0 quiet panic=-1", self.options, "--", *words])
+        disk = []
         if setup.swap:
             make_swap_file(setup.swap_image)
-            command += Disk(str(setup.swap_image), "swap").arguments()
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT, text=True)
-        return figures(done.stdout.replace("\r", "") + done.stderr, self.name)
+            disk = Disk(str(setup.swap_image), "swap").arguments()
+        return run_kernel(self.name, setup, "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
+                          "-append", append, *disk)
 
 
 def make_swap_file(path):
@@ -209,6 +226,8 @@ def system_make(name, image, program, build):
     cloud, lean = build / "linux", build / "linux-lean"
     if name == "Backstore":
         return Backstore(image)
+    if name == "floor":
+        return Floor(build / "bench-floor")
     if name == "lean":
         lean_build(lean)
         initramfs_make(lean / "initramfs", program)
