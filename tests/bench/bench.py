@@ -67,12 +67,18 @@ TITLES = {
 WINDOWS = {"2": "window of 1/2", "8": "window of 1/8", "32": "window of 1/32"}
 
 
-def kinds_make(setup, mode):
-    """The machines to boot in each round, and the program's words: what is measured, what the lines of progress say."""
-    kinds = [("rows", "all rows", setup, [])]
-    if mode == "time":
-        kinds.append(("rows", "paging", Setup(setup.swap_image, setup.accel, setup.extra, SWAP_RAM, swap=True), ["swap"]))
-    return [*kinds, ("awe", "windows", setup, ["awe"])]
+def programs():
+    """The program's own rows, as its arguments: each once."""
+    return [*dict.fromkeys(row.program or name for name, row in ROWS.items())]
+
+
+def kinds_make(name, setup, mode):
+    """The machines to boot in each round, and the program's words: [(what lines of progress say, machine, words)]."""
+    rows = {"Backstore": [*programs(), "awe"], "floor": []}.get(name, programs())
+    kinds = [("all rows", setup, rows)]
+    if mode == "time" and name != "floor":
+        kinds.append(("paging", Setup(setup.swap_image, setup.accel, setup.extra, SWAP_RAM, swap=True), ["swap"]))
+    return kinds
 
 
 def measure(systems, setup, mode, rounds):
@@ -80,9 +86,7 @@ def measure(systems, setup, mode, rounds):
     columns = {name: {} for name in systems}
     for number in range(rounds):
         for name, system in systems.items():
-            for group, what, machine, words in kinds_make(setup, mode):
-                if name == "floor" and words or group == "awe" and name != "Backstore":
-                    continue
+            for what, machine, words in kinds_make(name, setup, mode):
                 progress(f"{name}, {machine.ram}, {what}, round {number + 1} of {rounds}")
                 for row, value in system.run(machine, words).items():
                     columns[name].setdefault(row, []).append(value)

@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench import ROWS, names_parse, print_table, text_of
+from bench import ROWS, names_parse, print_table, programs, text_of
 from document import write_part
 from systems import BenchError, ROOT, Setup, progress, system_make
 
@@ -51,23 +51,28 @@ DIMENSIONS = [
     Dimension("views", "more views in the process",
               [Point(n, f"{n:,}", words=["-v", str(n)]) for n in (1, 100, 10_000)], ALL_ROWS),
     Dimension("processes", "processes alive",
-              [Point(n, f"{n:,}", "1G", ["-p", str(n)]) for n in (1, 32, 1000)], ALL_ROWS),
+              [Point(n, f"{n:,}", "1G", ["-p", str(n)] if n > 1 else []) for n in (1, 32, 1000)], ALL_ROWS),
 ]
 SIZES = {"64K": (64 << 10, "64 KiB"), "1G": (1 << 30, "1 GiB"), "1T": (1 << 40, "1 TiB")}
 SPARSE = {"reserve": "private memory reserved, a page used, freed",
           "section": "section and view of it made, a page used, both gone"}
+SPARSE_AT = "256M", "-v", "1"
 CPUS = [1, 2, 4]
 PARALLEL = {"faults-threads": "threads of one process", "faults-processes": "processes"}
 
 
 def judge(sizes, values):
-    """"flat", "logarithmic" or "linear", from how the steps between three or more figures compare. Nothing else is claimed."""
-    if len(values) < 3 or None in values:
+    """"flat", "logarithmic" or "linear", from how the steps between three figures compare; two can only say "flat"."""
+    known = [(size, value) for size, value in zip(sizes, values) if value is not None]
+    if len(known) < 2:
         return "-"
+    sizes, values = zip(*known)
     if values[-1] <= values[0] * (1 + SAME) and max(values) <= min(values) * (1 + 2 * SAME):
         return "flat"
     if values[-1] < values[0]:
         return "falls"
+    if len(known) < 3:
+        return "grows"
     first, last = max(values[1] - values[0], values[0] / 100), values[-1] - values[-2]
     linear = (sizes[-1] - sizes[-2]) / (sizes[1] - sizes[0])
     logarithmic = math.log(sizes[-1] / sizes[-2]) / math.log(sizes[1] / sizes[0])
@@ -96,17 +101,33 @@ class Figures:
                 out.writerow([*key, statistics.median(values), min(values), max(values)])
 
 
+def run_point(name, system, setup, words):
+    """{row: value}; none for a system to compare with that can't run there: Debian's kernel does not start in 64 MiB."""
+    try:
+        return system.run(setup, words)
+    except BenchError as error:
+        if name == "Backstore":
+            raise
+        progress(f"left out: {error}")
+        return {}
+
+
 def measure(systems, arguments):
     figures, swap_image = Figures(), arguments.build / "bench-swap.img"
     for name, system in systems.items():
+        done = {}  # one machine is a point of two dimensions
         for dimension in DIMENSIONS:
             for point in dimension.points:
-                progress(f"{name}, {dimension.what}: {point.label}")
-                figures.add(name, dimension.name, point.size, system.run(Setup(swap_image, ram=point.ram), point.words))
-        progress(f"{name}, sparse memory")
-        for row, value in system.run(Setup(swap_image), ["sparse"]).items():
-            kind, size = row.split("-")
-            figures.add(name, "sparse", SIZES[size][0], {kind: value})
+                key = point.ram, *point.words
+                if key not in done:
+                    progress(f"{name}, {dimension.what}: {point.label}")
+                    done[key] = run_point(name, system, Setup(swap_image, ram=point.ram),
+                                          [*point.words, *programs(), "sparse"])
+                figures.add(name, dimension.name, point.size, {row: done[key][row] for row in ROWS if row in done[key]})
+        for kind in SPARSE:
+            for size, (size_bytes, _) in SIZES.items():
+                row = f"{kind}-{size}"
+                figures.add(name, "sparse", size_bytes, {kind: done[SPARSE_AT][row]} if row in done[SPARSE_AT] else {})
     for number in range(arguments.rounds):
         for cpus in CPUS:
             for name, system in systems.items():

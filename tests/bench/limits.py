@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import ROWS
+from bench import ROWS, programs
 from systems import Backstore, BenchError, ROOT, Setup
 
 sys.path.insert(0, str(ROOT / "boot"))
@@ -23,14 +23,9 @@ BELOW = 0.05  # what is cheaper by more deserves a lower limit
 SPARSE = "sparse"
 
 
-def programs():
-    """The program's own rows, as its arguments: each once."""
-    return [*dict.fromkeys(row.program or name for name, row in ROWS.items()), SPARSE]
-
-
 def measure(image, scratch):
     """{row: instructions}."""
-    return Backstore(image).run(Setup(Path(scratch) / "swap.img"), programs())
+    return Backstore(image).run(Setup(Path(scratch) / "swap.img"), [*programs(), SPARSE])
 
 
 def read():

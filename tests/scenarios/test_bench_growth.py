@@ -19,7 +19,9 @@ import growth  # noqa: E402
     ([64, 1024, 8192], [1_000, 900, 700], "falls"),
     ([64, 1024, 8192], [100, 140, 170], "logarithmic"),
     ([64, 1024, 8192], [100, 200, 950], "linear"),
-    ([64, 1024, 8192], [None, 200, 200], "-"),
+    ([64, 1024, 8192], [None, 200, 200], "flat"),
+    ([64, 1024, 8192], [None, 200, 300], "grows"),
+    ([64, 1024, 8192], [None, None, 300], "-"),
 ])
 def test_words(sizes, values, word):
     assert growth.judge(sizes, values) == word
