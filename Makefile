@@ -28,6 +28,7 @@ MODE ?= instructions
 ROUNDS ?= 5
 SYSTEMS ?= all
 ROW ?= touch
+DOCS ?=
 PYTHON := /usr/bin/python3
 
 ifeq ($(filter $(BUILD),release debug),)
@@ -54,6 +55,8 @@ Backstore: make TARGET [VARIABLE=value ...]
   test    builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress  random memory calls, for a long time  clean  removes build/
   bench   what memory operations cost, beside Linux; profile: where the instructions of one go
+  growth  how that grows with memory, views, processes, processors
+  bench-limits            makes the limits anew that the tests compare instructions with
   degrade how the system slows down when memory is short: the table in docs/paging.md
   help    this text
 
@@ -73,8 +76,10 @@ Backstore: make TARGET [VARIABLE=value ...]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
   SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
-  MODE=instructions|time, ROUNDS=N, SYSTEMS=all|Backstore
-                          for bench: what is counted, how often in time, which       [$(MODE), $(ROUNDS), $(SYSTEMS)]
+  MODE=instructions|time, ROUNDS=N
+                          for bench: what is counted, and how often in time          [$(MODE), $(ROUNDS)]
+  SYSTEMS=all|LIST        for bench, growth: some of Backstore,Linux,lean,defaults   [$(SYSTEMS)]
+  DOCS=1                  for bench, growth: the tables in docs/performance.md are made anew
   ROW=NAME                for profile: one of those that RUN="bench -h" names        [$(ROW)]
   TESTS="PYTEST ARGUMENT" for test: which tests                                      [$(TESTS)]
   JOBS=N                  machines at once: for test one more than processors, as some wait for
@@ -90,7 +95,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress bench degrade profile image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench bench-build bench-limits growth degrade profile image gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -129,13 +134,32 @@ stress: packages-build
 # The same benchmark for Linux, without libraries that an initial RAM disk would need.
 build/bench-linux: tests/bench/os_linux.c $(wildcard userland/programs/bench/*.[ch])
 	@mkdir -p $(@D); echo "  CC    $@"
-	@$(CC) $(COMMON_FLAGS) -static -I userland/programs/bench -o $@ $(filter-out %/os_windows.c,$(filter %.c,$^))
+	@$(CC) $(COMMON_FLAGS) -static -I userland/programs/bench -o $@ $(filter-out %/os_windows.c %/awe.c,$(filter %.c,$^))
+
+# What the processor alone needs: a program without a system. Its variables are on other pages than its code.
+build/bench-floor: tests/bench/floor.c
+	@mkdir -p $(@D); echo "  CC    $@"
+	@$(CC) $(COMMON_FLAGS) -ffreestanding -fno-pic -no-pie -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+		-fcf-protection=none -fno-asynchronous-unwind-tables -nostdlib -static -Wl,-Ttext=0x100000 \
+		-Wl,-e,main_kernel -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 -o $@ $<
 
 # A release build is measured, always.
-bench: packages-build
-	@$(MAKE) BUILD=release build/release/system.img build/bench-linux </dev/null
-	@$(PYTHON) tests/bench/bench.py --image build/release/system.img --program build/bench-linux --mode $(MODE) \
-		--rounds $(ROUNDS) --systems $(call quote,$(SYSTEMS))
+BENCH = $(PYTHON) -B tests/bench/$(1).py --image build/release/system.img --program build/bench-linux \
+	--rounds $(call quote,$(ROUNDS)) --systems $(call quote,$(SYSTEMS)) $(if $(DOCS),--document docs/performance.md)
+
+bench-build: packages-build
+	@$(MAKE) BUILD=release build/release/system.img build/bench-linux build/bench-floor </dev/null
+
+# A lean Linux kernel is built the first time. Figures in build/bench.csv, and of growth in build/growth.csv.
+bench: bench-build
+	@$(call BENCH,bench) --mode $(call quote,$(MODE))
+
+growth: bench-build
+	@$(call BENCH,growth)
+
+bench-limits: packages-build
+	@$(MAKE) BUILD=release build/release/system.img </dev/null
+	@$(PYTHON) -B tests/bench/limits.py --image build/release/system.img
 
 # About ten minutes; figures in build/degrade.csv.
 degrade: packages-test
@@ -145,7 +169,7 @@ degrade: packages-test
 # Where a row's instructions go.
 profile: packages-build
 	@$(MAKE) BUILD=release build/release/system.img </dev/null
-	@$(PYTHON) tests/bench/profile.py --image build/release/system.img --kernel build/release/kernel.elf \
+	@$(PYTHON) -B tests/bench/profile.py --image build/release/system.img --kernel build/release/kernel.elf \
 		--row $(call quote,$(ROW))
 
 clean:

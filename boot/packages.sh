@@ -1,9 +1,9 @@
 #!/bin/sh
 # Installs what is missing on Debian and its relatives; elsewhere says what is missing.
-# Usage: packages.sh build|test|gdb
+# Usage: packages.sh build|test|gdb|lean
 set -eu
 
-# For each package of Debian: the goal that needs it (test and gdb need build's too), a command or file that shows that
+# For each package of Debian: the goal that needs it (the others need build's too), a command or file that shows that
 # it is there, its name.
 needs='
 build qemu-system-x86_64 qemu-system-x86
@@ -25,6 +25,11 @@ test /usr/x86_64-w64-mingw32/lib/zlib1.dll libz-mingw-w64
 test /usr/x86_64-w64-mingw32/include/zlib.h libz-mingw-w64-dev
 test nbdkit nbdkit
 gdb gdb gdb
+lean bc bc
+lean flex flex
+lean bison bison
+lean /usr/include/libelf.h libelf-dev
+lean xz xz-utils
 '
 qemu_needed=7
 goal=$1

@@ -3,6 +3,8 @@
 #include "bench.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +81,9 @@ static void large_pages_allow(void)
 
 void os_start(void)
 {
+	/* What is mapped below this stands alone, and is not merged with what was mapped before. */
+	if (mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		fail("mmap");
 	if (getpid() != 1)
 		return;
 	console_open();
@@ -163,6 +168,34 @@ void os_section_close(intptr_t section)
 	close((int)section);
 }
 
+void *os_reserve(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap");
+	return p;
+}
+
+intptr_t os_section_sparse(size_t bytes)
+{
+	return os_section(bytes);
+}
+
+void *os_map_sparse(intptr_t section, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_NONE, MAP_SHARED | MAP_NORESERVE, (int)section, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap of a file");
+	return p;
+}
+
+void os_commit(void *at, size_t bytes)
+{
+	protect(at, bytes, PROT_READ | PROT_WRITE);
+}
+
 intptr_t os_clone(void)
 {
 	pid_t child = fork();
@@ -201,11 +234,11 @@ void os_on_fault(void (*fix)(void *address))
 	sigaction(SIGSEGV, &action, NULL);
 }
 
-static int events[2] = { -1, -1 };
+static int events[TOKENS] = { -1, -1, -1 };
 
 void os_token_start(void)
 {
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < TOKENS; i++)
 		if (events[i] < 0 && (events[i] = eventfd(0, 0)) < 0)
 			fail("eventfd");
 }
@@ -220,6 +253,44 @@ void os_take(int who)
 	eventfd_t value;
 
 	eventfd_read(events[who], &value);
+}
+
+struct thread_start {
+	void (*run)(void *argument);
+	void *argument;
+};
+
+static void *thread_run(void *start)
+{
+	struct thread_start s = *(struct thread_start *)start;
+
+	free(start);
+	s.run(s.argument);
+	return NULL;
+}
+
+intptr_t os_thread(void (*run)(void *argument), void *argument)
+{
+	struct thread_start *s = malloc(sizeof(*s));
+	pthread_t thread;
+
+	if (s)
+		*s = (struct thread_start){ run, argument };
+	if (!s || pthread_create(&thread, NULL, thread_run, s))
+		fail("pthread_create");
+	return (intptr_t)thread;
+}
+
+void os_join(intptr_t thread)
+{
+	pthread_join((pthread_t)thread, NULL);
+}
+
+unsigned int os_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) ? 1 : (unsigned int)CPU_COUNT(&set);
 }
 
 static struct sysinfo information(void)

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "boot"))
 
-from bench import ICOUNT  # noqa: E402
+from systems import ICOUNT  # noqa: E402
 from machine import Machine, MachineError  # noqa: E402
 
 KERNEL_TEXT = "0xffffffff80000000+0x10000000"

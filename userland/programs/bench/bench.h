@@ -37,16 +37,26 @@ intptr_t os_section(size_t bytes);
 void *os_map(intptr_t section, size_t bytes);
 void os_unmap(void *view, size_t bytes);
 void os_section_close(intptr_t section);
+/* Address space that holds nothing, private or of a section, until os_commit says where. Freed, or unmapped, as above. */
+void *os_reserve(size_t bytes);
+intptr_t os_section_sparse(size_t bytes);
+void *os_map_sparse(intptr_t section, size_t bytes);
+void os_commit(void *at, size_t bytes);
 /* A copy of the process by copy-on-write. 0 in the copy, which ends with os_exit; else what os_wait takes. */
 intptr_t os_clone(void);
 void os_wait(intptr_t process);
 void os_exit(void);
 /* From now on an access that protection forbids calls fix(address), and is tried again. */
 void os_on_fault(void (*fix)(void *address));
-/* A pair of things to wait for, kept by a copy too: os_pass(0) wakes who waits in os_take(0). */
+/* Things to wait for, kept by a copy too: os_pass(0) wakes one who waits in os_take(0). */
+#define TOKENS 3
 void os_token_start(void);
 void os_pass(int to);
 void os_take(int who);
+/* A thread of this process. */
+intptr_t os_thread(void (*run)(void *argument), void *argument);
+void os_join(intptr_t thread);
+unsigned int os_cpus(void);
 uint64_t os_memory(void);       /* bytes */
 uint64_t os_paging_file(void);  /* bytes; 0: none */
 uint64_t os_pages_read(void);   /* from paging files since the start, in faults that had to wait for it */
@@ -65,7 +75,11 @@ struct row {
 	const char *name, *what;
 	void (*run)(void);
 };
-extern const struct row memory_rows[], process_rows[], swap_rows[], os_rows[]; /* a row without a name ends each */
+extern const struct row memory_rows[], process_rows[], growth_rows[], swap_rows[], os_rows[]; /* a row without a name ends each */
+
+/* So many views that nothing uses, and so many processes, this one included, that only wait, while rows run. */
+void surroundings_make(unsigned int views, unsigned int processes);
+void surroundings_end(void);
 
 /* A write, or a read, to each page of a range. */
 void touch_write(volatile char *at, size_t bytes);

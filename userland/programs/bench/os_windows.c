@@ -90,6 +90,36 @@ void os_section_close(intptr_t section)
 	CloseHandle((HANDLE)section);
 }
 
+void *os_reserve(size_t bytes)
+{
+	void *p = VirtualAlloc(NULL, bytes, MEM_RESERVE, PAGE_READWRITE);
+
+	if (!p)
+		fail("VirtualAlloc");
+	return p;
+}
+
+intptr_t os_section_sparse(size_t bytes)
+{
+	HANDLE h = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE | SEC_RESERVE, (DWORD)(bytes >> 32),
+				      (DWORD)bytes, NULL);
+
+	if (!h)
+		fail("CreateFileMapping");
+	return (intptr_t)h;
+}
+
+void *os_map_sparse(intptr_t section, size_t bytes)
+{
+	return os_map(section, bytes);
+}
+
+void os_commit(void *at, size_t bytes)
+{
+	if (!VirtualAlloc(at, bytes, MEM_COMMIT, PAGE_READWRITE))
+		fail("VirtualAlloc");
+}
+
 intptr_t os_clone(void)
 {
 	RTL_USER_PROCESS_INFORMATION copy;
@@ -97,8 +127,10 @@ intptr_t os_clone(void)
 
 	if (status == STATUS_PROCESS_CLONED)
 		return 0;
-	if (status)
+	if (status) {
+		SetLastError(RtlNtStatusToDosError(status));
 		fail("RtlCloneUserProcess");
+	}
 	CloseHandle(copy.ThreadHandle);
 	return (intptr_t)copy.ProcessHandle;
 }
@@ -133,13 +165,13 @@ void os_on_fault(void (*fix)(void *address))
 		handler = AddVectoredExceptionHandler(1, on_exception);
 }
 
-static HANDLE events[2];
+static HANDLE events[TOKENS];
 
 void os_token_start(void)
 {
 	SECURITY_ATTRIBUTES inherit = { sizeof(inherit), NULL, TRUE };
 
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < TOKENS; i++)
 		if (!events[i] && !(events[i] = CreateEventA(&inherit, FALSE, FALSE, NULL)))
 			fail("CreateEvent");
 }
@@ -152,6 +184,48 @@ void os_pass(int to)
 void os_take(int who)
 {
 	WaitForSingleObject(events[who], INFINITE);
+}
+
+struct thread_start {
+	void (*run)(void *argument);
+	void *argument;
+};
+
+static DWORD WINAPI thread_run(void *start)
+{
+	struct thread_start s = *(struct thread_start *)start;
+
+	free(start);
+	s.run(s.argument);
+	return 0;
+}
+
+intptr_t os_thread(void (*run)(void *argument), void *argument)
+{
+	struct thread_start *s = malloc(sizeof(*s));
+	HANDLE h = NULL;
+
+	if (s) {
+		*s = (struct thread_start){ run, argument };
+		h = CreateThread(NULL, 0, thread_run, s, 0, NULL);
+	}
+	if (!h)
+		fail("CreateThread");
+	return (intptr_t)h;
+}
+
+void os_join(intptr_t thread)
+{
+	WaitForSingleObject((HANDLE)thread, INFINITE);
+	CloseHandle((HANDLE)thread);
+}
+
+unsigned int os_cpus(void)
+{
+	SYSTEM_INFO s;
+
+	GetSystemInfo(&s);
+	return s.dwNumberOfProcessors;
 }
 
 static struct bs_memory memory(void)
@@ -174,5 +248,3 @@ double os_seconds(void)
 	QueryPerformanceFrequency(&frequency);
 	return (double)count.QuadPart / (double)frequency.QuadPart;
 }
-
-const struct row os_rows[] = { { 0 } };

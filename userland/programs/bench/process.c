@@ -44,12 +44,16 @@ static void copy_on_write(void)
 	report("last-owner", "per page", (double)last / BLOCK_PAGES);
 }
 
+/* Not if the copy could not be promised its memory. */
 static void clone_wait(unsigned int mib)
 {
 	const int clones = 10;
-	char name[32], *p = mib ? os_alloc(mib * MIB) : NULL;
+	char name[32], *p;
 	uint64_t start = 0;
 
+	if (2 * mib * MIB > os_memory())
+		return;
+	p = mib ? os_alloc(mib * MIB) : NULL;
 	if (p)
 		touch_write(p, mib * MIB);
 	for (int i = -2; i < clones; i++) { /* two to warm up */

@@ -1,0 +1,149 @@
+/* How cost grows: what surrounds a row while it runs, sparse memory of any size, and faults on all processors at once. */
+#include "bench.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KIB 1024ull
+#define TIB (MIB * MIB)
+#define CALLS 200
+#define BLOCK (16 * MIB)
+#define ROUNDS 4
+#define WORKERS_MAX 8
+#define WAITING 2 /* the token of processes that only wait */
+
+static intptr_t *copies;
+static unsigned int copy_count;
+
+void surroundings_make(unsigned int views, unsigned int processes)
+{
+	intptr_t section = views ? os_section(PAGE_BYTES) : 0;
+
+	if (processes > 1) {
+		os_token_start();
+		copies = calloc(processes, sizeof(*copies));
+	}
+	for (; copies && copy_count < processes - 1; copy_count++) {
+		copies[copy_count] = os_clone();
+		if (!copies[copy_count]) {
+			os_take(WAITING);
+			os_pass(WAITING);
+			os_exit();
+		}
+	}
+	for (unsigned int i = 0; i < views; i++)
+		os_map(section, PAGE_BYTES);
+}
+
+void surroundings_end(void)
+{
+	if (copy_count)
+		os_pass(WAITING);
+	for (unsigned int i = 0; i < copy_count; i++)
+		os_wait(copies[i]);
+}
+
+/* Reserved, one page in the middle committed and touched, and given back. */
+static void sparse_size(const char *size, uint64_t bytes)
+{
+	char name[32];
+	uint64_t start = 0;
+
+	for (int i = -2; i < CALLS; i++) {
+		char *p;
+
+		if (!i)
+			start = ticks();
+		p = os_reserve(bytes);
+		os_commit(p + bytes / 2, PAGE_BYTES);
+		*(volatile char *)(p + bytes / 2) = 1;
+		os_free(p, bytes);
+	}
+	snprintf(name, sizeof(name), "reserve-%s", size);
+	report(name, "per reservation", (double)(ticks() - start) / CALLS);
+	for (int i = -2; i < CALLS; i++) {
+		intptr_t section;
+		char *p;
+
+		if (!i)
+			start = ticks();
+		section = os_section_sparse(bytes);
+		p = os_map_sparse(section, bytes);
+		os_commit(p + bytes / 2, PAGE_BYTES);
+		*(volatile char *)(p + bytes / 2) = 1;
+		os_unmap(p, bytes);
+		os_section_close(section);
+	}
+	snprintf(name, sizeof(name), "section-%s", size);
+	report(name, "per section", (double)(ticks() - start) / CALLS);
+}
+
+static void sparse(void)
+{
+	sparse_size("64K", 64 * KIB);
+	sparse_size("1G", 1024 * MIB);
+	sparse_size("1T", TIB);
+}
+
+/* ---- faults on all processors at once ---- */
+
+struct board {
+	volatile unsigned int ready, go;
+};
+
+static void fault_worker(void *argument)
+{
+	struct board *b = argument;
+
+	__atomic_add_fetch(&b->ready, 1, __ATOMIC_SEQ_CST);
+	while (!b->go)
+		__asm__ volatile("pause" : : : "memory");
+	for (int i = 0; i < ROUNDS; i++) {
+		char *p = os_alloc(BLOCK);
+
+		touch_write(p, BLOCK);
+		os_free(p, BLOCK);
+	}
+}
+
+/* Thousands of faults a second, of all workers together. */
+static void faults(const char *name, struct board *b, unsigned int workers, bool processes)
+{
+	intptr_t worker[WORKERS_MAX];
+	double start;
+
+	b->ready = b->go = 0;
+	for (unsigned int i = 0; i < workers; i++) {
+		worker[i] = processes ? os_clone() : os_thread(fault_worker, b);
+		if (!worker[i]) {
+			fault_worker(b);
+			os_exit();
+		}
+	}
+	while (b->ready < workers)
+		__asm__ volatile("pause" : : : "memory");
+	start = os_seconds();
+	b->go = 1;
+	for (unsigned int i = 0; i < workers; i++) {
+		if (processes)
+			os_wait(worker[i]);
+		else
+			os_join(worker[i]);
+	}
+	report(name, "thousand per second",
+	       (double)(workers * ROUNDS * (BLOCK / PAGE_BYTES)) / (os_seconds() - start) / 1000);
+}
+
+static void parallel(void)
+{
+	struct board *b = os_map(os_section(PAGE_BYTES), PAGE_BYTES);
+	unsigned int workers = os_cpus() < WORKERS_MAX ? os_cpus() : WORKERS_MAX;
+
+	faults("faults-threads", b, workers, false);
+	faults("faults-processes", b, workers, true);
+}
+
+const struct row growth_rows[] = {
+	{ "sparse", "64 KiB, 1 GiB and 1 TiB reserved, as private memory and as a section, and one page of it used", sparse },
+	{ "parallel", "first touches a second by a thread, and a process, for each processor", parallel },
+	{ 0 },
+};
