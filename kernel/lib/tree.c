@@ -1,6 +1,7 @@
 /*
  * AVL tree of ranges. Every node's two subtrees differ in height by at most one; after an insertion or removal the path
- * up to the root is repaired with rotations.
+ * up to the root is repaired with rotations. Each node knows the largest gap below it, so that the search for a free
+ * place leaves out all subtrees that have none.
  */
 #include "lib/debug.h"
 #include "lib/tree.h"
@@ -12,9 +13,32 @@ static int height(const struct tree_node *n)
 	return n ? n->height : 0;
 }
 
-static void height_update(struct tree_node *n)
+/* What of [from, to), which is free, can be used. */
+static u64 gap_between(const struct tree *t, u64 from, u64 to)
 {
-	n->height = MAX(height(n->left), height(n->right)) + 1;
+	u64 first = (from + t->gap_mask) & ~t->gap_mask;
+
+	return first >= from && first < to ? to - first : 0;
+}
+
+/* What n says of itself and of what is below it. */
+static void node_update(const struct tree *t, struct tree_node *n)
+{
+	const struct tree_node *l = n->left, *r = n->right;
+	u64 gap = 0;
+
+	n->height = MAX(height(l), height(r)) + 1;
+	n->low = n->start;
+	n->high = n->end;
+	if (l) {
+		n->low = l->low;
+		gap = MAX(l->gap, gap_between(t, l->high, n->start));
+	}
+	if (r) {
+		n->high = r->high;
+		gap = MAX(gap, MAX(r->gap, gap_between(t, n->end, r->low)));
+	}
+	n->gap = gap;
 }
 
 /* > 0: the left side is higher. */
@@ -47,8 +71,8 @@ static struct tree_node *rotate_left(struct tree *t, struct tree_node *n)
 		n->right->parent = n;
 	up->left = n;
 	n->parent = up;
-	height_update(n);
-	height_update(up);
+	node_update(t, n);
+	node_update(t, up);
 	return up;
 }
 
@@ -63,18 +87,18 @@ static struct tree_node *rotate_right(struct tree *t, struct tree_node *n)
 		n->left->parent = n;
 	up->right = n;
 	n->parent = up;
-	height_update(n);
-	height_update(up);
+	node_update(t, n);
+	node_update(t, up);
 	return up;
 }
 
-/* Repairs heights and balance from n up to the root. */
+/* Repairs what nodes say, and the balance, from n up to the root, or to where nothing changes for those above. */
 static void path_repair(struct tree *t, struct tree_node *n)
 {
 	while (n) {
-		int before = n->height;
+		struct tree_node before = *n;
 
-		height_update(n);
+		node_update(t, n);
 		if (balance(n) > 1) {
 			if (balance(n->left) < 0)
 				rotate_left(t, n->left);
@@ -84,8 +108,8 @@ static void path_repair(struct tree *t, struct tree_node *n)
 				rotate_right(t, n->right);
 			n = rotate_left(t, n);
 		}
-		if (n->height == before)
-			return; /* nothing changed for those above */
+		if (n->height == before.height && n->gap == before.gap && n->low == before.low && n->high == before.high)
+			return;
 		n = n->parent;
 	}
 }
@@ -135,12 +159,16 @@ void tree_remove(struct tree *t, struct tree_node *n)
 		/* The next node has no left child: it leaves its place and takes n's. */
 		struct tree_node *next = leftmost(n->right);
 
+		/* Where it leaves, the lowest address changes for all up to its new place: the repair gets there. */
 		repair = next->parent == n ? next : next->parent;
 		node_replace(t, next, next->right);
 		node_replace(t, n, next);
 		next->left = n->left;
 		next->right = n->right;
-		next->height = n->height;
+		next->height = n->height; /* as those above have seen it until now */
+		next->low = n->low;
+		next->high = n->high;
+		next->gap = n->gap;
 		next->left->parent = next;
 		if (next->right)
 			next->right->parent = next;
@@ -152,6 +180,14 @@ void tree_remove(struct tree *t, struct tree_node *n)
 	n->height = 0;
 	t->count--;
 	path_repair(t, repair);
+}
+
+void tree_resize(struct tree *t, struct tree_node *n, u64 start, u64 end)
+{
+	assert(start < end);
+	n->start = start;
+	n->end = end;
+	path_repair(t, n);
 }
 
 struct tree_node *tree_find_from(const struct tree *t, u64 at)
@@ -204,78 +240,90 @@ struct tree_node *tree_prev(const struct tree_node *n)
 	return n->parent;
 }
 
-/* Rounds *at up; false if that leaves the 64 bits. */
-static bool align_up(u64 *at, u64 align)
+/* ---- free places ---- */
+
+struct wanted {
+	u64 low, high, size, align;
+	bool top_down;
+	u64 at; /* the answer */
+};
+
+#ifdef HOST_TEST
+u64 tree_gap_looks; /* nodes that searches have looked at */
+#endif
+
+/* Is there room in [from, to), which is free? */
+static bool gap_fits(struct wanted *w, u64 from, u64 to)
 {
-	if (__builtin_add_overflow(*at, align - 1, at))
+	from = MAX(from, w->low);
+	to = MIN(to, w->high);
+	if (to < from || to - from < w->size)
 		return false;
-	*at = ALIGN_DOWN(*at, align);
-	return true;
+	if (w->top_down)
+		w->at = ALIGN_DOWN(to - w->size, w->align);
+	else if (__builtin_add_overflow(from, w->align - 1, &w->at))
+		return false;
+	else
+		w->at = ALIGN_DOWN(w->at, w->align);
+	return w->at >= from && w->at <= to - w->size;
 }
 
-static bool gap_lowest(const struct tree *t, u64 low, u64 high, u64 size, u64 align, u64 *at)
+/* The first gap between two of n and what is below it that has room. The tree's height bounds the recursion. */
+static bool gap_below(struct wanted *w, const struct tree_node *n)
 {
-	struct tree_node *n = tree_find_from(t, low);
+	const struct tree_node *l, *r;
 
-	for (;;) {
-		if (!align_up(&low, align) || low > high || high - low < size)
-			return false;
-		/* Aligning may have jumped over whole nodes. */
-		while (n && n->end <= low)
-			n = tree_next(n);
-		if (!n || (n->start >= low && n->start - low >= size)) {
-			*at = low;
-			return true;
-		}
-		low = n->end;
-	}
-}
-
-static bool gap_highest(const struct tree *t, u64 low, u64 high, u64 size, u64 align, u64 *at)
-{
-	struct tree_node *n = tree_find_from(t, high - 1);
-
-	/* From the node that contains high - 1 or follows it: only those that begin below high count. */
-	if (!n)
-		n = tree_last(t);
-	for (;;) {
-		u64 top;
-
-		if (high < low || high - low < size)
-			return false;
-		top = ALIGN_DOWN(high - size, align);
-		if (top < low)
-			return false;
-		while (n && n->start >= top + size)
-			n = tree_prev(n);
-		if (!n || n->end <= top) {
-			*at = top;
-			return true;
-		}
-		high = n->start;
-	}
+#ifdef HOST_TEST
+	tree_gap_looks += !!n;
+#endif
+	if (!n || n->gap < w->size || n->high <= w->low || n->low >= w->high)
+		return false;
+	l = n->left;
+	r = n->right;
+	if (w->top_down)
+		return gap_below(w, r) || (r && gap_fits(w, n->end, r->low)) || (l && gap_fits(w, l->high, n->start)) ||
+		       gap_below(w, l);
+	return gap_below(w, l) || (l && gap_fits(w, l->high, n->start)) || (r && gap_fits(w, n->end, r->low)) ||
+	       gap_below(w, r);
 }
 
 bool tree_find_gap(const struct tree *t, u64 low, u64 high, u64 size, u64 align, bool top_down, u64 *at)
 {
-	assert(align && !(align & (align - 1)));
-	if (size == 0 || high <= low)
+	struct wanted w = { low, high, size, align, top_down, 0 };
+	const struct tree_node *n = t->root;
+	bool found;
+
+	assert(align > t->gap_mask && !(align & (align - 1)));
+	if (!size)
 		return false;
-	if (top_down)
-		return gap_highest(t, low, high, size, align, at);
-	return gap_lowest(t, low, high, size, align, at);
+	if (!n)
+		found = gap_fits(&w, 0, ~0ull);
+	else if (top_down)
+		found = gap_fits(&w, n->high, ~0ull) || gap_below(&w, n) || gap_fits(&w, 0, n->low);
+	else
+		found = gap_fits(&w, 0, n->low) || gap_below(&w, n) || gap_fits(&w, n->high, ~0ull);
+	if (found)
+		*at = w.at;
+	return found;
 }
 
+/* ---- checking ---- */
+
 /* The heights fall on the way down, which bounds the recursion even if the links are damaged. */
-static bool subtree_valid(const struct tree_node *n, const struct tree_node *parent, int height_max)
+static bool subtree_valid(const struct tree *t, const struct tree_node *n, const struct tree_node *parent, int height_max)
 {
+	struct tree_node right;
+
 	if (!n)
 		return true;
 	if (n->parent != parent || n->height > height_max || n->start >= n->end)
 		return false;
-	if (!subtree_valid(n->left, n, n->height - 1) || !subtree_valid(n->right, n, n->height - 1))
+	if (!subtree_valid(t, n->left, n, n->height - 1) || !subtree_valid(t, n->right, n, n->height - 1))
 		return false;
-	return n->height == MAX(height(n->left), height(n->right)) + 1 && balance(n) >= -1 && balance(n) <= 1;
+	right = *n;
+	node_update(t, &right);
+	return n->height == right.height && n->low == right.low && n->high == right.high && n->gap == right.gap &&
+	       balance(n) >= -1 && balance(n) <= 1;
 }
 
 bool tree_valid(const struct tree *t)
@@ -283,7 +331,7 @@ bool tree_valid(const struct tree *t)
 	const struct tree_node *n, *last = NULL;
 	size_t count = 0;
 
-	if (!subtree_valid(t->root, NULL, HEIGHT_MAX))
+	if (!subtree_valid(t, t->root, NULL, HEIGHT_MAX))
 		return false;
 	for (n = tree_first(t); n; last = n, n = tree_next(n)) {
 		if (last && last->end > n->start)

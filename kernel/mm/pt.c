@@ -160,14 +160,17 @@ static u32 unlink_tables(u64 *table, u32 level, u64 base, u64 start, u64 end, u6
 	return chain;
 }
 
-void pt_prune(struct vspace *v, u64 start, u64 end)
+void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high)
 {
-	struct tree_node *next = tree_find_from(&v->views, start);
-	struct tree_node *prev = next ? tree_prev(next) : tree_last(&v->views);
-	u64 low = prev ? prev->end : 0, high = next ? next->start : 1ull << 47;
+	u64 first = ALIGN_DOWN(start, TABLE_SPAN);
 	u32 chain;
 
 	assert(mutex_held(&v->lock) && high >= end && low <= start);
+	/* Mostly a neighbour needs the only table. */
+	if (first < low)
+		first += TABLE_SPAN;
+	if (first >= end || first + TABLE_SPAN > high)
+		return;
 	chain = unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, low, high, 0);
 	if (!chain)
 		return;
