@@ -151,6 +151,14 @@ bool copy_from_user(void *to, u64 from, size_t n);
 bool copy_to_user(u64 to, const void *from, size_t n);
 bool zero_user(u64 to, size_t n);
 bool copy_string_from_user(char *to, u64 from, size_t size);
+/* One value, cheaper. */
+bool get_user_u64(u64 from, u64 *value);
+bool put_user_u64(u64 to, u64 value);
+bool put_user_u32(u64 to, u32 value);
+/* As get_user_u64, and false too if nothing could be stored there. */
+bool get_user_u64_writable(u64 from, u64 *value);
+/* Whether n bytes, 1 to PAGE_SIZE, can be read and written there, asked before anything is done. Nothing is changed. */
+bool user_probe(u64 at, size_t n);
 
 /* Page tables: raw hardware. See arch/pte.h for the entry's format. */
 /*

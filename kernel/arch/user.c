@@ -18,6 +18,32 @@ bool copy_to_user(u64 to, const void *from, size_t n)
 	return user_range_valid(to, n) && user_copy((void *)to, from, n);
 }
 
+bool get_user_u64(u64 from, u64 *value)
+{
+	return user_range_valid(from, sizeof(*value)) && user_load(value, (const u64 *)from);
+}
+
+bool get_user_u64_writable(u64 from, u64 *value)
+{
+	return user_range_valid(from, sizeof(*value)) && user_load_writable(value, (u64 *)from);
+}
+
+bool put_user_u64(u64 to, u64 value)
+{
+	return user_range_valid(to, sizeof(value)) && user_store((u64 *)to, value);
+}
+
+bool put_user_u32(u64 to, u32 value)
+{
+	return user_range_valid(to, sizeof(value)) && user_store_u32((u32 *)to, value);
+}
+
+bool user_probe(u64 at, size_t n)
+{
+	assert(n && n <= PAGE_SIZE);
+	return user_range_valid(at, n) && user_touch((u8 *)at, (u8 *)at + n - 1);
+}
+
 bool zero_user(u64 to, size_t n)
 {
 	return user_range_valid(to, n) && user_zero((void *)to, n);

@@ -77,6 +77,85 @@ user_string:
 	.size user_string, . - user_string
 	USER_RANGE .Lstring_first, .Lstring_last, user_failed
 
+/* bool user_load(u64 *to, const u64 *from) */
+	.balign 16
+	.globl user_load
+	.type user_load, @function
+user_load:
+	SMAP_OPEN
+.Lload_first:
+	movq (%rsi), %rax
+.Lload_last:
+	SMAP_CLOSE
+	movq %rax, (%rdi)
+	movl $1, %eax
+	ret
+	.size user_load, . - user_load
+	USER_RANGE .Lload_first, .Lload_last, user_failed
+
+/* bool user_load_writable(u64 *to, u64 *from): loses nothing that another thread stores there meanwhile */
+	.balign 16
+	.globl user_load_writable
+	.type user_load_writable, @function
+user_load_writable:
+	xorl %eax, %eax
+	SMAP_OPEN
+.Lload_writable_first:
+	lock xaddq %rax, (%rsi)
+.Lload_writable_last:
+	SMAP_CLOSE
+	movq %rax, (%rdi)
+	movl $1, %eax
+	ret
+	.size user_load_writable, . - user_load_writable
+	USER_RANGE .Lload_writable_first, .Lload_writable_last, user_failed
+
+/* bool user_store(u64 *to, u64 value) */
+	.balign 16
+	.globl user_store
+	.type user_store, @function
+user_store:
+	SMAP_OPEN
+.Lstore_first:
+	movq %rsi, (%rdi)
+.Lstore_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_store, . - user_store
+	USER_RANGE .Lstore_first, .Lstore_last, user_failed
+
+/* bool user_store_u32(u32 *to, u32 value) */
+	.balign 16
+	.globl user_store_u32
+	.type user_store_u32, @function
+user_store_u32:
+	SMAP_OPEN
+.Lstore_u32_first:
+	movl %esi, (%rdi)
+.Lstore_u32_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_store_u32, . - user_store_u32
+	USER_RANGE .Lstore_u32_first, .Lstore_u32_last, user_failed
+
+/* bool user_touch(u8 *first, u8 *last): writes, but changes nothing */
+	.balign 16
+	.globl user_touch
+	.type user_touch, @function
+user_touch:
+	SMAP_OPEN
+.Ltouch_first:
+	lock orb $0, (%rdi)
+	lock orb $0, (%rsi)
+.Ltouch_last:
+	SMAP_CLOSE
+	movl $1, %eax
+	ret
+	.size user_touch, . - user_touch
+	USER_RANGE .Ltouch_first, .Ltouch_last, user_failed
+
 	.type user_failed, @function
 user_failed:
 	SMAP_CLOSE

@@ -50,14 +50,6 @@ u32 sys_BsNull(const u64 *a)
 
 /* ---- user memory ---- */
 
-bool user_probe(u64 at, size_t n)
-{
-	u8 bytes[16];
-
-	assert(n <= sizeof(bytes));
-	return copy_from_user(bytes, at, n) && copy_to_user(at, bytes, n);
-}
-
 u32 user_return(u64 buffer, u32 length, u64 returned, const void *data, u32 size)
 {
 	if (returned && !put_user_u32(returned, size))

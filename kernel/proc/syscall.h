@@ -17,14 +17,8 @@ SYSCALLS(SYSCALL_DECLARE)
 /* From arch's entry. */
 u64 syscall_dispatch(struct trap_frame *f);
 
-/* Reads and writes single values in user memory: false if that faults. */
-static inline bool get_user_u64(u64 at, u64 *v) { return copy_from_user(v, at, 8); }
+/* More of the kind of get_user_u64 (arch/arch.h). */
 static inline bool get_user_u32(u64 at, u32 *v) { return copy_from_user(v, at, 4); }
-static inline bool put_user_u64(u64 at, u64 v) { return copy_to_user(at, &v, 8); }
-static inline bool put_user_u32(u64 at, u32 v) { return copy_to_user(at, &v, 4); }
-
-/* Whether a value can be stored there, asked before anything is done: reads it and writes it back. */
-bool user_probe(u64 at, size_t n); /* n <= 16 */
 
 /*
  * The end of a query: size bytes of data go to buffer, which has length bytes; *returned (a user address, u32; 0 is
