@@ -97,6 +97,7 @@ enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL, FRAME_FOR_GOOD, FRAME_USERS 
  */
 u32 frame_alloc(enum frame_user user, bool zeroed);
 void frame_free(u32 pfn);
+void frames_free(u32 chain, u32 count); /* the same of count frames that are chained by next; 0 ends */
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*
@@ -121,6 +122,8 @@ bool frames_wait_for_good(u64 deadline);
 /* With frames_lock held: */
 void frame_list_remove(u32 pfn);              /* from the list of its state */
 void frame_take(u32 pfn);                     /* free, zeroed or standby: off its list, standby's word says where the page is now */
+/* All of a run of such frames: FRAME_KERNEL. Fills zeroed, a bit each, with those that are so. */
+void frame_take_run(u32 first, u32 count, u64 *zeroed);
 void frame_list_add(u32 pfn, enum frame_state s); /* at the end; wakes who waits for memory */
 u32 frame_list_first(enum frame_state s);     /* the one to be taken next: lowest priority, then oldest. 0: empty */
 u32 frame_list_head(enum frame_state s, u32 priority); /* the oldest of that priority; free and zeroed: priority 0 */

@@ -173,6 +173,7 @@ void physical_free_all(struct vspace *v); /* no window is left */
 struct gather {
 	struct vspace *v;
 	u32 count;
+	u32 gone;       /* frames of private pages that are given up, chained */
 	u64 low, high;  /* addresses to flush */
 	struct { u32 pfn; u8 what, dirty; } pages[GATHER_MAX];
 };
