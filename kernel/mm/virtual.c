@@ -40,12 +40,37 @@ static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_co
 	return prot & PROT_WRITE && writes_copy(w, va) ? prot | PROT_COPY : prot;
 }
 
+/* Does the hardware allow less, or cache otherwise, than with the entry as it was? If not, a TLB may keep that. */
+static bool entry_shrinks(word_t old, word_t new)
+{
+	return (old & ~new & PTE_WRITE) || (new & ~old & PTE_NX) || (old ^ new) & PTE_CACHE_OFF;
+}
+
+/* Can the hardware give access so? */
+static bool prot_reachable(u32 prot)
+{
+	return prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
+}
+
+/* Gives the page of a valid entry another protection that the hardware can give access by; its marks stay. True: to be flushed. */
+static bool entry_protect(word_t *word, u32 prot)
+{
+	word_t old = *word, new;
+	u32 all;
+
+	/* The processor may set the dirty bit at any time. */
+	do {
+		all = prot | (word_prot(old) & ~PROT_PAGE_MASK);
+		new = old & PTE_CLONE ? word_clone_valid_make(word_pfn(old), all)
+				      : word_valid_make(word_pfn(old), all, old & PTE_SECTION, old & PTE_DIRTY);
+	} while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return entry_shrinks(old, new);
+}
+
 /* Gives the page at va another protection; its marks stay. Its table exists. True: the page was locked, and can't be now. */
 static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 {
-	bool reachable = prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
 	u32 marks = word_prot(*word) & ~PROT_PAGE_MASK;
-	word_t old;
 
 	if (!word_valid(*word)) {
 		/* In transition, its frame may be taken meanwhile: the word is changed under the lock that this takes. */
@@ -54,11 +79,9 @@ static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 		spin_unlock(&frames_lock);
 		return false;
 	}
-	if (reachable) {
-		old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
-		*word = old & PTE_CLONE ? word_clone_valid_make(word_pfn(old), prot | marks)
-					: word_valid_make(word_pfn(old), prot | marks, old & PTE_SECTION, old & PTE_DIRTY);
-		gather_flush_only(g, va);
+	if (prot_reachable(prot)) {
+		if (entry_protect(word, prot))
+			gather_flush_only(g, va);
 		return false;
 	}
 	/* No access: the page leaves the page table, and stays in memory until that is short. */
@@ -81,14 +104,51 @@ static bool prot_fits_view(const struct view *w, u32 prot)
 {
 	u32 has = prot_grants(w->prot), wants = prot_grants(prot);
 
-	if (w->kind != VIEW_SECTION)
-		return !w->section || w->copy || !(prot & PROT_WRITE) || w->prot & PROT_WRITE;
+	if (w->kind == VIEW_IMAGE)
+		return w->copy || !(prot & PROT_WRITE) || w->prot & PROT_WRITE;
 	return has == wants || (has && !(wants & ~has));
 }
 
-static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
+/* The words from va on, as far as they stand in a row: *count, cut at end. NULL: there is no table. */
+static word_t *words_from(struct vspace *v, u64 va, u64 end, u64 *count)
 {
-	struct view *w = view_find(v, start);
+	*count = (MIN(ALIGN_DOWN(va, TABLE_SPAN) + TABLE_SPAN, end) - va) >> PAGE_SHIFT;
+	return pt_word(v, va);
+}
+
+/* Private memory: each page's word says everything. */
+static u32 protect_private(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot, u32 *old)
+{
+	bool unlocked = false;
+	struct gather g;
+	word_t *word;
+	u64 count;
+
+	if (w->flags & VIEW_AWE || prot & PROT_COPY) /* "Address Windowing Extensions": always read/write */
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if (w->flags & VIEW_LARGE)
+		return large_protect(v, w, start, end, prot, old);
+	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
+		word = words_from(v, va, end, &count);
+		for (u64 i = 0; i < count; i++)
+			if (!word || !word[i])
+				return STATUS_NOT_COMMITTED;
+		if (va == start)
+			*old = prot_to_page(word_own_prot(*word));
+	}
+	prot = prot_for_page(w, start, prot, false);
+	gather_init(&g, v);
+	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
+		word = words_from(v, va, end, &count);
+		for (u64 i = 0; i < count; i++)
+			unlocked |= page_protect(&g, va + (i << PAGE_SHIFT), &word[i], prot);
+	}
+	gather_finish(&g);
+	return unlocked ? STATUS_WAS_UNLOCKED : STATUS_SUCCESS;
+}
+
+static u32 protect_locked(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot, u32 *old)
+{
 	u64 copies = 0, freed = 0;
 	struct page_state state;
 	bool unlocked = false;
@@ -98,12 +158,10 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 
 	if (!w || end > w->node.end || w->flags & VIEW_PLACEHOLDER)
 		return STATUS_CONFLICTING_ADDRESSES;
-	if (w->flags & VIEW_AWE)
-		return STATUS_INVALID_PAGE_PROTECTION; /* "Address Windowing Extensions": always read/write */
+	if (!w->section)
+		return protect_private(v, w, start, end, prot, old);
 	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
-	if (prot & PROT_COPY && !w->section)
-		return STATUS_INVALID_PAGE_PROTECTION;
 	if (w->flags & VIEW_LARGE)
 		return large_protect(v, w, start, end, prot, old);
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
@@ -113,14 +171,14 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 			return STATUS_NOT_COMMITTED;
 		if (va == start)
 			*old = prot_to_page(state.prot);
-		if (w->section && !state.private_copy) {
+		if (!state.private_copy) {
 			bool after = prot_for_page(w, va, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
 
 			copies += after && !before && !commit_totals.lazy_writecopy;
 			freed += before && !after && !commit_totals.lazy_writecopy;
 		}
 	}
-	if (w->section && (status = pt_make_range(v, start, end)))
+	if ((status = pt_make_range(v, start, end)))
 		return status;
 	if (copies > freed && !commit_charge(COMMIT_PRIVATE, copies - freed))
 		return STATUS_COMMITMENT_LIMIT;
@@ -138,11 +196,32 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 	return unlocked ? STATUS_WAS_UNLOCKED : STATUS_SUCCESS;
 }
 
-static bool no_change(struct vspace *v, u64 va)
+/*
+ * Most calls: a page of private memory that is in the page table, and stays there. Its word changes, and that is all.
+ * False: it is something else, and nothing was done.
+ */
+static bool protect_one(struct vspace *v, const struct view *w, u64 va, u32 prot, u32 *old)
 {
-	struct view *w = view_find(v, va);
+	word_t *word;
 
-	return w && w->flags & VIEW_NO_CHANGE;
+	if (!w || w->section || w->flags & (VIEW_AWE | VIEW_LARGE) || prot & PROT_COPY || !prot_reachable(prot))
+		return false;
+	word = pt_word(v, va);
+	if (!word || !word_valid(*word))
+		return false;
+	*old = prot_to_page(word_own_prot(*word));
+	if (entry_protect(word, (prot & ~PROT_CACHING) | (w->prot & PROT_CACHING)))
+		tlb_flush_range(v, va, 1);
+	return true;
+}
+
+static u32 protect_asked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
+{
+	struct view *w = view_find(v, start);
+
+	if (end - start == PAGE_SIZE && protect_one(v, w, start, prot, old))
+		return STATUS_SUCCESS;
+	return w && w->flags & VIEW_NO_CHANGE ? STATUS_INVALID_PAGE_PROTECTION : protect_locked(v, w, start, end, prot, old);
 }
 
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old)
@@ -155,7 +234,7 @@ u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old
 	if (*base >= USER_HIGH || *size > USER_HIGH - *base || !*size)
 		return STATUS_INVALID_PARAMETER;
 	end = ALIGN_UP(*base + *size, PAGE_SIZE);
-	WITH_MEMORY(v, status, no_change(v, start) ? STATUS_INVALID_PAGE_PROTECTION : protect_locked(v, start, end, prot, old));
+	WITH_MEMORY(v, status, protect_asked(v, start, end, prot, old));
 	if (NT_SUCCESS(status)) {
 		*base = start;
 		*size = end - start;
@@ -194,8 +273,30 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 			if (!word[i])
 				word[i] = word_zero(prot);
 	if (reprotect)
-		status = protect_locked(v, start, end, prot, &old);
+		status = protect_locked(v, w, start, end, prot, &old);
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
+}
+
+/* All of w, which is new: no page of it is there. On failure some tables are there and some words, which go with the view. */
+static u32 commit_new(struct vspace *v, struct view *w, u32 prot)
+{
+	u64 start = w->node.start, end = w->node.end, pages = (end - start) >> PAGE_SHIFT, count;
+	word_t *word, zero = word_zero(prot_for_page(w, start, prot, false));
+	u32 status;
+
+	/* Charged first: what is refused must not leave tables behind. */
+	if (!commit_possible(pages) || !commit_charge(COMMIT_PRIVATE, pages))
+		return STATUS_COMMITMENT_LIMIT;
+	w->charge += pages;
+	v->private_charge += pages;
+	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
+		word = words_from(v, va, end, &count);
+		if (!word && (status = pt_word_make(v, va, false, &word)))
+			return status;
+		for (u64 i = 0; i < count; i++)
+			word[i] = zero;
+	}
+	return STATUS_SUCCESS;
 }
 
 static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
@@ -220,7 +321,7 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		mutex_unlock(&w->section->lock);
 	}
 	if (!status)
-		status = protect_locked(v, start, end, prot, &old);
+		status = protect_locked(v, w, start, end, prot, &old);
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
 }
 
@@ -236,7 +337,7 @@ static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct ad
 	status = replace ? placeholder_replace(v, *base, size, &like, &w)
 			 : view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
 	if (!status && type & MEM_COMMIT) {
-		status = commit_private(v, w, *base, *base + size, prot);
+		status = commit_new(v, w, prot);
 		if (status && replace)
 			placeholder_restore(v, w);
 		else if (status)
