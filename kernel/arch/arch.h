@@ -176,8 +176,8 @@ bool copy_string_from_user(char *to, u64 from, size_t size);
 bool get_user_u64(u64 from, u64 *value);
 bool put_user_u64(u64 to, u64 value);
 bool put_user_u32(u64 to, u32 value);
-/* As get_user_u64, and false too if nothing could be stored there. */
-bool get_user_u64_writable(u64 from, u64 *value);
+/* Two values, as many calls take and return them: false too if nothing could be stored there. */
+bool get_user_two_writable(u64 from1, u64 *value1, u64 from2, u64 *value2);
 /* Whether n bytes, 1 to PAGE_SIZE, can be read and written there, asked before anything is done. Nothing is changed. */
 bool user_probe(u64 at, size_t n);
 

@@ -80,7 +80,7 @@ bool user_copy(void *to, const void *from, size_t n);
 bool user_zero(void *to, size_t n);
 bool user_string(char *to, const char *from, size_t size);
 bool user_load(u64 *to, const u64 *from);
-bool user_load_writable(u64 *to, u64 *from);
+bool user_load_two_writable(u64 *to1, u64 *from1, u64 *to2, u64 *from2);
 bool user_store(u64 *to, u64 value);
 bool user_store_u32(u32 *to, u32 value);
 bool user_touch(u8 *first, u8 *last);

@@ -23,9 +23,10 @@ bool get_user_u64(u64 from, u64 *value)
 	return user_range_valid(from, sizeof(*value)) && user_load(value, (const u64 *)from);
 }
 
-bool get_user_u64_writable(u64 from, u64 *value)
+bool get_user_two_writable(u64 from1, u64 *value1, u64 from2, u64 *value2)
 {
-	return user_range_valid(from, sizeof(*value)) && user_load_writable(value, (u64 *)from);
+	return user_range_valid(MAX(from1, from2), sizeof(u64)) &&
+	       user_load_two_writable(value1, (u64 *)from1, value2, (u64 *)from2);
 }
 
 bool put_user_u64(u64 to, u64 value)

@@ -93,22 +93,28 @@ user_load:
 	.size user_load, . - user_load
 	USER_RANGE .Lload_first, .Lload_last, user_failed
 
-/* bool user_load_writable(u64 *to, u64 *from): loses nothing that another thread stores there meanwhile */
+/*
+ * bool user_load_two_writable(u64 *to1, u64 *from1, u64 *to2, u64 *from2): stores what was there, and loses nothing that
+ * another thread stores meanwhile
+ */
 	.balign 16
-	.globl user_load_writable
-	.type user_load_writable, @function
-user_load_writable:
+	.globl user_load_two_writable
+	.type user_load_two_writable, @function
+user_load_two_writable:
 	xorl %eax, %eax
+	xorl %r8d, %r8d
 	SMAP_OPEN
-.Lload_writable_first:
+.Lload_two_first:
 	lock xaddq %rax, (%rsi)
-.Lload_writable_last:
+	lock xaddq %r8, (%rcx)
+.Lload_two_last:
 	SMAP_CLOSE
 	movq %rax, (%rdi)
+	movq %r8, (%rdx)
 	movl $1, %eax
 	ret
-	.size user_load_writable, . - user_load_writable
-	USER_RANGE .Lload_writable_first, .Lload_writable_last, user_failed
+	.size user_load_two_writable, . - user_load_two_writable
+	USER_RANGE .Lload_two_first, .Lload_two_last, user_failed
 
 /* bool user_store(u64 *to, u64 value) */
 	.balign 16

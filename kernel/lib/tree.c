@@ -1,7 +1,7 @@
 /*
  * AVL tree of ranges. Every node's two subtrees differ in height by at most one; after an insertion or removal the path
- * up to the root is repaired with rotations. Each node knows the largest gap below it, so that the search for a free
- * place leaves out all subtrees that have none.
+ * up to the root is repaired with rotations. Each node knows the largest gap before it and those below it, so that the
+ * search for a free place leaves out all subtrees that have none.
  */
 #include "lib/debug.h"
 #include "lib/tree.h"
@@ -18,27 +18,24 @@ static u64 gap_between(const struct tree *t, u64 from, u64 to)
 {
 	u64 first = (from + t->gap_mask) & ~t->gap_mask;
 
-	return first >= from && first < to ? to - first : 0;
+	return first >= from && first < to ? MIN(to - first, TREE_GAP_MAX) : 0;
 }
 
-/* What n says of itself and of what is below it. */
-static void node_update(const struct tree *t, struct tree_node *n)
+static u64 gap_of(const struct tree_node *n)
 {
-	const struct tree_node *l = n->left, *r = n->right;
-	u64 gap = 0;
+	u64 gap = n->before;
 
-	n->height = MAX(height(l), height(r)) + 1;
-	n->low = n->start;
-	n->high = n->end;
-	if (l) {
-		n->low = l->low;
-		gap = MAX(l->gap, gap_between(t, l->high, n->start));
-	}
-	if (r) {
-		n->high = r->high;
-		gap = MAX(gap, MAX(r->gap, gap_between(t, n->end, r->low)));
-	}
-	n->gap = gap;
+	if (n->left)
+		gap = MAX(gap, n->left->gap);
+	if (n->right)
+		gap = MAX(gap, n->right->gap);
+	return gap;
+}
+
+static void node_update(struct tree_node *n)
+{
+	n->height = MAX(height(n->left), height(n->right)) + 1;
+	n->gap = gap_of(n);
 }
 
 /* > 0: the left side is higher. */
@@ -71,8 +68,8 @@ static struct tree_node *rotate_left(struct tree *t, struct tree_node *n)
 		n->right->parent = n;
 	up->left = n;
 	n->parent = up;
-	node_update(t, n);
-	node_update(t, up);
+	node_update(n);
+	node_update(up);
 	return up;
 }
 
@@ -87,18 +84,19 @@ static struct tree_node *rotate_right(struct tree *t, struct tree_node *n)
 		n->left->parent = n;
 	up->right = n;
 	n->parent = up;
-	node_update(t, n);
-	node_update(t, up);
+	node_update(n);
+	node_update(up);
 	return up;
 }
 
-/* Repairs what nodes say, and the balance, from n up to the root, or to where nothing changes for those above. */
+/* Repairs heights, gaps and balance from n up to the root, or to where nothing changes for those above. */
 static void path_repair(struct tree *t, struct tree_node *n)
 {
 	while (n) {
-		struct tree_node before = *n;
+		int height_before = n->height;
+		u64 gap_before = n->gap;
 
-		node_update(t, n);
+		node_update(n);
 		if (balance(n) > 1) {
 			if (balance(n->left) < 0)
 				rotate_left(t, n->left);
@@ -108,32 +106,51 @@ static void path_repair(struct tree *t, struct tree_node *n)
 				rotate_right(t, n->right);
 			n = rotate_left(t, n);
 		}
-		if (n->height == before.height && n->gap == before.gap && n->low == before.low && n->high == before.high)
+		if (n->height == height_before && n->gap == gap_before)
 			return;
 		n = n->parent;
 	}
 }
 
+/* What is before n (NULL: nobody) ends at end now. */
+static void gap_repair(const struct tree *t, struct tree_node *n, u64 end)
+{
+	if (n)
+		n->before = gap_between(t, end, n->start);
+	for (; n; n = n->parent) {
+		u64 gap = gap_of(n);
+
+		if (gap == n->gap)
+			return;
+		n->gap = gap;
+	}
+}
+
 bool tree_insert(struct tree *t, struct tree_node *n)
 {
-	struct tree_node **link = &t->root, *parent = NULL;
+	struct tree_node **link = &t->root, *parent = NULL, *prev = NULL, *next = NULL;
 
 	assert(n->start < n->end);
 	while (*link) {
 		parent = *link;
-		if (n->end <= parent->start)
+		if (n->end <= parent->start) {
+			next = parent;
 			link = &parent->left;
-		else if (n->start >= parent->end)
+		} else if (n->start >= parent->end) {
+			prev = parent;
 			link = &parent->right;
-		else
+		} else {
 			return false;
+		}
 	}
 	n->left = n->right = NULL;
 	n->parent = parent;
+	n->before = gap_between(t, prev ? prev->end : 0, n->start);
 	n->height = 0; /* not 1: path_repair has to see a change */
 	*link = n;
 	t->count++;
 	path_repair(t, n);
+	gap_repair(t, next, n->end);
 	return true;
 }
 
@@ -153,21 +170,18 @@ static struct tree_node *rightmost(struct tree_node *n)
 
 void tree_remove(struct tree *t, struct tree_node *n)
 {
-	struct tree_node *repair;
+	struct tree_node *repair, *prev = tree_prev(n), *after = tree_next(n);
 
 	if (n->left && n->right) {
 		/* The next node has no left child: it leaves its place and takes n's. */
-		struct tree_node *next = leftmost(n->right);
+		struct tree_node *next = after;
 
-		/* Where it leaves, the lowest address changes for all up to its new place: the repair gets there. */
 		repair = next->parent == n ? next : next->parent;
 		node_replace(t, next, next->right);
 		node_replace(t, n, next);
 		next->left = n->left;
 		next->right = n->right;
 		next->height = n->height; /* as those above have seen it until now */
-		next->low = n->low;
-		next->high = n->high;
 		next->gap = n->gap;
 		next->left->parent = next;
 		if (next->right)
@@ -180,14 +194,18 @@ void tree_remove(struct tree *t, struct tree_node *n)
 	n->height = 0;
 	t->count--;
 	path_repair(t, repair);
+	gap_repair(t, after, prev ? prev->end : 0);
 }
 
 void tree_resize(struct tree *t, struct tree_node *n, u64 start, u64 end)
 {
+	struct tree_node *prev = tree_prev(n);
+
 	assert(start < end);
 	n->start = start;
 	n->end = end;
-	path_repair(t, n);
+	gap_repair(t, n, prev ? prev->end : 0);
+	gap_repair(t, tree_next(n), end);
 }
 
 struct tree_node *tree_find_from(const struct tree *t, u64 at)
@@ -244,8 +262,9 @@ struct tree_node *tree_prev(const struct tree_node *n)
 
 struct wanted {
 	u64 low, high, size, align;
+	u64 least; /* what a gap must have to be looked at */
 	bool top_down;
-	u64 at; /* the answer */
+	u64 at;    /* the answer */
 };
 
 #ifdef HOST_TEST
@@ -268,40 +287,72 @@ static bool gap_fits(struct wanted *w, u64 from, u64 to)
 	return w->at >= from && w->at <= to - w->size;
 }
 
-/* The first gap between two of n and what is below it that has room. The tree's height bounds the recursion. */
-static bool gap_below(struct wanted *w, const struct tree_node *n)
+/* The gap before n. */
+static bool gap_before_fits(struct wanted *w, const struct tree_node *n)
 {
-	const struct tree_node *l, *r;
+	const struct tree_node *prev;
 
-#ifdef HOST_TEST
-	tree_gap_looks += !!n;
-#endif
-	if (!n || n->gap < w->size || n->high <= w->low || n->low >= w->high)
+	if (n->before < w->least)
 		return false;
-	l = n->left;
-	r = n->right;
-	if (w->top_down)
-		return gap_below(w, r) || (r && gap_fits(w, n->end, r->low)) || (l && gap_fits(w, l->high, n->start)) ||
-		       gap_below(w, l);
-	return gap_below(w, l) || (l && gap_fits(w, l->high, n->start)) || (r && gap_fits(w, n->end, r->low)) ||
-	       gap_below(w, r);
+	if (n->before < TREE_GAP_MAX)
+		return gap_fits(w, n->start - n->before, n->start);
+	prev = tree_prev(n);
+	return gap_fits(w, prev ? prev->end : 0, n->start);
+}
+
+/* The child of n whose gaps come before the one before n in the order of the search, or after; NULL: none that helps. */
+static const struct tree_node *gap_child(const struct wanted *w, const struct tree_node *n, bool after)
+{
+	bool right = after != w->top_down;
+	const struct tree_node *child = right ? n->right : n->left;
+
+	return child && child->gap >= w->least && (right ? n->end < w->high : n->start > w->low) ? child : NULL;
+}
+
+/* The first gap before a node of the tree that has room. */
+static bool gap_search(struct wanted *w, const struct tree_node *n)
+{
+	const struct tree_node *child;
+
+	if (!n || n->gap < w->least)
+		return false;
+	for (;;) {
+		while ((child = gap_child(w, n, false)))
+			n = child;
+		for (;;) {
+#ifdef HOST_TEST
+			tree_gap_looks++;
+#endif
+			if (gap_before_fits(w, n))
+				return true;
+			child = gap_child(w, n, true);
+			if (child)
+				break;
+			/* Up to the next node in order. */
+			while (n->parent && n == (w->top_down ? n->parent->left : n->parent->right))
+				n = n->parent;
+			n = n->parent;
+			if (!n)
+				return false;
+		}
+		n = child;
+	}
 }
 
 bool tree_find_gap(const struct tree *t, u64 low, u64 high, u64 size, u64 align, bool top_down, u64 *at)
 {
-	struct wanted w = { low, high, size, align, top_down, 0 };
-	const struct tree_node *n = t->root;
+	struct wanted w = { low, high, size, align, MIN(size, TREE_GAP_MAX), top_down, 0 };
+	const struct tree_node *last;
 	bool found;
 
 	assert(align > t->gap_mask && !(align & (align - 1)));
 	if (!size)
 		return false;
-	if (!n)
-		found = gap_fits(&w, 0, ~0ull);
-	else if (top_down)
-		found = gap_fits(&w, n->high, ~0ull) || gap_below(&w, n) || gap_fits(&w, 0, n->low);
-	else
-		found = gap_fits(&w, 0, n->low) || gap_below(&w, n) || gap_fits(&w, n->high, ~0ull);
+	found = !top_down && gap_search(&w, t->root);
+	if (!found) {
+		last = tree_last(t);
+		found = gap_fits(&w, last ? last->end : 0, ~0ull) || (top_down && gap_search(&w, t->root));
+	}
 	if (found)
 		*at = w.at;
 	return found;
@@ -310,20 +361,16 @@ bool tree_find_gap(const struct tree *t, u64 low, u64 high, u64 size, u64 align,
 /* ---- checking ---- */
 
 /* The heights fall on the way down, which bounds the recursion even if the links are damaged. */
-static bool subtree_valid(const struct tree *t, const struct tree_node *n, const struct tree_node *parent, int height_max)
+static bool subtree_valid(const struct tree_node *n, const struct tree_node *parent, int height_max)
 {
-	struct tree_node right;
-
 	if (!n)
 		return true;
 	if (n->parent != parent || n->height > height_max || n->start >= n->end)
 		return false;
-	if (!subtree_valid(t, n->left, n, n->height - 1) || !subtree_valid(t, n->right, n, n->height - 1))
+	if (!subtree_valid(n->left, n, n->height - 1) || !subtree_valid(n->right, n, n->height - 1))
 		return false;
-	right = *n;
-	node_update(t, &right);
-	return n->height == right.height && n->low == right.low && n->high == right.high && n->gap == right.gap &&
-	       balance(n) >= -1 && balance(n) <= 1;
+	return n->height == MAX(height(n->left), height(n->right)) + 1 && balance(n) >= -1 && balance(n) <= 1 &&
+	       n->gap == gap_of(n);
 }
 
 bool tree_valid(const struct tree *t)
@@ -331,10 +378,10 @@ bool tree_valid(const struct tree *t)
 	const struct tree_node *n, *last = NULL;
 	size_t count = 0;
 
-	if (!subtree_valid(t, t->root, NULL, HEIGHT_MAX))
+	if (!subtree_valid(t->root, NULL, HEIGHT_MAX))
 		return false;
 	for (n = tree_first(t); n; last = n, n = tree_next(n)) {
-		if (last && last->end > n->start)
+		if ((last && last->end > n->start) || n->before != gap_between(t, last ? last->end : 0, n->start))
 			return false;
 		count++;
 	}

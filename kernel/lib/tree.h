@@ -10,10 +10,13 @@
 struct tree_node {
 	struct tree_node *left, *right, *parent;
 	u64 start, end; /* end > start; tree_resize changes them while the node is in the tree */
-	u64 low, high;  /* of the node and what is below it: where the first range starts, where the last one ends */
-	u64 gap;        /* the largest gap between two neighbours among these */
+	u64 before;     /* the gap before the range, from a multiple of gap_mask + 1 on; TREE_GAP_MAX: that or more */
+	u64 gap;        /* the largest such gap of the node and all below it */
 	int height;
 };
+
+/* Of larger gaps there are few, and what happens in one of them concerns no other node. */
+#define TREE_GAP_MAX (1ull << 40)
 
 struct tree {
 	struct tree_node *root;
@@ -35,7 +38,7 @@ struct tree_node *tree_prev(const struct tree_node *n);
 /*
  * The lowest (or, top_down, the highest) address a, aligned to align (a power of two), with [a, a + size) free and
  * inside [low, high). align is not less than gap_mask + 1. False if there is none. O(log n) if it is equal; if it is more,
- * gaps that are large enough, but not where they are, cost a look each.
+ * gaps that are large enough, but not where they are, cost a look each, and so do those of TREE_GAP_MAX if size is more.
  */
 bool tree_find_gap(const struct tree *t, u64 low, u64 high, u64 size, u64 align, bool top_down, u64 *at);
 

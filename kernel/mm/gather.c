@@ -170,7 +170,7 @@ u64 pages_remove(struct vspace *v, u64 start, u64 end)
 	word_t *word;
 
 	gather_init(&g, v);
-	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
+	for (u64 va = start; va < end && (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++) {
 			word_t w = word[i];
 

@@ -30,15 +30,24 @@ bool prot_from_page(u32 page, u32 *prot)
 
 u32 prot_to_page(u32 prot)
 {
-	u32 base = prot & (PROT_READ | PROT_WRITE | PROT_EXECUTE | PROT_COPY), i = 0;
+	static const u8 pages[16] = {
+		[PROT_NONE] = PAGE_NOACCESS,
+		[PROT_READ] = PAGE_READONLY,
+		[PROT_READ | PROT_WRITE] = PAGE_READWRITE,
+		[PROT_READ | PROT_WRITE | PROT_COPY] = PAGE_WRITECOPY,
+		[PROT_EXECUTE] = PAGE_EXECUTE,
+		[PROT_READ | PROT_EXECUTE] = PAGE_EXECUTE_READ,
+		[PROT_READ | PROT_WRITE | PROT_EXECUTE] = PAGE_EXECUTE_READWRITE,
+		[PROT_READ | PROT_WRITE | PROT_EXECUTE | PROT_COPY] = PAGE_EXECUTE_WRITECOPY,
+	};
+	u32 base = pages[prot & (PROT_READ | PROT_WRITE | PROT_EXECUTE | PROT_COPY)];
 
-	while (prots[i] != base)
-		if (++i == ARRAY_SIZE(prots))
-			return PAGE_NOACCESS;
+	if (!base)
+		return PAGE_NOACCESS;
 	if (unlikely(prot & (PROT_GUARD | PROT_CACHING)))
-		return 1u << i | (prot & PROT_GUARD ? PAGE_GUARD : 0) | (prot & PROT_NOCACHE ? PAGE_NOCACHE : 0) |
-		       (prot & PROT_WRITECOMBINE ? PAGE_WRITECOMBINE : 0);
-	return 1u << i;
+		base |= (prot & PROT_GUARD ? PAGE_GUARD : 0) | (prot & PROT_NOCACHE ? PAGE_NOCACHE : 0) |
+			(prot & PROT_WRITECOMBINE ? PAGE_WRITECOMBINE : 0);
+	return base;
 }
 
 bool prot_allows(u32 prot, u32 access)

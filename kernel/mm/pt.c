@@ -115,20 +115,17 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end)
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count)
 {
 	while (*va < end) {
+		word_t *word = pt_word(v, *va);
 		u64 *table = phys_to_virt(v->pml4_phys);
 		u32 level;
 
-		for (level = 4; level > 1; level--) {
-			u64 entry = table[index_of(*va, level)];
-
-			if (!is_table(entry))
-				break;
-			table = table_of(entry);
-		}
-		if (level == 1) {
+		if (likely(word)) {
 			*count = MIN(512 - index_of(*va, 1), (end - *va) >> PAGE_SHIFT);
-			return &table[index_of(*va, 1)];
+			return word;
 		}
+		/* To the end of what the same missing table would have. */
+		for (level = 4; is_table(table[index_of(*va, level)]); level--)
+			table = table_of(table[index_of(*va, level)]);
 		*va = ALIGN_DOWN(*va, span_of(level)) + span_of(level);
 	}
 	return NULL;

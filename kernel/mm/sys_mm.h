@@ -13,10 +13,10 @@ struct range {
 
 static inline bool get_range(u64 base_at, u64 size_at, struct range *r)
 {
-	if (!get_user_u64_writable(base_at, &r->base) || !get_user_u64_writable(size_at, &r->size))
+	if (!get_user_two_writable(base_at, &r->base_given, size_at, &r->size_given))
 		return false;
-	r->base_given = r->base;
-	r->size_given = r->size;
+	r->base = r->base_given;
+	r->size = r->size_given;
 	return true;
 }
 

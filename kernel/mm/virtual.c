@@ -27,23 +27,20 @@ static bool writes_copy(const struct view *w, u64 va)
 	return !(own & PROT_WRITE) || own & PROT_COPY;
 }
 
-/* What a page of a view may be given when prot is asked for: a write to a write-copy view's page makes it private. */
+/* What a page of private memory is given when prot is asked for: caching is the allocation's, once and for all. */
+static inline u32 prot_for_private(const struct view *w, u32 prot)
+{
+	return (prot & ~PROT_CACHING) | (prot & ~PROT_CACHING ? w->prot & PROT_CACHING : 0);
+}
+
+/* The same for a page of a section's view: a write to a write-copy view's page makes it private. */
 static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_copy)
 {
-	/* Caching is the allocation's, once and for all. */
-	if (!w->section)
-		return (prot & ~PROT_CACHING) | (prot & ~PROT_CACHING ? w->prot & PROT_CACHING : 0);
 	if (prot)
 		prot |= section_caching(w->section);
 	if (private_copy)
 		return prot & ~PROT_COPY;
 	return prot & PROT_WRITE && writes_copy(w, va) ? prot | PROT_COPY : prot;
-}
-
-/* Does the hardware allow less, or cache otherwise, than with the entry as it was? If not, a TLB may keep that. */
-static bool entry_shrinks(word_t old, word_t new)
-{
-	return (old & ~new & PTE_WRITE) || (new & ~old & PTE_NX) || (old ^ new) & PTE_CACHE_OFF;
 }
 
 /* Can the hardware give access so? */
@@ -52,19 +49,25 @@ static bool prot_reachable(u32 prot)
 	return prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
 }
 
-/* Gives the page of a valid entry another protection that the hardware can give access by; its marks stay. True: to be flushed. */
+/* What an entry keeps when its page's protection changes: the frame, whose it is, the marks, that it was written. */
+#define ENTRY_KEEPS (PTE_ADDRESS | PTE_DIRTY | PTE_SECTION | PTE_CLONE | \
+		     word_prot_bits(WORD_PROT_MASK & ~(PROT_PAGE_MASK | MARK_OFFERED)))
+
+/*
+ * Gives the page of a valid entry another protection that the hardware can give access by. True: a TLB may allow more than
+ * is allowed now, or cache otherwise. One that allows less does no harm: the access that it refuses looks again.
+ */
 static bool entry_protect(word_t *word, u32 prot)
 {
 	word_t old = *word, new;
-	u32 all;
 
+	if (unlikely(old & PTE_CLONE)) /* never the hardware's to write to: see word_clone_valid_make */
+		prot = prot & PROT_WRITE ? prot | PROT_COPY : prot & ~PROT_COPY;
 	/* The processor may set the dirty bit at any time. */
-	do {
-		all = prot | (word_prot(old) & ~PROT_PAGE_MASK);
-		new = old & PTE_CLONE ? word_clone_valid_make(word_pfn(old), all)
-				      : word_valid_make(word_pfn(old), all, old & PTE_SECTION, old & PTE_DIRTY);
-	} while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-	return entry_shrinks(old, new);
+	do
+		new = (old & ENTRY_KEEPS) | word_valid_make(0, prot, false, false);
+	while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return (old & ~new & PTE_WRITE) || (new & ~old & PTE_NX) || (old ^ new) & PTE_CACHE_OFF;
 }
 
 /* Gives the page at va another protection; its marks stay. Its table exists. True: the page was locked, and can't be now. */
@@ -136,7 +139,7 @@ static u32 protect_private(struct vspace *v, struct view *w, u64 start, u64 end,
 		if (va == start)
 			*old = prot_to_page(word_own_prot(*word));
 	}
-	prot = prot_for_page(w, start, prot, false);
+	prot = prot_for_private(w, prot);
 	gather_init(&g, v);
 	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
 		word = words_from(v, va, end, &count);
@@ -200,27 +203,30 @@ static u32 protect_locked(struct vspace *v, struct view *w, u64 start, u64 end, 
  * Most calls: a page of private memory that is in the page table, and stays there. Its word changes, and that is all.
  * False: it is something else, and nothing was done.
  */
-static bool protect_one(struct vspace *v, const struct view *w, u64 va, u32 prot, u32 *old)
+static bool protect_one(struct vspace *v, u64 va, u32 prot, u32 *old)
 {
+	const struct view *w;
+	bool can = false;
 	word_t *word;
 
-	if (!w || w->section || w->flags & (VIEW_AWE | VIEW_LARGE) || prot & PROT_COPY || !prot_reachable(prot))
+	if (prot & PROT_COPY || !prot_reachable(prot))
 		return false;
-	word = pt_word(v, va);
-	if (!word || !word_valid(*word))
-		return false;
-	*old = prot_to_page(word_own_prot(*word));
-	if (entry_protect(word, (prot & ~PROT_CACHING) | (w->prot & PROT_CACHING)))
-		tlb_flush_range(v, va, 1);
-	return true;
+	mutex_lock(&v->lock);
+	w = view_find(v, va);
+	if (w && !w->section && !(w->flags & (VIEW_AWE | VIEW_LARGE)) && (word = pt_word(v, va)) && word_valid(*word)) {
+		can = true;
+		*old = prot_to_page(word_own_prot(*word));
+		if (entry_protect(word, prot_for_private(w, prot)))
+			tlb_flush_range(v, va, 1);
+	}
+	mutex_unlock(&v->lock);
+	return can;
 }
 
 static u32 protect_asked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
 {
 	struct view *w = view_find(v, start);
 
-	if (end - start == PAGE_SIZE && protect_one(v, w, start, prot, old))
-		return STATUS_SUCCESS;
 	return w && w->flags & VIEW_NO_CHANGE ? STATUS_INVALID_PAGE_PROTECTION : protect_locked(v, w, start, end, prot, old);
 }
 
@@ -234,7 +240,10 @@ u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old
 	if (*base >= USER_HIGH || *size > USER_HIGH - *base || !*size)
 		return STATUS_INVALID_PARAMETER;
 	end = ALIGN_UP(*base + *size, PAGE_SIZE);
-	WITH_MEMORY(v, status, protect_asked(v, start, end, prot, old));
+	if (end - start == PAGE_SIZE && protect_one(v, start, prot, old))
+		status = STATUS_SUCCESS;
+	else
+		WITH_MEMORY(v, status, protect_asked(v, start, end, prot, old));
 	if (NT_SUCCESS(status)) {
 		*base = start;
 		*size = end - start;
@@ -251,7 +260,7 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 	word_t *word;
 	u32 status, old;
 
-	prot = prot_for_page(w, start, prot, false);
+	prot = prot_for_private(w, prot);
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
 			if (word[i]) {
@@ -281,7 +290,7 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 static u32 commit_new(struct vspace *v, struct view *w, u32 prot)
 {
 	u64 start = w->node.start, end = w->node.end, pages = (end - start) >> PAGE_SHIFT, count;
-	word_t *word, zero = word_zero(prot_for_page(w, start, prot, false));
+	word_t *word, zero = word_zero(prot_for_private(w, prot));
 	u32 status;
 
 	/* Charged first: what is refused must not leave tables behind. */
@@ -367,15 +376,17 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address
 	u64 start = ALIGN_DOWN(*base, type & MEM_RESERVE ? GRANULARITY : PAGE_SIZE), end, length, at;
 	u32 prot, status;
 
-	if (type == MEM_RESET || type == MEM_RESET_UNDO)
-		return vspace_reset(v, base, size, type == MEM_RESET_UNDO, protect);
-	if (type & MEM_LARGE_PAGES)
-		return large_allocate(v, base, size, where, type, protect);
-	if (type & MEM_PHYSICAL)
-		return physical_reserve(v, base, size, where, type, protect);
-	if (!type_valid(type, extended))
-		return STATUS_INVALID_PARAMETER_5;
-	if (type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER)) {
+	if (unlikely(!type || type & ~(MEM_RESERVE | MEM_COMMIT))) {
+		if (type == MEM_RESET || type == MEM_RESET_UNDO)
+			return vspace_reset(v, base, size, type == MEM_RESET_UNDO, protect);
+		if (type & MEM_LARGE_PAGES)
+			return large_allocate(v, base, size, where, type, protect);
+		if (type & MEM_PHYSICAL)
+			return physical_reserve(v, base, size, where, type, protect);
+		if (!type_valid(type, extended))
+			return STATUS_INVALID_PARAMETER_5;
+	}
+	if (unlikely(type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER))) {
 		start = *base;
 		if (type & MEM_RESERVE_PLACEHOLDER && protect != PAGE_NOACCESS)
 			return STATUS_INVALID_PARAMETER_6;
@@ -436,7 +447,7 @@ static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
 		/* A part of an allocation may go; the parts that stay are allocations of their own then. */
 		if (w->flags & (VIEW_AWE | VIEW_LARGE | VIEW_WRITE_WATCH) && (start != w->node.start || end != w->node.end))
 			return STATUS_FREE_VM_NOT_AT_BASE;
-		status = view_isolate(v, w, start, end, &w);
+		status = start == w->node.start && end == w->node.end ? STATUS_SUCCESS : view_isolate(v, w, start, end, &w);
 		if (!status)
 			view_remove(v, w);
 		return status;
