@@ -200,24 +200,58 @@ static u32 protect_locked(struct vspace *v, struct view *w, u64 start, u64 end, 
 }
 
 /*
- * Most calls: a page of private memory that is in the page table, and stays there. Its word changes, and that is all.
- * False: it is something else, and nothing was done.
+ * A page that had to leave the page table because no access was allowed comes back when some is: who allows it is about to
+ * use it. Its old protection goes to *old. False: it is elsewhere meanwhile, or being read; nothing was done.
+ */
+static bool page_return(struct vspace *v, struct view *w, u64 va, word_t *word, u32 prot, u32 *old)
+{
+	struct fault f; /* of which what follows needs only this */
+	u32 pfn = 0, had;
+
+	if (v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE) /* a fault makes room first */
+		return false;
+	f.v = v;
+	f.view = w;
+	f.va = va;
+	f.word = word;
+	f.access = FAULT_READ;
+	spin_lock(&frames_lock);
+	had = word_prot(*word);
+	if (word_kind(*word) == WORD_TRANSITION && !prot_reachable(had) && !(had & MARK_OFFERED))
+		pfn = word_pfn(*word);
+	if (pfn && !(frames[pfn].flags & FRAME_READING)) {
+		*old = prot_to_page(had);
+		fault_reactivate(&f, pfn);
+		fault_map(&f, pfn, prot | (had & ~PROT_PAGE_MASK), false, false);
+	} else {
+		pfn = 0;
+	}
+	spin_unlock(&frames_lock);
+	return pfn;
+}
+
+/*
+ * Most calls: a page of private memory that is in the page table, and stays there, or comes back. Its word changes, and
+ * that is all. False: it is something else, and nothing was done.
  */
 static bool protect_one(struct vspace *v, u64 va, u32 prot, u32 *old)
 {
-	const struct view *w;
 	bool can = false;
+	struct view *w;
 	word_t *word;
 
 	if (prot & PROT_COPY || !prot_reachable(prot))
 		return false;
 	mutex_lock(&v->lock);
 	w = view_find(v, va);
-	if (w && !w->section && !(w->flags & (VIEW_AWE | VIEW_LARGE)) && (word = pt_word(v, va)) && word_valid(*word)) {
+	word = w && !w->section && !(w->flags & (VIEW_AWE | VIEW_LARGE)) ? pt_word(v, va) : NULL;
+	if (word && word_valid(*word)) {
 		can = true;
 		*old = prot_to_page(word_own_prot(*word));
 		if (entry_protect(word, prot_for_private(w, prot)))
 			tlb_flush_range(v, va, 1);
+	} else if (word && word_kind(*word) == WORD_TRANSITION) {
+		can = page_return(v, w, va, word, prot_for_private(w, prot), old);
 	}
 	mutex_unlock(&v->lock);
 	return can;

@@ -9,7 +9,7 @@ TESTS = [
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
-    "prefetch_info", "events",
+    "prefetch_info", "events", "many_views",
 ]
 
 # Each value of each parameter meets each value of each other one.
