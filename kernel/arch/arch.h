@@ -190,6 +190,8 @@ bool put_user_u32(u64 at, u32 v);
 /* Whether n bytes, 1 to 4096, can be stored there, asked before anything is done. */
 bool user_probe(u64 at, size_t n);
 bool copy_string_from_user(char *to, u64 from, size_t size);
+/* Two values, as many calls take and return them: false too if nothing could be stored there. */
+bool get_user_two_writable(u64 at1, u64 *v1, u64 at2, u64 *v2);
 
 /* Page tables: raw hardware. See arch/pte.h for the entry's format. */
 /*

@@ -83,6 +83,31 @@ copy_to_user:
 	USER_VALUE put_user_u64, 8, %rsi, (%rdi), %rax
 	USER_VALUE put_user_u32, 4, %esi, (%rdi), %eax
 
+/*
+ * bool get_user_two_writable(u64 at1, u64 *v1, u64 at2, u64 *v2): stores what was there, and loses nothing that another
+ * thread stores meanwhile
+ */
+	.balign 16
+	.globl get_user_two_writable
+	.type get_user_two_writable, @function
+get_user_two_writable:
+	USER_CHECK %rdi, $8
+	USER_CHECK %rdx, $8
+	xorl %eax, %eax
+	xorl %r8d, %r8d
+	SMAP_OPEN
+.Ltwo_first:
+	lock xaddq %rax, (%rdi)
+	lock xaddq %r8, (%rdx)
+.Ltwo_last:
+	SMAP_CLOSE
+	movq %rax, (%rsi)
+	movq %r8, (%rcx)
+	movl $1, %eax
+	ret
+	.size get_user_two_writable, . - get_user_two_writable
+	USER_RANGE .Ltwo_first, .Ltwo_last, user_failed
+
 /* bool user_probe(u64 at, size_t n): its first and last byte are changed to what they are */
 	.balign 16
 	.globl user_probe

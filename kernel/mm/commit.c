@@ -28,12 +28,12 @@ bool commit_possible(u64 pages)
 static u64 fixed_room(enum commit_owner owner)
 {
 	struct commit_totals *t = &commit_totals;
-	u64 limit = t->fixed_limit - (owner == COMMIT_PHYSICAL ? t->fixed_limit / 8 : 0);
-	u64 used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL] +
-		   t->fixed_reserved;
+	u64 limit, used;
 
 	if (!t->fixed_limit || owner == COMMIT_PRIVATE || owner == COMMIT_SECTION)
 		return ~0ull;
+	limit = t->fixed_limit - (owner == COMMIT_PHYSICAL ? t->fixed_limit / 8 : 0);
+	used = t->by_owner[COMMIT_TABLES] + t->by_owner[COMMIT_KERNEL] + t->by_owner[COMMIT_PHYSICAL] + t->fixed_reserved;
 	return used < limit ? limit - used : 0;
 }
 

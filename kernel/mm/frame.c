@@ -268,6 +268,34 @@ void frame_take(u32 pfn)
 		frame_list_remove(pfn);
 }
 
+void frame_take_run(u32 first, u32 count, u64 *zeroed)
+{
+	u64 taken[FRAME_STATES] = { 0 };
+
+	assert(spin_held(&frames_lock));
+	for (u32 i = 0; i < count; i++) {
+		struct frame *f = &frames[first + i];
+		struct frame_list *l = &lists[f->state][0];
+
+		if (i % 64 == 0)
+			zeroed[i / 64] = 0;
+		if (unlikely(f->state == FRAME_STANDBY)) {
+			standby_take(first + i);
+		} else {
+			*(f->prev ? &frames[f->prev].next : &l->first) = f->next;
+			*(f->next ? &frames[f->next].prev : &l->last) = f->prev;
+			f->next = f->prev = 0;
+			taken[f->state]++;
+			if (f->state == FRAME_ZEROED)
+				zeroed[i / 64] |= 1ull << i % 64;
+		}
+		f->state = FRAME_KERNEL;
+		f->use = BS_USE_KERNEL;
+	}
+	frame_counts.state[FRAME_FREE] -= taken[FRAME_FREE];
+	frame_counts.state[FRAME_ZEROED] -= taken[FRAME_ZEROED];
+}
+
 u32 frames_take_free(enum frame_state s, u32 *out, u32 max)
 {
 	struct frame_list *l = &lists[s][0];
@@ -289,6 +317,46 @@ u32 frames_take_free(enum frame_state s, u32 *out, u32 max)
 		l->last = 0;
 	frame_counts.state[s] -= n;
 	return n;
+}
+
+/* How many go to the list before others get its lock. */
+#define FREE_BATCH 64
+
+void frames_free(u32 chain, u32 count)
+{
+	if (count == 1) {
+		frame_free(chain); /* the CPU will soon want it */
+		return;
+	}
+#ifdef DEBUG
+	for (u32 pfn = chain; pfn; pfn = frames[pfn].next)
+		memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
+#endif
+	while (chain) {
+		struct frame_list *l = &lists[FRAME_FREE][0];
+		u32 n;
+
+		spin_lock(&frames_lock);
+		for (n = 0; chain && n < FREE_BATCH; n++) {
+			struct frame *f = &frames[chain];
+			u32 next = f->next;
+
+			assert(f->state == FRAME_KERNEL && !f->shares);
+			f->word = NULL;
+			f->backing = 0;
+			f->flags = 0;
+			f->state = FRAME_FREE;
+			f->next = 0;
+			f->prev = l->last;
+			*(l->last ? &frames[l->last].next : &l->first) = chain;
+			l->last = chain;
+			chain = next;
+		}
+		frame_counts.state[FRAME_FREE] += n;
+		if (memory_waiting)
+			wait_wake_all(&memory_waiters);
+		spin_unlock(&frames_lock);
+	}
 }
 
 /* ---- the thresholds ---- */

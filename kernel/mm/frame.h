@@ -102,6 +102,7 @@ void frame_free(u32 pfn);
 u64 frames_cached(void); /* frames that CPUs have in reserve: free, but on no list */
 /* Interrupts off, frames_lock not held: frames of state FRAME_CACHED go to the list of s, FRAME_FREE or FRAME_ZEROED. */
 void frames_give_free(enum frame_state s, const u32 *pfns, u32 count);
+void frames_free(u32 chain, u32 count); /* the same of count frames that are chained by next; 0 ends */
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*
@@ -128,6 +129,8 @@ void frame_list_remove(u32 pfn);              /* from the list of its state */
 void frame_take(u32 pfn);                     /* free, zeroed or standby: off its list, standby's word says where the page is now */
 /* s: FRAME_FREE or FRAME_ZEROED. The oldest of that list, at most max, into out, as FRAME_CACHED. Returns how many. */
 u32 frames_take_free(enum frame_state s, u32 *out, u32 max);
+/* All of a run of such frames: FRAME_KERNEL. Fills zeroed, a bit each, with those that are so. */
+void frame_take_run(u32 first, u32 count, u64 *zeroed);
 void frame_list_add(u32 pfn, enum frame_state s); /* at the end; wakes who waits for memory */
 u32 frame_list_first(enum frame_state s);     /* the one to be taken next: lowest priority, then oldest. 0: empty */
 u32 frame_list_head(enum frame_state s, u32 priority); /* the oldest of that priority; free and zeroed: priority 0 */

@@ -24,7 +24,7 @@ static bool can_be_moved(u64 pfn)
 	return __atomic_load_n(&frames[pfn].state, __ATOMIC_RELAXED) == FRAME_MODIFIED || can_be_taken(pfn);
 }
 
-static bool all_frames(u64 at, u32 count, bool (*can)(u64 pfn))
+static inline __attribute__((always_inline)) bool all_frames(u64 at, u32 count, bool (*can)(u64 pfn))
 {
 	u32 n = 0;
 
@@ -51,30 +51,29 @@ static u64 run_find(u64 *from, u32 count, bool (*can)(u64 pfn))
 	return 0;
 }
 
-/* Takes them all, if they still can be. */
-static bool run_take(u64 at, u32 count)
+#define RUN_WORDS (LARGE_FRAMES / 64)
+
+/* Takes them all, if they still can be; at most LARGE_FRAMES. zeroed: RUN_WORDS words, a bit for each that is filled with zeros. */
+static bool run_take(u64 at, u32 count, u64 *zeroed)
 {
 	bool can;
 
 	spin_lock(&frames_lock);
 	can = all_frames(at, count, can_be_taken);
-	for (u32 i = 0; can && i < count; i++) {
-		frame_take(at + i);
-		frames[at + i].state = FRAME_KERNEL;
-		frames[at + i].use = BS_USE_KERNEL;
-	}
+	if (can)
+		frame_take_run(at, count, zeroed);
 	spin_unlock(&frames_lock);
 	return can;
 }
 
 u32 frame_alloc_run(u32 count)
 {
-	u64 from = 0, at;
+	u64 from = 0, at, zeroed[RUN_WORDS];
 
 	if (frames_available() <= 8 + count)
 		return 0;
 	while ((at = run_find(&from, count, can_be_taken)))
-		if (run_take(at, count)) {
+		if (run_take(at, count, zeroed)) {
 			__atomic_add_fetch(&frame_counts.kernel, count, __ATOMIC_RELAXED);
 			return at;
 		}
@@ -83,15 +82,16 @@ u32 frame_alloc_run(u32 count)
 
 u32 frame_alloc_large(u64 *from)
 {
-	u64 at;
+	u64 at, zeroed[RUN_WORDS];
 
 	do {
 		if (frames_available() < frame_counts.low + LARGE_FRAMES)
 			return 0;
 		at = run_find(from, LARGE_FRAMES, can_be_taken);
-	} while (at && !run_take(at, LARGE_FRAMES));
+	} while (at && !run_take(at, LARGE_FRAMES, zeroed));
 	for (u32 i = 0; at && i < LARGE_FRAMES; i++) {
-		page_zero(frame_address(at + i));
+		if (!(zeroed[i / 64] & 1ull << i % 64))
+			page_zero(frame_address(at + i));
 		frames[at + i].flags = FRAME_LARGE;
 		frames[at + i].state = FRAME_PHYSICAL;
 	}
@@ -151,6 +151,8 @@ static bool frame_move(u32 from, u32 to)
 /* What lies in the run's way moves. Frames that are the caller's are marked FRAME_LARGE, and chained. */
 static void run_clear(u64 at, u32 *chain, u32 *count)
 {
+	u64 zeroed[RUN_WORDS];
+
 	for (u64 pass = 0; pass < 2; pass++)
 		for (u64 pfn = at; pfn < at + LARGE_FRAMES; pfn++) {
 			u32 to = 0;
@@ -158,7 +160,7 @@ static void run_clear(u64 at, u32 *chain, u32 *count)
 			if (frames[pfn].state == FRAME_KERNEL && frames[pfn].flags & FRAME_LARGE)
 				continue;
 			/* The first pass takes what is free: nothing shall move there. */
-			if (!run_take(pfn, 1)) {
+			if (!run_take(pfn, 1, zeroed)) {
 				if (!pass)
 					continue;
 				to = frame_alloc(FRAME_FOR_USER, false);

@@ -8,6 +8,7 @@ void gather_init(struct gather *g, struct vspace *v)
 {
 	g->v = v;
 	g->count = 0;
+	g->gone = 0;
 	g->low = ~0ull;
 	g->high = 0;
 }
@@ -50,28 +51,44 @@ void gather_deactivate(struct gather *g, u64 va, word_t *word, u32 prot)
 	gather_page(g, va, old, GATHER_DEACTIVATE);
 }
 
-/* The last share has gone. True: the frame is to be freed. */
-static bool page_leave(u32 pfn, enum gather_what what)
-{
-	const struct frame *f = &frames[pfn];
+/* How many frames are looked at before others get frames_lock. */
+#define GONE_BATCH 64
 
-	if (f->state == FRAME_PHYSICAL) /* of a section of large pages: stays the section's */
-		return false;
-	/* So does any section's page that nobody maps any more. A clone page's goes with its last reference. */
-	if (what == GATHER_GIVE_UP && !(f->flags & FRAME_SECTION))
-		return frame_give_up(pfn);
-	frame_deactivate(pfn);
-	return false;
+/* Private pages that nobody maps any more: their frames are freed, but for those in I/O. */
+static void gone_free(u32 chain)
+{
+	u32 freed = 0, count = 0;
+
+	while (chain) {
+		spin_lock(&frames_lock);
+		for (u32 n = 0; chain && n < GONE_BATCH; n++) {
+			u32 pfn = chain;
+			struct frame *f = &frames[pfn];
+
+			assert(f->state == FRAME_ACTIVE && f->shares == 1 && !(f->flags & (FRAME_SECTION | FRAME_CLONE)));
+			chain = f->next;
+			f->next = f->prev = 0;
+			f->shares = 0;
+			if (frame_give_up(pfn)) {
+				f->next = freed;
+				freed = pfn;
+				count++;
+			}
+		}
+		spin_unlock(&frames_lock);
+	}
+	frames_free(freed, count);
 }
 
-void gather_finish(struct gather *g)
+/*
+ * Drops the shares. A page with none left leaves the page tables: a section's stays the section's, also when it was given
+ * up here; a clone page's goes with the last reference. One of a section of large pages never does.
+ */
+static void shares_drop(struct gather *g)
 {
 	struct clone_page *clones[GATHER_MAX];
 	u32 to_free[GATHER_MAX], free_count = 0, clone_count = 0;
 
-	assert(mutex_held(&g->v->lock));
-	if (g->low < g->high)
-		tlb_flush_range(g->v, g->low, (g->high - g->low) >> PAGE_SHIFT);
 	spin_lock(&frames_lock);
 	for (u32 i = 0; i < g->count; i++) {
 		u32 pfn = g->pages[i].pfn;
@@ -81,8 +98,9 @@ void gather_finish(struct gather *g)
 		assert((f->state == FRAME_ACTIVE || f->state == FRAME_PHYSICAL) && f->shares);
 		if (g->pages[i].dirty)
 			f->flags |= FRAME_DIRTY;
-		if (!--f->shares && page_leave(pfn, g->pages[i].what))
-			to_free[free_count++] = pfn;
+		assert(g->pages[i].what == GATHER_DEACTIVATE || f->flags & FRAME_SECTION || f->state == FRAME_PHYSICAL);
+		if (!--f->shares && f->state != FRAME_PHYSICAL)
+			frame_deactivate(pfn);
 		if (c && g->pages[i].what == GATHER_GIVE_UP && clone_unref(c, &pfn)) {
 			clones[clone_count++] = c;
 			if (pfn)
@@ -94,8 +112,20 @@ void gather_finish(struct gather *g)
 		kfree(clones[--clone_count]);
 	while (free_count)
 		frame_free(to_free[--free_count]);
-	if (frame_counts.state[FRAME_MODIFIED] && frames_available() < frame_counts.high)
-		writer_wake();
+}
+
+void gather_finish(struct gather *g)
+{
+	assert(mutex_held(&g->v->lock));
+	if (g->low < g->high)
+		tlb_flush_range(g->v, g->low, (g->high - g->low) >> PAGE_SHIFT);
+	if (g->gone)
+		gone_free(g->gone);
+	if (g->count) {
+		shares_drop(g);
+		if (frame_counts.state[FRAME_MODIFIED] && frames_available() < frame_counts.high)
+			writer_wake();
+	}
 	gather_init(g, g->v);
 }
 
@@ -121,6 +151,18 @@ static void page_remove_absent(word_t *word)
 		frame_free(pfn);
 }
 
+/* A private page that is given up, and nobody else's: its valid entry is gone. What it holds counts no more, dirty or not. */
+static void gather_gone(struct gather *g, word_t old)
+{
+	u32 pfn = word_pfn(old);
+
+	if (word_prot(old) & MARK_LOCKED)
+		g->v->locked--;
+	g->v->resident--;
+	frames[pfn].next = g->gone;
+	g->gone = pfn;
+}
+
 u64 pages_remove(struct vspace *v, u64 start, u64 end)
 {
 	struct gather g;
@@ -128,16 +170,25 @@ u64 pages_remove(struct vspace *v, u64 start, u64 end)
 	word_t *word;
 
 	gather_init(&g, v);
-	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
+	for (u64 va = start; va < end && (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++) {
-			if (!word[i])
+			word_t w = word[i];
+
+			if (!w)
 				continue;
-			removed += word_charged(word[i]);
-			if (word_valid(word[i]))
+			removed += word_charged(w);
+			if (word_valid(w) && w & PTE_SECTION) {
 				gather_page(&g, va + (i << PAGE_SHIFT), __atomic_exchange_n(&word[i], 0, __ATOMIC_RELAXED),
 					    GATHER_GIVE_UP);
-			else
+			} else if (word_valid(w)) {
+				__atomic_store_n(&word[i], 0, __ATOMIC_RELAXED);
+				gather_flush_only(&g, va + (i << PAGE_SHIFT));
+				gather_gone(&g, w);
+			} else if (word_kind(w) == WORD_ZERO || word_kind(w) == WORD_PROTOTYPE) {
+				word[i] = 0; /* nothing is there, and nobody else changes it */
+			} else {
 				page_remove_absent(&word[i]);
+			}
 		}
 	gather_finish(&g);
 	return removed;

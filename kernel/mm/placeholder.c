@@ -78,7 +78,7 @@ u32 placeholders_coalesce(struct vspace *v, u64 start, u64 end)
 		return STATUS_CONFLICTING_ADDRESSES;
 	while ((n = tree_next(&first->node)) && n->start < end) {
 		tree_remove(&v->views, n);
-		first->node.end = n->end;
+		tree_resize(&v->views, &first->node, start, n->end);
 		kfree(view_of(n));
 	}
 	return STATUS_SUCCESS;

@@ -91,14 +91,13 @@ static struct pool_page *page_make(u32 class)
 void *kmalloc(size_t size)
 {
 	struct pool_page *page;
-	u32 class = 0;
+	u32 class;
 	void **block;
 
 	check(size <= KMALLOC_MAX);
 	if (size > class_size(CLASSES - 1))
 		return run_alloc(size);
-	while (class_size(class) < size)
-		class++;
+	class = size <= class_size(0) ? 0 : 64 - CLASS_MIN_SHIFT - __builtin_clzll(size - 1);
 	spin_lock(&pool_lock);
 	if (!partial[class].next)
 		list_init(&partial[class]);

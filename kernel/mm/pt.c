@@ -125,20 +125,17 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end)
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count)
 {
 	while (*va < end) {
+		word_t *word = pt_word(v, *va);
 		u64 *table = phys_to_virt(v->pml4_phys);
 		u32 level;
 
-		for (level = 4; level > 1; level--) {
-			u64 entry = table[index_of(*va, level)];
-
-			if (!is_table(entry))
-				break;
-			table = table_of(entry);
-		}
-		if (level == 1) {
+		if (likely(word)) {
 			*count = MIN(512 - index_of(*va, 1), (end - *va) >> PAGE_SHIFT);
-			return &table[index_of(*va, 1)];
+			return word;
 		}
+		/* To the end of what the same missing table would have. */
+		for (level = 4; is_table(table[index_of(*va, level)]); level--)
+			table = table_of(table[index_of(*va, level)]);
 		*va = ALIGN_DOWN(*va, span_of(level)) + span_of(level);
 	}
 	return NULL;
@@ -170,14 +167,17 @@ static u32 unlink_tables(u64 *table, u32 level, u64 base, u64 start, u64 end, u6
 	return chain;
 }
 
-void pt_prune(struct vspace *v, u64 start, u64 end)
+void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high)
 {
-	struct tree_node *next = tree_find_from(&v->views, start);
-	struct tree_node *prev = next ? tree_prev(next) : tree_last(&v->views);
-	u64 low = prev ? prev->end : 0, high = next ? next->start : 1ull << 47;
+	u64 first = ALIGN_DOWN(start, TABLE_SPAN);
 	u32 chain;
 
 	assert(mutex_held(&v->lock) && high >= end && low <= start);
+	/* Mostly a neighbour needs the only table. */
+	if (first < low)
+		first += TABLE_SPAN;
+	if (first >= end || first + TABLE_SPAN > high)
+		return;
 	chain = unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, low, high, 0);
 	if (!chain)
 		return;

@@ -6,20 +6,25 @@
 #include "proc/process.h"
 #include "proc/syscall.h"
 
-/* A pointer and a size in user memory, as many calls take and give them. */
+/* A pointer and a size in user memory, as many calls take and give them; and as they were given. */
 struct range {
-	u64 base, size;
+	u64 base, size, base_given, size_given;
 };
 
 static inline bool get_range(u64 base_at, u64 size_at, struct range *r)
 {
-	return get_user_u64(base_at, &r->base) && get_user_u64(size_at, &r->size) && user_probe(base_at, 8) &&
-	       user_probe(size_at, 8);
+	if (!get_user_two_writable(base_at, &r->base_given, size_at, &r->size_given))
+		return false;
+	r->base = r->base_given;
+	r->size = r->size_given;
+	return true;
 }
 
+/* What has not changed need not be stored. */
 static inline bool put_range(u64 base_at, u64 size_at, const struct range *r)
 {
-	return put_user_u64(base_at, r->base) && put_user_u64(size_at, r->size);
+	return (r->base == r->base_given || put_user_u64(base_at, r->base)) &&
+	       (r->size == r->size_given || put_user_u64(size_at, r->size));
 }
 
 /*

@@ -34,6 +34,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 
 void view_clear(struct vspace *v, struct view *w)
 {
+	struct tree_node *prev = tree_prev(&w->node), *next = tree_next(&w->node);
 	u64 start = w->node.start, end = w->node.end;
 
 	if (w->flags & VIEW_LARGE)
@@ -43,7 +44,7 @@ void view_clear(struct vspace *v, struct view *w)
 	else
 		pages_remove(v, start, end);
 	tree_remove(&v->views, &w->node);
-	pt_prune(v, start, end);
+	pt_prune(v, start, end, prev ? prev->end : 0, next ? next->start : 1ull << 47);
 	commit_release(COMMIT_PRIVATE, w->charge);
 	v->private_charge -= w->charge;
 	w->charge = 0;
@@ -75,7 +76,7 @@ void view_split(struct vspace *v, struct view *w, u64 at, struct view *upper)
 	*upper = *w;
 	upper->charge = view_words(v, at, w->node.end);
 	w->charge -= upper->charge;
-	w->node.end = at;
+	tree_resize(&v->views, &w->node, w->node.start, at);
 	upper->node.start = at;
 	check(tree_insert(&v->views, &upper->node));
 }

@@ -27,12 +27,15 @@ static bool writes_copy(const struct view *w, u64 va)
 	return !(own & PROT_WRITE) || own & PROT_COPY;
 }
 
-/* What a page of a view may be given when prot is asked for: a write to a write-copy view's page makes it private. */
+/* What a page of private memory is given when prot is asked for: caching is the allocation's, once and for all. */
+static inline u32 prot_for_private(const struct view *w, u32 prot)
+{
+	return (prot & ~PROT_CACHING) | (prot & ~PROT_CACHING ? w->prot & PROT_CACHING : 0);
+}
+
+/* The same for a page of a section's view: a write to a write-copy view's page makes it private. */
 static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_copy)
 {
-	/* Caching is the allocation's, once and for all. */
-	if (!w->section)
-		return (prot & ~PROT_CACHING) | (prot & ~PROT_CACHING ? w->prot & PROT_CACHING : 0);
 	if (prot)
 		prot |= section_caching(w->section);
 	if (private_copy)
@@ -40,12 +43,37 @@ static u32 prot_for_page(const struct view *w, u64 va, u32 prot, bool private_co
 	return prot & PROT_WRITE && writes_copy(w, va) ? prot | PROT_COPY : prot;
 }
 
+/* Can the hardware give access so? */
+static bool prot_reachable(u32 prot)
+{
+	return prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
+}
+
+/* What an entry keeps when its page's protection changes: the frame, whose it is, the marks, that it was written. */
+#define ENTRY_KEEPS (PTE_ADDRESS | PTE_DIRTY | PTE_SECTION | PTE_CLONE | \
+		     word_prot_bits(WORD_PROT_MASK & ~(PROT_PAGE_MASK | MARK_OFFERED)))
+
+/*
+ * Gives the page of a valid entry another protection that the hardware can give access by. True: a TLB may allow more than
+ * is allowed now, or cache otherwise. One that allows less does no harm: the access that it refuses looks again.
+ */
+static bool entry_protect(word_t *word, u32 prot)
+{
+	word_t old = *word, new;
+
+	if (unlikely(old & PTE_CLONE)) /* never the hardware's to write to: see word_clone_valid_make */
+		prot = prot & PROT_WRITE ? prot | PROT_COPY : prot & ~PROT_COPY;
+	/* The processor may set the dirty bit at any time. */
+	do
+		new = (old & ENTRY_KEEPS) | word_valid_make(0, prot, false, false);
+	while (!__atomic_compare_exchange_n(word, &old, new, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+	return (old & ~new & PTE_WRITE) || (new & ~old & PTE_NX) || (old ^ new) & PTE_CACHE_OFF;
+}
+
 /* Gives the page at va another protection; its marks stay. Its table exists. True: the page was locked, and can't be now. */
 static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 {
-	bool reachable = prot & (PROT_READ | PROT_EXECUTE) && !(prot & PROT_GUARD);
 	u32 marks = word_prot(*word) & ~PROT_PAGE_MASK;
-	word_t old;
 
 	if (!word_valid(*word)) {
 		/* In transition, its frame may be taken meanwhile: the word is changed under the lock that this takes. */
@@ -54,11 +82,9 @@ static bool page_protect(struct gather *g, u64 va, word_t *word, u32 prot)
 		spin_unlock(&frames_lock);
 		return false;
 	}
-	if (reachable) {
-		old = __atomic_exchange_n(word, 0, __ATOMIC_RELAXED);
-		*word = old & PTE_CLONE ? word_clone_valid_make(word_pfn(old), prot | marks)
-					: word_valid_make(word_pfn(old), prot | marks, old & PTE_SECTION, old & PTE_DIRTY);
-		gather_flush_only(g, va);
+	if (prot_reachable(prot)) {
+		if (entry_protect(word, prot))
+			gather_flush_only(g, va);
 		return false;
 	}
 	/* No access: the page leaves the page table, and stays in memory until that is short. */
@@ -81,14 +107,51 @@ static bool prot_fits_view(const struct view *w, u32 prot)
 {
 	u32 has = prot_grants(w->prot), wants = prot_grants(prot);
 
-	if (w->kind != VIEW_SECTION)
-		return !w->section || w->copy || !(prot & PROT_WRITE) || w->prot & PROT_WRITE;
+	if (w->kind == VIEW_IMAGE)
+		return w->copy || !(prot & PROT_WRITE) || w->prot & PROT_WRITE;
 	return has == wants || (has && !(wants & ~has));
 }
 
-static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
+/* The words from va on, as far as they stand in a row: *count, cut at end. NULL: there is no table. */
+static word_t *words_from(struct vspace *v, u64 va, u64 end, u64 *count)
 {
-	struct view *w = view_find(v, start);
+	*count = (MIN(ALIGN_DOWN(va, TABLE_SPAN) + TABLE_SPAN, end) - va) >> PAGE_SHIFT;
+	return pt_word(v, va);
+}
+
+/* Private memory: each page's word says everything. */
+static u32 protect_private(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot, u32 *old)
+{
+	bool unlocked = false;
+	struct gather g;
+	word_t *word;
+	u64 count;
+
+	if (w->flags & VIEW_AWE || prot & PROT_COPY) /* "Address Windowing Extensions": always read/write */
+		return STATUS_INVALID_PAGE_PROTECTION;
+	if (w->flags & VIEW_LARGE)
+		return large_protect(v, w, start, end, prot, old);
+	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
+		word = words_from(v, va, end, &count);
+		for (u64 i = 0; i < count; i++)
+			if (!word || !word[i])
+				return STATUS_NOT_COMMITTED;
+		if (va == start)
+			*old = prot_to_page(word_own_prot(*word));
+	}
+	prot = prot_for_private(w, prot);
+	gather_init(&g, v);
+	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
+		word = words_from(v, va, end, &count);
+		for (u64 i = 0; i < count; i++)
+			unlocked |= page_protect(&g, va + (i << PAGE_SHIFT), &word[i], prot);
+	}
+	gather_finish(&g);
+	return unlocked ? STATUS_WAS_UNLOCKED : STATUS_SUCCESS;
+}
+
+static u32 protect_locked(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot, u32 *old)
+{
 	u64 copies = 0, freed = 0;
 	struct page_state state;
 	bool unlocked = false;
@@ -98,12 +161,10 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 
 	if (!w || end > w->node.end || w->flags & VIEW_PLACEHOLDER)
 		return STATUS_CONFLICTING_ADDRESSES;
-	if (w->flags & VIEW_AWE)
-		return STATUS_INVALID_PAGE_PROTECTION; /* "Address Windowing Extensions": always read/write */
+	if (!w->section)
+		return protect_private(v, w, start, end, prot, old);
 	if (!prot_fits_view(w, prot))
 		return STATUS_SECTION_PROTECTION;
-	if (prot & PROT_COPY && !w->section)
-		return STATUS_INVALID_PAGE_PROTECTION;
 	if (w->flags & VIEW_LARGE)
 		return large_protect(v, w, start, end, prot, old);
 	for (u64 va = start; va < end; va += PAGE_SIZE) {
@@ -113,14 +174,14 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 			return STATUS_NOT_COMMITTED;
 		if (va == start)
 			*old = prot_to_page(state.prot);
-		if (w->section && !state.private_copy) {
+		if (!state.private_copy) {
 			bool after = prot_for_page(w, va, prot, false) & PROT_COPY, before = state.prot & PROT_COPY;
 
 			copies += after && !before && !commit_totals.lazy_writecopy;
 			freed += before && !after && !commit_totals.lazy_writecopy;
 		}
 	}
-	if (w->section && (status = pt_make_range(v, start, end)))
+	if ((status = pt_make_range(v, start, end)))
 		return status;
 	if (copies > freed && !commit_charge(COMMIT_PRIVATE, copies - freed))
 		return STATUS_COMMITMENT_LIMIT;
@@ -138,11 +199,69 @@ static u32 protect_locked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *o
 	return unlocked ? STATUS_WAS_UNLOCKED : STATUS_SUCCESS;
 }
 
-static bool no_change(struct vspace *v, u64 va)
+/*
+ * A page that had to leave the page table because no access was allowed comes back when some is: who allows it is about to
+ * use it. Its old protection goes to *old. False: it is elsewhere meanwhile, or being read; nothing was done.
+ */
+static bool page_return(struct vspace *v, struct view *w, u64 va, word_t *word, u32 prot, u32 *old)
 {
-	struct view *w = view_find(v, va);
+	struct fault f; /* of which what follows needs only this */
+	u32 pfn = 0, had;
 
-	return w && w->flags & VIEW_NO_CHANGE;
+	if (v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE) /* a fault makes room first */
+		return false;
+	f.v = v;
+	f.view = w;
+	f.va = va;
+	f.word = word;
+	f.access = FAULT_READ;
+	spin_lock(&frames_lock);
+	had = word_prot(*word);
+	if (word_kind(*word) == WORD_TRANSITION && !prot_reachable(had) && !(had & MARK_OFFERED))
+		pfn = word_pfn(*word);
+	if (pfn && !(frames[pfn].flags & FRAME_READING)) {
+		*old = prot_to_page(had);
+		fault_reactivate(&f, pfn);
+		fault_map(&f, pfn, prot | (had & ~PROT_PAGE_MASK), false, false);
+	} else {
+		pfn = 0;
+	}
+	spin_unlock(&frames_lock);
+	return pfn;
+}
+
+/*
+ * Most calls: a page of private memory that is in the page table, and stays there, or comes back. Its word changes, and
+ * that is all. False: it is something else, and nothing was done.
+ */
+static bool protect_one(struct vspace *v, u64 va, u32 prot, u32 *old)
+{
+	bool can = false;
+	struct view *w;
+	word_t *word;
+
+	if (prot & PROT_COPY || !prot_reachable(prot))
+		return false;
+	mutex_lock(&v->lock);
+	w = view_find(v, va);
+	word = w && !w->section && !(w->flags & (VIEW_AWE | VIEW_LARGE)) ? pt_word(v, va) : NULL;
+	if (word && word_valid(*word)) {
+		can = true;
+		*old = prot_to_page(word_own_prot(*word));
+		if (entry_protect(word, prot_for_private(w, prot)))
+			tlb_flush_range(v, va, 1);
+	} else if (word && word_kind(*word) == WORD_TRANSITION) {
+		can = page_return(v, w, va, word, prot_for_private(w, prot), old);
+	}
+	mutex_unlock(&v->lock);
+	return can;
+}
+
+static u32 protect_asked(struct vspace *v, u64 start, u64 end, u32 prot, u32 *old)
+{
+	struct view *w = view_find(v, start);
+
+	return w && w->flags & VIEW_NO_CHANGE ? STATUS_INVALID_PAGE_PROTECTION : protect_locked(v, w, start, end, prot, old);
 }
 
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old)
@@ -155,7 +274,10 @@ u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old
 	if (*base >= USER_HIGH || *size > USER_HIGH - *base || !*size)
 		return STATUS_INVALID_PARAMETER;
 	end = ALIGN_UP(*base + *size, PAGE_SIZE);
-	WITH_MEMORY(v, status, no_change(v, start) ? STATUS_INVALID_PAGE_PROTECTION : protect_locked(v, start, end, prot, old));
+	if (end - start == PAGE_SIZE && protect_one(v, start, prot, old))
+		status = STATUS_SUCCESS;
+	else
+		WITH_MEMORY(v, status, protect_asked(v, start, end, prot, old));
 	if (NT_SUCCESS(status)) {
 		*base = start;
 		*size = end - start;
@@ -172,7 +294,7 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 	word_t *word;
 	u32 status, old;
 
-	prot = prot_for_page(w, start, prot, false);
+	prot = prot_for_private(w, prot);
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
 		for (u64 i = 0; i < count; i++)
 			if (word[i]) {
@@ -194,8 +316,30 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 			if (!word[i])
 				word[i] = word_zero(prot);
 	if (reprotect)
-		status = protect_locked(v, start, end, prot, &old);
+		status = protect_locked(v, w, start, end, prot, &old);
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
+}
+
+/* All of w, which is new: no page of it is there. On failure some tables are there and some words, which go with the view. */
+static u32 commit_new(struct vspace *v, struct view *w, u32 prot)
+{
+	u64 start = w->node.start, end = w->node.end, pages = (end - start) >> PAGE_SHIFT, count;
+	word_t *word, zero = word_zero(prot_for_private(w, prot));
+	u32 status;
+
+	/* Charged first: what is refused must not leave tables behind. */
+	if (!commit_possible(pages) || !commit_charge(COMMIT_PRIVATE, pages))
+		return STATUS_COMMITMENT_LIMIT;
+	w->charge += pages;
+	v->private_charge += pages;
+	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {
+		word = words_from(v, va, end, &count);
+		if (!word && (status = pt_word_make(v, va, false, &word)))
+			return status;
+		for (u64 i = 0; i < count; i++)
+			word[i] = zero;
+	}
+	return STATUS_SUCCESS;
 }
 
 static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
@@ -220,7 +364,7 @@ static u32 commit_locked(struct vspace *v, u64 start, u64 end, u32 prot)
 		mutex_unlock(&w->section->lock);
 	}
 	if (!status)
-		status = protect_locked(v, start, end, prot, &old);
+		status = protect_locked(v, w, start, end, prot, &old);
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
 }
 
@@ -236,7 +380,7 @@ static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct ad
 	status = replace ? placeholder_replace(v, *base, size, &like, &w)
 			 : view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
 	if (!status && type & MEM_COMMIT) {
-		status = commit_private(v, w, *base, *base + size, prot);
+		status = commit_new(v, w, prot);
 		if (status && replace)
 			placeholder_restore(v, w);
 		else if (status)
@@ -266,15 +410,17 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address
 	u64 start = ALIGN_DOWN(*base, type & MEM_RESERVE ? GRANULARITY : PAGE_SIZE), end, length, at;
 	u32 prot, status;
 
-	if (type == MEM_RESET || type == MEM_RESET_UNDO)
-		return vspace_reset(v, base, size, type == MEM_RESET_UNDO, protect);
-	if (type & MEM_LARGE_PAGES)
-		return large_allocate(v, base, size, where, type, protect);
-	if (type & MEM_PHYSICAL)
-		return physical_reserve(v, base, size, where, type, protect);
-	if (!type_valid(type, extended))
-		return STATUS_INVALID_PARAMETER_5;
-	if (type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER)) {
+	if (unlikely(!type || type & ~(MEM_RESERVE | MEM_COMMIT))) {
+		if (type == MEM_RESET || type == MEM_RESET_UNDO)
+			return vspace_reset(v, base, size, type == MEM_RESET_UNDO, protect);
+		if (type & MEM_LARGE_PAGES)
+			return large_allocate(v, base, size, where, type, protect);
+		if (type & MEM_PHYSICAL)
+			return physical_reserve(v, base, size, where, type, protect);
+		if (!type_valid(type, extended))
+			return STATUS_INVALID_PARAMETER_5;
+	}
+	if (unlikely(type & (MEM_RESERVE_PLACEHOLDER | MEM_REPLACE_PLACEHOLDER))) {
 		start = *base;
 		if (type & MEM_RESERVE_PLACEHOLDER && protect != PAGE_NOACCESS)
 			return STATUS_INVALID_PARAMETER_6;
@@ -335,7 +481,7 @@ static u32 free_locked(struct vspace *v, u64 *base, u64 *size, u32 type)
 		/* A part of an allocation may go; the parts that stay are allocations of their own then. */
 		if (w->flags & (VIEW_AWE | VIEW_LARGE | VIEW_WRITE_WATCH) && (start != w->node.start || end != w->node.end))
 			return STATUS_FREE_VM_NOT_AT_BASE;
-		status = view_isolate(v, w, start, end, &w);
+		status = start == w->node.start && end == w->node.end ? STATUS_SUCCESS : view_isolate(v, w, start, end, &w);
 		if (!status)
 			view_remove(v, w);
 		return status;

@@ -40,6 +40,7 @@ struct vspace *vspace_create(u32 process_id)
 	if (!v)
 		return NULL;
 	mutex_init(&v->lock, "address space", RANK_VSPACE);
+	v->views.gap_mask = GRANULARITY - 1;
 	v->process_id = process_id;
 	v->page_priority = PRIORITY_NORMAL;
 	v->working_set_min = WORKING_SET_MIN;

@@ -53,8 +53,8 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end);
  * row in that table, cut at end. NULL: there is none.
  */
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
-/* Frees the tables under [start, end) that no view needs; all words there are 0. The view is out of the tree. */
-void pt_prune(struct vspace *v, u64 start, u64 end);
+/* Frees the tables under [start, end) that no view needs; all words there are 0. No view is in [low, high), which is around it. */
+void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high);
 /*
  * Spare tables, charged to v, for as many tables in all: so that making the next ones can't fail. No lock held: waits for
  * memory. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY (the thread was told to end): some may have been made.
@@ -195,6 +195,7 @@ void physical_free_all(struct vspace *v); /* no window is left */
 struct gather {
 	struct vspace *v;
 	u32 count;
+	u32 gone;       /* frames of private pages that are given up, chained */
 	u64 low, high;  /* addresses to flush */
 	struct { u32 pfn; u8 what, dirty; } pages[GATHER_MAX];
 };

@@ -144,25 +144,29 @@ void process_vspace_leave(struct process *p)
 	spin_unlock(&processes_lock);
 }
 
+/* The caller's own process stays while the caller runs in it: nothing is counted for it. */
 u32 process_vspace_acquire(u64 handle, u32 access, struct process **out)
 {
 	struct object *o;
-	u32 status = handle_lookup(process_current(), handle, &process_type, access, &o);
-	struct process *p;
+	u32 status;
 
+	*out = process_current();
+	if (handle == NT_CURRENT_PROCESS)
+		return STATUS_SUCCESS;
+	status = handle_lookup(process_current(), handle, &process_type, access, &o);
 	if (status)
 		return status;
-	p = container_of(o, struct process, object);
-	if (!process_vspace_enter(p)) {
-		object_unref(o);
-		return STATUS_PROCESS_IS_TERMINATING;
-	}
-	*out = p;
-	return STATUS_SUCCESS;
+	*out = container_of(o, struct process, object);
+	if (*out != process_current() && process_vspace_enter(*out))
+		return STATUS_SUCCESS;
+	object_unref(o);
+	return *out == process_current() ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
 }
 
 void process_vspace_release(struct process *p)
 {
+	if (p == process_current())
+		return;
 	process_vspace_leave(p);
 	object_unref(&p->object);
 }

@@ -71,8 +71,8 @@ void process_memory_query(struct process *p, struct nt_vm_counters *out);
 
 /*
  * Memory calls get a process by handle: STATUS_INVALID_HANDLE, STATUS_OBJECT_TYPE_MISMATCH, STATUS_ACCESS_DENIED;
- * STATUS_PROCESS_IS_TERMINATING if it has ended. *out holds one more reference, and the address space stays until
- * process_vspace_release.
+ * STATUS_PROCESS_IS_TERMINATING if it has ended. Process and address space stay until process_vspace_release, by the same
+ * thread.
  */
 u32 process_vspace_acquire(u64 handle, u32 access, struct process **out);
 void process_vspace_release(struct process *p);

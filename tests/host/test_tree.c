@@ -14,10 +14,11 @@ static struct tree_node nodes[NODES];
 static bool used[NODES];
 static int owner[SPACE]; /* index of the node, or -1 */
 static u64 base;	 /* of the model's space in the 64 bits */
+static u64 gap_mask;
 
 static void model_reset(u64 at)
 {
-	tree = (struct tree){ 0 };
+	tree = (struct tree){ .gap_mask = gap_mask };
 	memset(nodes, 0, sizeof(nodes));
 	memset(used, 0, sizeof(used));
 	for (int i = 0; i < SPACE; i++)
@@ -71,8 +72,8 @@ static void step_resize(int i)
 	u64 low = before ? before->end : base, high = after ? after->start : base + SPACE;
 
 	model_fill(n, -1);
-	n->start = tap_between(MAX(low, n->start - MIN(n->start, 8)), n->end - 1);
-	n->end = n->start + tap_between(1, MIN(high - n->start, 8));
+	low = tap_between(MAX(low, n->start - MIN(n->start, 8)), n->end - 1);
+	tree_resize(&tree, n, low, low + tap_between(1, MIN(high - low, 8)));
 	model_fill(n, i);
 }
 
@@ -107,7 +108,7 @@ static bool model_gap(u64 low, u64 high, u64 size, u64 align, bool top_down, u64
 static void compare_gap(void)
 {
 	u64 low = base + tap_below(SPACE), high = base + tap_below(SPACE + 1);
-	u64 size = tap_between(1, 40), align = 1ull << tap_below(6), at = 0, expected = 0;
+	u64 size = tap_between(1, 40), align = (gap_mask + 1) << tap_below(6), at = 0, expected = 0;
 	bool top_down = tap_one_in(2);
 	bool found = model_gap(low, high, size, align, top_down, &expected);
 
@@ -160,6 +161,13 @@ static void agrees_with_model(void)
 	random_steps(0x10000);
 }
 
+static void agrees_with_model_when_gaps_are_aligned(void)
+{
+	for (gap_mask = 1; gap_mask < 16; gap_mask = gap_mask * 2 + 1)
+		random_steps(0x10000);
+	gap_mask = 0;
+}
+
 static void agrees_with_model_at_zero(void)
 {
 	random_steps(0);
@@ -168,6 +176,38 @@ static void agrees_with_model_at_zero(void)
 static void agrees_with_model_at_the_end_of_64_bits(void)
 {
 	random_steps(~0ull - SPACE);
+}
+
+extern u64 tree_gap_looks;
+
+/* A page at each 64 KiB, as small allocations are: between them there is room for nothing, and nobody looks there. */
+static void finds_gaps_without_walking(void)
+{
+	enum { COUNT = 10000 };
+	struct tree_node *many = calloc(COUNT, sizeof(*many));
+	struct tree t = { .gap_mask = 0xffff };
+	u64 at;
+
+	for (u64 i = 0; i < COUNT; i++) {
+		tree_gap_looks = 0;
+		expect(tree_find_gap(&t, 0x10000, 1ull << 47, 0x1000, 0x10000, false, &at));
+		expect_equal(at, 0x10000 * (i + 1));
+		expect(tree_gap_looks <= 2 * 20);
+		many[i].start = at;
+		many[i].end = at + 0x1000;
+		expect(tree_insert(&t, &many[i]));
+	}
+	for (u64 i = 1; i < COUNT; i += 7) {
+		tree_remove(&t, &many[i]);
+		for (int top_down = 0; top_down < 2; top_down++) {
+			tree_gap_looks = 0;
+			expect(tree_find_gap(&t, 0x10000, 0x10000 * (COUNT + 1), 0x10000, 0x10000, top_down, &at));
+			expect_equal(at, top_down ? many[i].start : many[1].start);
+			expect(tree_gap_looks <= 2 * 20);
+		}
+	}
+	expect(tree_valid(&t));
+	free(many);
 }
 
 /* The height of 1.44 log2(n) is what makes it a balanced tree. */
@@ -252,6 +292,12 @@ static void tree_valid_sees_damage(void)
 	n[1].height++;
 	expect(!tree_valid(&t));
 	n[1].height--;
+	n[3].gap = 1;
+	expect(!tree_valid(&t));
+	n[3].gap = 0;
+	n[3].gap = n[3].before = 1;
+	expect(!tree_valid(&t));
+	n[3].gap = n[3].before = 0;
 	n[4].parent = &n[1];
 	expect(!tree_valid(&t));
 	n[4].parent = &n[5];
@@ -275,7 +321,9 @@ int main(int argc, char **argv)
 	tap_run(stays_low_when_filled_in_order);
 	tap_run(gap_does_not_overflow);
 	tap_run(tree_valid_sees_damage);
+	tap_run(finds_gaps_without_walking);
 	tap_run(agrees_with_model);
+	tap_run(agrees_with_model_when_gaps_are_aligned);
 	tap_run(agrees_with_model_at_zero);
 	tap_run(agrees_with_model_at_the_end_of_64_bits);
 	return tap_end();

@@ -10,7 +10,7 @@ TESTS = [
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
-    "prefetch_info", "events", "contexts",
+    "prefetch_info", "events", "contexts", "many_views",
 ]
 
 # Each value of each parameter meets each value of each other one.
