@@ -318,39 +318,65 @@ u32 frame_alloc(enum frame_user user, bool want_zeroed)
 	return pfn;
 }
 
-void frame_free(u32 pfn)
+/* A CPU's cache is full: to the lists. */
+static void cache_spill(u32 *cache, u32 *count, enum frame_state s)
+{
+	u32 first = *count;
+
+	spin_lock(&frames_lock);
+	while (*count > CACHE_MAX - CACHE_BATCH)
+		frame_list_add(cache[--*count], s);
+	spin_unlock(&frames_lock);
+	__atomic_sub_fetch(&frame_counts.cached, first - *count, __ATOMIC_RELAXED);
+}
+
+/* To the CPU's cache of free or of zeroed frames, or, when memory is short, to the list. */
+static void frame_give(u32 pfn, enum frame_state s)
 {
 	bool was_on = interrupts_enabled();
 	struct frame *f = &frames[pfn];
 	struct cpu *c;
 
 	assert(f->state == FRAME_KERNEL && !f->shares);
-#ifdef DEBUG
-	memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
-#endif
 	f->word = NULL;
 	f->backing = 0;
 	f->flags = 0;
 	f->next = f->prev = 0;
 	interrupts_off();
 	c = this_cpu();
-	if (c->frame_cache_free_count < CACHE_MAX && frames_available() > 4 * frame_counts.high && !frame_counts.compacting) {
+	if (frames_available() > 4 * frame_counts.high && !frame_counts.compacting) {
+		u32 *cache = s == FRAME_ZEROED ? c->frame_cache_zero : c->frame_cache_free;
+		u32 *count = s == FRAME_ZEROED ? &c->frame_cache_zero_count : &c->frame_cache_free_count;
+
+		if (*count == CACHE_MAX)
+			cache_spill(cache, count, s);
 		f->state = FRAME_CACHED;
-		c->frame_cache_free[c->frame_cache_free_count++] = pfn;
+		cache[(*count)++] = pfn;
 		__atomic_add_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
 	} else {
 		spin_lock(&frames_lock);
-		frame_list_add(pfn, FRAME_FREE);
-		while (c->frame_cache_free_count > CACHE_MAX - CACHE_BATCH) {
-			u32 cached = c->frame_cache_free[--c->frame_cache_free_count];
-
-			frame_list_add(cached, FRAME_FREE);
-			__atomic_sub_fetch(&frame_counts.cached, 1, __ATOMIC_RELAXED);
-		}
+		frame_list_add(pfn, s);
 		spin_unlock(&frames_lock);
 	}
 	if (was_on)
 		interrupts_on();
+}
+
+void frame_free(u32 pfn)
+{
+#ifdef DEBUG
+	memset(frame_address(pfn), JUNK_FREED, PAGE_SIZE);
+#endif
+	frame_give(pfn, FRAME_FREE);
+}
+
+void frame_free_zeroed(u32 pfn)
+{
+#ifdef DEBUG
+	for (const u64 *word = frame_address(pfn), *end = word + PAGE_SIZE / sizeof(*word); word < end; word++)
+		check(!*word);
+#endif
+	frame_give(pfn, FRAME_ZEROED);
 }
 
 /* Short of memory, a CPU gives back what its cache holds. Interrupts are off. */

@@ -97,6 +97,7 @@ enum frame_user { FRAME_FOR_USER, FRAME_FOR_KERNEL, FRAME_FOR_GOOD, FRAME_USERS 
  */
 u32 frame_alloc(enum frame_user user, bool zeroed);
 void frame_free(u32 pfn);
+void frame_free_zeroed(u32 pfn); /* it holds nothing but zeros */
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*

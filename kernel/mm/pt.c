@@ -40,9 +40,10 @@ static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 	return STATUS_SUCCESS;
 }
 
+/* What was unlinked, or unmapped, left zeros behind: it need not be filled with them for the next one. */
 static void table_free(struct vspace *v, u64 phys)
 {
-	frame_free(phys >> PAGE_SHIFT);
+	frame_free_zeroed(phys >> PAGE_SHIFT);
 	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
 	v->table_charge--;
 	commit_release(COMMIT_TABLES, 1);
@@ -247,8 +248,10 @@ bool pt_create(struct vspace *v)
 {
 	return !with_memory(v, top_make);
 }
+
 void pt_destroy(struct vspace *v)
 {
+	kernel_half_clear(phys_to_virt(v->pml4_phys));
 	table_free(v, v->pml4_phys);
 	assert(!v->table_charge);
 	v->pml4_phys = 0;
