@@ -65,16 +65,19 @@ static bool section_steal(struct fault *f, struct frame *frame)
 /* From a clone page, whose charge comes with the page. */
 static bool clone_steal(struct fault *f, struct clone_page *c, struct frame *frame)
 {
+	void *gone = NULL;
 	bool last;
 
 	spin_lock(&frames_lock);
 	last = c->refs == 1;
-	if (last)
+	if (last) {
 		page_take(f, frame);
+		gone = clone_page_free(c);
+	}
 	spin_unlock(&frames_lock);
 	if (!last)
 		return false;
-	kfree(c);
+	kfree(gone);
 	if (commit_totals.lazy_writecopy) {
 		commit_move(COMMIT_CLONES, COMMIT_PRIVATE, 1);
 		view_charge_add(f, 1);
@@ -103,14 +106,14 @@ static u32 copy(struct fault *f, u32 source_pfn)
 static void source_leave(u32 source_pfn, struct clone_page *c)
 {
 	u32 to_free = 0;
+	void *gone;
 
 	spin_lock(&frames_lock);
 	if (!--frames[source_pfn].shares && frames[source_pfn].state == FRAME_ACTIVE) /* not in a large page */
 		frame_deactivate(source_pfn);
-	if (c && !clone_unref(c, &to_free))
-		c = NULL;
+	gone = c ? clone_unref(c, &to_free) : NULL;
 	spin_unlock(&frames_lock);
-	kfree(c);
+	kfree(gone);
 	if (to_free)
 		frame_free(to_free);
 }

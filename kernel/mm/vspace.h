@@ -26,6 +26,16 @@ bool prot_allows(u32 prot, u32 access); /* access: enum fault_access; guard page
 /* ---- page tables (pt.c); v->lock held ---- */
 
 #define TABLE_SPAN MIB(2) /* what one lowest-level table maps */
+#define WORDS_LOCKED 64   /* so many words are looked at under frames_lock at a time: interrupts are off meanwhile */
+/* The first of words i to count - 1 that is not 0; count or more: there is none. */
+static inline u64 words_skip(const word_t *word, u64 i, u64 count)
+{
+	while (i + 4 <= count && !(word[i] | word[i + 1] | word[i + 2] | word[i + 3]))
+		i += 4;
+	while (i < count && !word[i])
+		i++;
+	return i;
+}
 
 /* The word of a user address; NULL: there is no table, or a large page. */
 word_t *pt_word(struct vspace *v, u64 va);
@@ -199,12 +209,17 @@ struct clone_page {
 	u32 seen;    /* how many of them mm_check has found; 0 outside */
 };
 extern struct mutex clones_lock; /* for all clone pages' words what a section's lock is for its prototype words */
+void clones_init(void); /* before the first process */
 struct clone_page *clone_of(word_t w);
 /*
- * One reference less, with its valid entry gone; frames_lock held. The last one gives up the page. True: c is to be freed
- * with kfree, and *pfn, if not 0, with frame_free, after frames_lock was dropped.
+ * One reference less, with its valid entry gone; frames_lock held. The last one gives up the page. What is to be freed after
+ * frames_lock was dropped: *pfn, if not 0, with frame_free, and what is returned with kfree (NULL: nothing).
  */
-bool clone_unref(struct clone_page *c, u32 *pfn);
+void *clone_unref(struct clone_page *c, u32 *pfn);
+/* c says nothing any more: somebody took over its page. frames_lock held. Returns what clone_unref returns. */
+void *clone_page_free(struct clone_page *c);
+/* For mm_check, once for each clone page. *used: the pages in use in c's block if c is the first of them, else 0. False: c is none. */
+bool clone_check_block(struct clone_page *c, u64 *used);
 /* Is a committed page of private memory, or a private copy, part of its view's charge? */
 static inline bool word_charged(word_t w)
 {
