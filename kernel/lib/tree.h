@@ -21,6 +21,8 @@ struct tree {
 /* False, and nothing inserted, if the node's range overlaps one in the tree. O(log n). */
 bool tree_insert(struct tree *t, struct tree_node *n);
 void tree_remove(struct tree *t, struct tree_node *n);
+/* Takes out some node, of a tree that is being emptied: it is not balanced meanwhile. NULL: it is empty. */
+struct tree_node *tree_leaf_take(struct tree *t);
 struct tree_node *tree_find(const struct tree *t, u64 at);         /* the node that contains at, or NULL */
 struct tree_node *tree_find_from(const struct tree *t, u64 at);    /* the first node with end > at, or NULL */
 struct tree_node *tree_first(const struct tree *t);

@@ -41,12 +41,19 @@ static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 }
 
 /* What was unlinked, or unmapped, left zeros behind: it need not be filled with them for the next one. */
-static void table_free(struct vspace *v, u64 phys)
+static void tables_free(struct vspace *v, u32 chain)
 {
-	frame_free_zeroed(phys >> PAGE_SHIFT);
-	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	v->table_charge--;
-	commit_release(COMMIT_TABLES, 1);
+	u64 n = 0;
+
+	for (; chain; n++) {
+		u32 pfn = chain;
+
+		chain = frames[pfn].next;
+		frame_free_zeroed(pfn);
+	}
+	__atomic_sub_fetch(&frame_counts.kernel, n, __ATOMIC_RELAXED);
+	v->table_charge -= n;
+	commit_release(COMMIT_TABLES, n);
 }
 
 /* va's entry in its table of this level; NULL: there is no such table. */
@@ -173,13 +180,13 @@ void pt_prune(struct vspace *v, u64 start, u64 end)
 	if (!chain)
 		return;
 	tlb_flush_range(v, start, (end - start) >> PAGE_SHIFT);
-	while (chain) {
-		u32 pfn = chain;
+	tables_free(v, chain);
+}
 
-		chain = frames[pfn].next;
-		frames[pfn].next = 0;
-		table_free(v, (u64)pfn << PAGE_SHIFT);
-	}
+void pt_end(struct vspace *v, u64 start, u64 end, u64 next)
+{
+	assert(mutex_held(&v->lock) && !v->cpus);
+	tables_free(v, unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, 0, next, 0));
 }
 
 /* Runs a step under v->lock, again after each wait for memory. */
@@ -222,13 +229,8 @@ u32 pt_spares_make(struct vspace *v, u64 tables)
 void pt_spares_free(struct vspace *v)
 {
 	mutex_lock(&v->lock);
-	while (v->spare_tables) {
-		u32 pfn = v->spare_tables;
-
-		v->spare_tables = frames[pfn].next;
-		frames[pfn].next = 0;
-		table_free(v, (u64)pfn << PAGE_SHIFT);
-	}
+	tables_free(v, v->spare_tables);
+	v->spare_tables = 0;
 	mutex_unlock(&v->lock);
 }
 
@@ -252,7 +254,7 @@ bool pt_create(struct vspace *v)
 void pt_destroy(struct vspace *v)
 {
 	kernel_half_clear(phys_to_virt(v->pml4_phys));
-	table_free(v, v->pml4_phys);
+	tables_free(v, v->pml4_phys >> PAGE_SHIFT);
 	assert(!v->table_charge);
 	v->pml4_phys = 0;
 }

@@ -53,6 +53,11 @@ word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
 /* Frees the tables under [start, end) that no view needs; all words there are 0. The view is out of the tree. */
 void pt_prune(struct vspace *v, u64 start, u64 end);
 /*
+ * The same at the end of v, whose tables no CPU has loaded, of those that lie below next, where the next view starts; none is
+ * left below start.
+ */
+void pt_end(struct vspace *v, u64 start, u64 end, u64 next);
+/*
  * Spare tables, charged to v, for as many tables in all: so that making the next ones can't fail. No lock held: waits for
  * memory. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY (the thread was told to end): some may have been made.
  */
@@ -100,6 +105,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 struct section *view_remove(struct vspace *v, struct view *w);
 /* The same, but for the end of w itself, which is out of the tree then. */
 void view_clear(struct vspace *v, struct view *w);
+void views_end(struct vspace *v); /* all of them, at the end of v: no CPU has its page tables loaded. No locks held */
 /* How many pages in [start, end), all of it private memory, the view is charged for. */
 u64 view_words(struct vspace *v, u64 start, u64 end);
 /*
