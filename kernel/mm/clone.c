@@ -8,6 +8,7 @@
  */
 #include "lib/string.h"
 #include "mm/pool.h"
+#include "mm/replace.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
 
@@ -115,8 +116,20 @@ struct supply {
 	u64 block_count, view_count;
 };
 
+/*
+ * When no more than so many pages became private since the process was cloned last, it is these that it writes to between
+ * its clones: they are copied at once, which is cheaper than a fault of each of the two.
+ */
+#define HOT_MAX 8
+struct hot {
+	u64 va;
+	word_t *word; /* the parent's */
+	u32 copy;     /* the child's frame; 0: the page is shared as others are */
+};
+
 struct need {
 	u64 pages, views, tables, charge;
+	struct hot hot[HOT_MAX]; /* the first pages that need a clone page */
 };
 
 static bool inherited(const struct view *w)
@@ -136,28 +149,27 @@ static bool private_contents(word_t w)
 #define SHARED (PTE_VALID | PTE_SECTION)
 
 /* Counts what needs a clone page, and pages without contents. Most words are nothing, or shared already. */
-static void need_words(struct need *n, u64 *zeros, const word_t *word, u64 count)
+static void need_words(struct need *n, u64 *zeros, u64 va, word_t *word, u64 count)
 {
-	const word_t *end = word + count;
-
-	while (word < end) {
-		if (end - word >= 4) {
-			if (((word[0] & word[1] & word[2] & word[3]) & SHARED) == SHARED ||
-			    !(word[0] | word[1] | word[2] | word[3])) {
-				word += 4;
-				continue;
-			}
+	for (u64 i = 0; (i = words_skip(word, i, count)) < count; i++) {
+		for (; i + 4 <= count && (word[i] & word[i + 1] & word[i + 2] & word[i + 3] & SHARED) == SHARED; i += 4)
+			;
+		if (i == count)
+			return;
+		if (private_contents(word[i])) {
+			if (n->pages < HOT_MAX)
+				n->hot[n->pages] = (struct hot){ .va = va + (i << PAGE_SHIFT), .word = &word[i] };
+			n->pages++;
 		}
-		n->pages += private_contents(*word);
-		*zeros += word_kind(*word++) == WORD_ZERO;
+		*zeros += word_kind(word[i]) == WORD_ZERO;
 	}
 }
 
 /* from->lock held. */
-static struct need need_of(struct vspace *from)
+static void need_of(struct vspace *from, struct need *n)
 {
-	struct need n = { .tables = from->table_charge };
-
+	n->pages = n->views = n->charge = 0;
+	n->tables = from->table_charge;
 	for (struct tree_node *t = tree_first(&from->views); t; t = tree_next(t)) {
 		struct view *w = view_of(t);
 		u64 count, zeros = 0;
@@ -165,12 +177,11 @@ static struct need need_of(struct vspace *from)
 
 		if (!inherited(w))
 			continue;
-		n.views++;
+		n->views++;
 		for (u64 va = t->start; (word = pt_next(from, &va, t->end, &count)); va += count << PAGE_SHIFT)
-			need_words(&n, &zeros, word, count);
-		n.charge += commit_totals.lazy_writecopy ? zeros : w->charge;
+			need_words(n, &zeros, va, word, count);
+		n->charge += commit_totals.lazy_writecopy ? zeros : w->charge;
 	}
-	return n;
 }
 
 static bool chain_get(struct chain **chain, u64 *have, u64 want, size_t size)
@@ -235,9 +246,77 @@ static bool supply_enough(const struct supply *s, const struct need *n, const st
 struct cloning {
 	struct vspace *from, *to;
 	struct supply supply;
-	u64 zeros;      /* of the view at hand: pages that are private still, as they have no contents */
+	u64 zeros;      /* of the view at hand: pages that each has for itself, most of them without contents */
 	bool protected; /* what could be written is read-only now: TLBs may not know */
+	struct hot *hot;
+	u64 hot_count;
 };
+
+/* ---- pages that are copied at once ---- */
+
+/* A private page that was written since it was copied at once the last time. */
+static bool is_hot(struct vspace *from, const struct hot *h)
+{
+	return (*h->word & (SHARED | PTE_DIRTY)) == (PTE_VALID | PTE_DIRTY) &&
+	       !(word_prot(*h->word) & ~(PROT_PAGE_MASK | MARK_LOCKED)) && !(view_find(from, h->va)->flags & VIEW_WRITE_WATCH);
+}
+
+/*
+ * Gets the copies, as far as there is memory at once. Other threads of the parent may write to a page meanwhile: the child
+ * has then, of each word, the old or the new contents. The parent's dirty bit will tell whether it is written to again.
+ */
+static void hot_copy(struct cloning *k, struct need *n)
+{
+	k->hot = n->hot;
+	k->hot_count = n->pages <= HOT_MAX ? n->pages : 0;
+	for (struct hot *h = k->hot; h < k->hot + k->hot_count; h++) {
+		struct frame *f = &frames[word_pfn(*h->word)];
+
+		h->copy = is_hot(k->from, h) ? frame_alloc(FRAME_FOR_USER, false) : 0;
+		if (!h->copy)
+			continue;
+		spin_lock(&frames_lock);
+		__atomic_and_fetch(h->word, ~PTE_DIRTY, __ATOMIC_RELAXED);
+		f->flags |= FRAME_DIRTY;
+		spin_unlock(&frames_lock);
+		tlb_flush_range(k->from, h->va, 1);
+		page_copy(frame_address(h->copy), frame_address(word_pfn(*h->word)));
+		n->charge += commit_totals.lazy_writecopy;
+	}
+}
+
+/* The charge was refused. */
+static void hot_free(struct cloning *k)
+{
+	for (struct hot *h = k->hot; h < k->hot + k->hot_count; h++)
+		if (h->copy)
+			frame_free(h->copy);
+}
+
+/* The child's word of a page that was copied; 0: it was not. frames_lock held. */
+static word_t hot_word(struct cloning *k, const word_t *word, word_t *out)
+{
+	struct hot *h = k->hot, *end = h + k->hot_count;
+	struct frame *f;
+
+	while (h < end && h->word != word)
+		h++;
+	if (h == end || !h->copy)
+		return 0;
+	f = &frames[h->copy];
+	f->word = out;
+	f->backing = word_zero(0);
+	f->flags = FRAME_DIRTY;
+	f->shares = 1;
+	f->state = FRAME_ACTIVE;
+	f->priority = k->to->page_priority & (PRIORITIES - 1);
+	replace_arrived(f);
+	k->to->resident++;
+	k->zeros++;
+	return word_valid_make(h->copy, word_prot(*word) & ~MARK_LOCKED, false, true);
+}
+
+/* ---- pages that are shared ---- */
 
 static struct clone_page *page_new(struct cloning *k)
 {
@@ -317,15 +396,20 @@ static word_t valid_clone(struct cloning *k, word_t parent)
 }
 
 /* What the child's word is, for the parent's, which is not 0. frames_lock held: a frame may have been taken just now. */
-static word_t word_clone(struct cloning *k, struct view *w, word_t *word)
+static word_t word_clone(struct cloning *k, struct view *w, word_t *word, word_t *out)
 {
-	if (private_contents(*word))
+	word_t copy;
+
+	if (private_contents(*word)) {
+		if ((copy = hot_word(k, word, out)))
+			return copy;
 		clone_make(k, w, word);
+	}
 	switch (word_kind(*word)) {
 	case WORD_VALID:
-		/* A section's page comes back by a fault, but the child will use the code that the parent uses. */
-		if (*word & PTE_CLONE || w->kind == VIEW_IMAGE)
+		if (*word & PTE_CLONE)
 			return valid_clone(k, *word);
+		/* A section's page comes back by a fault. */
 		return word_make(WORD_PROTOTYPE, word_prot(*word) & ~MARK_LOCKED);
 	case WORD_CLONE:
 		clone_of(*word)->refs++;
@@ -341,14 +425,15 @@ static word_t word_clone(struct cloning *k, struct view *w, word_t *word)
 /* A few words, for interrupts are off meanwhile. */
 static void words_clone(struct cloning *k, struct view *w, word_t *word, word_t *out, u64 count)
 {
-	const word_t cloned = SHARED | PTE_CLONE;
+	/* These are in the child's page table at once: it will use the code that the parent uses. */
+	const word_t common = w->kind == VIEW_IMAGE ? SHARED : SHARED | PTE_CLONE;
 
 	spin_lock(&frames_lock);
 	for (u64 i = 0; i < count; i++)
-		if ((word[i] & cloned) == cloned)
+		if ((word[i] & common) == common)
 			out[i] = valid_clone(k, word[i]);
 		else if (word[i])
-			out[i] = word_clone(k, w, &word[i]);
+			out[i] = word_clone(k, w, &word[i], &out[i]);
 	spin_unlock(&frames_lock);
 }
 
@@ -404,14 +489,17 @@ static void view_clone(struct cloning *k, struct view *w)
 }
 
 /* Enough is supplied. Nothing has changed when it is refused. */
-static u32 clone_locked(struct cloning *k, const struct need *n)
+static u32 clone_locked(struct cloning *k, struct need *n)
 {
 	struct vspace *from = k->from, *to = k->to;
 
 	if (from->dying)
 		return STATUS_PROCESS_IS_TERMINATING;
-	if (!commit_charge(COMMIT_PRIVATE, n->charge))
+	hot_copy(k, n);
+	if (!commit_charge(COMMIT_PRIVATE, n->charge)) {
+		hot_free(k);
 		return STATUS_COMMITMENT_LIMIT;
+	}
 	for (struct tree_node *t = tree_first(&from->views); t; t = tree_next(t))
 		if (inherited(view_of(t)))
 			view_clone(k, view_of(t));
@@ -441,11 +529,12 @@ static void unlock_both(struct vspace *from, struct vspace *to)
 u32 vspace_clone(struct vspace *from, struct vspace *to)
 {
 	struct cloning k = { .from = from, .to = to };
-	struct need n = { 0 };
+	struct need n;
 	u64 min, max;
 	u32 flags, status;
 
 	mutex_lock(&from->lock);
+	n.pages = 0;
 	n.views = from->views.count; /* a guess, that is not far off */
 	n.tables = from->table_charge;
 	min = from->working_set_min;
@@ -457,7 +546,7 @@ u32 vspace_clone(struct vspace *from, struct vspace *to)
 	/* Other threads may get and use more memory while we wait for ours. */
 	while (!status && !(status = supply_get(&k.supply, &n, to))) {
 		lock_both(from, to);
-		n = need_of(from);
+		need_of(from, &n);
 		if (supply_enough(&k.supply, &n, to)) {
 			status = clone_locked(&k, &n);
 			unlock_both(from, to);

@@ -30,8 +30,12 @@ bool prot_allows(u32 prot, u32 access); /* access: enum fault_access; guard page
 /* The first of words i to count - 1 that is not 0; count or more: there is none. */
 static inline u64 words_skip(const word_t *word, u64 i, u64 count)
 {
-	while (i + 4 <= count && !(word[i] | word[i + 1] | word[i + 2] | word[i + 3]))
-		i += 4;
+	for (; i + 8 <= count; i += 8) {
+		const word_t *w = &word[i];
+
+		if (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7])
+			break;
+	}
 	while (i < count && !word[i])
 		i++;
 	return i;
