@@ -219,10 +219,15 @@ static u32 spare_make(struct vspace *v)
 
 u32 pt_spares_make(struct vspace *v, u64 tables)
 {
-	u32 status = STATUS_SUCCESS;
+	u32 status;
 
-	while (!status && v->table_charge < tables)
-		status = with_memory(v, spare_make);
+	do {
+		status = STATUS_SUCCESS;
+		mutex_lock(&v->lock);
+		while (!status && v->table_charge < tables)
+			status = spare_make(v);
+		mutex_unlock(&v->lock);
+	} while (memory_wait_again(v, &status));
 	return status;
 }
 
