@@ -69,9 +69,12 @@ static void clone_wait(unsigned int mib)
 	report(name, "per clone", (double)start / clones);
 }
 
-static void clone_0(void) { clone_wait(0); }
-static void clone_16(void) { clone_wait(16); }
-static void clone_64(void) { clone_wait(64); }
+static void clone_rows(void)
+{
+	clone_wait(0);
+	clone_wait(16);
+	clone_wait(64);
+}
 
 static void make_writable(void *address)
 {
@@ -126,9 +129,7 @@ static void token(void)
 
 const struct row process_rows[] = {
 	{ "copy-on-write", "writing pages that a copy of the process shares; and as their last owner", copy_on_write },
-	{ "clone-0", "copy of the process, its end, waiting for it; nothing resident but the program", clone_0 },
-	{ "clone-16", "the same with 16 MiB resident", clone_16 },
-	{ "clone-64", "the same with 64 MiB resident", clone_64 },
+	{ "clone", "copy of the process, its end, waiting for it; with 0, 16 and 64 MiB", clone_rows },
 	{ "handler", "a handler makes the page accessible that was touched, and goes on", handler },
 	{ "switch", "two processes hand a token back and forth", token },
 	{ 0 },
