@@ -202,8 +202,9 @@ void page_tables_load(struct vspace *v);
 /* Every CPU that still has v loaded, this one included, goes to the kernel's own tables. As for tlb_flush_range. */
 void vspace_unload_everywhere(struct vspace *v);
 u64 kernel_pml4_phys(void);
-/* Copies the kernel half of the PML4 into a new top-level table; the lower half is left alone. */
+/* Copies the kernel half of the PML4 into a new top-level table that is zeroed; makes that half zero again. */
 void kernel_half_copy(u64 *pml4);
+void kernel_half_clear(u64 *pml4);
 /*
  * Maps one 4 KiB page of kernel space in the regions above (virt is not mapped yet); tables come from
  * frame_alloc_table. flags: PTE_* of pte.h; PTE_VALID and PTE_GLOBAL are added. False: no memory. Spinlocks below

@@ -12,6 +12,8 @@
 #define KERNEL_HALF 256 /* the first of the PML4's entries that all address spaces share */
 
 static u64 *pml4;
+static u8 kernel_entries[512 - KERNEL_HALF]; /* which of them there are: a few, that stay as they are once paging_init is done */
+static u32 kernel_entry_count;
 static u64 mmio_next = MAPPINGS_BASE;
 static struct spinlock paging_lock = SPINLOCK_INIT("paging", RANK_PAGING);
 
@@ -32,7 +34,14 @@ u64 kernel_pml4_phys(void)
 
 void kernel_half_copy(u64 *to)
 {
-	memcpy(to + KERNEL_HALF, pml4 + KERNEL_HALF, (512 - KERNEL_HALF) * sizeof(*pml4));
+	for (u32 i = 0; i < kernel_entry_count; i++)
+		to[KERNEL_HALF + kernel_entries[i]] = pml4[KERNEL_HALF + kernel_entries[i]];
+}
+
+void kernel_half_clear(u64 *table)
+{
+	for (u32 i = 0; i < kernel_entry_count; i++)
+		table[KERNEL_HALF + kernel_entries[i]] = 0;
 }
 
 /* The last-level entry for virt; with create, makes the tables above it. NULL: none, no memory, or a large page. */
@@ -152,6 +161,9 @@ void paging_init(void)
 	/* Address spaces copy the PML4's kernel half once: entries must not appear later. */
 	if (!entry_find(FRAMES_BASE, true) || !entry_find(MAPPINGS_BASE, true))
 		panic("no memory for the kernel's page tables");
+	for (u32 i = KERNEL_HALF; i < 512; i++)
+		if (pml4[i] & PTE_VALID)
+			kernel_entries[kernel_entry_count++] = i - KERNEL_HALF;
 	tlb_flush_kernel(0, ~0ull);
 }
 

@@ -210,6 +210,21 @@ void tree_resize(struct tree *t, struct tree_node *n, u64 start, u64 end)
 	gap_repair(t, tree_next(n), end);
 }
 
+struct tree_node *tree_leaf_take(struct tree *t)
+{
+	struct tree_node *n = t->root;
+
+	if (!n)
+		return NULL;
+	while (n->left || n->right)
+		n = n->left ? n->left : n->right;
+	node_replace(t, n, NULL);
+	n->parent = NULL;
+	n->height = 0;
+	t->count--;
+	return n;
+}
+
 struct tree_node *tree_find_from(const struct tree *t, u64 at)
 {
 	struct tree_node *n = t->root, *best = NULL;

@@ -29,6 +29,8 @@ struct tree {
 bool tree_insert(struct tree *t, struct tree_node *n);
 void tree_remove(struct tree *t, struct tree_node *n);
 void tree_resize(struct tree *t, struct tree_node *n, u64 start, u64 end); /* the order must stay */
+/* Takes out some node, of a tree that is being emptied: it is not balanced meanwhile. NULL: it is empty. */
+struct tree_node *tree_leaf_take(struct tree *t);
 struct tree_node *tree_find_from(const struct tree *t, u64 at);    /* the first node with end > at, or NULL */
 struct tree_node *tree_first(const struct tree *t);
 struct tree_node *tree_last(const struct tree *t);

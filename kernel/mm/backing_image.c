@@ -176,7 +176,7 @@ static u32 status_of(enum pe_error e)
 
 /*
  * ASLR: one place for each image, for as long as its section lives. DLLs side by side downwards from a random start, EXEs
- * at random places below them, as on Windows.
+ * at random places below them, as on Windows, but in the same GiB: a process needs one page directory for all of them.
  */
 static u64 choose_base(const struct pe_image *pe)
 {
@@ -188,7 +188,7 @@ static u64 choose_base(const struct pe_image *pe)
 	if (!options.aslr || !pe->relocatable || !(pe->dll_characteristics & 0x40 /* DYNAMIC_BASE */))
 		return pe->preferred_base;
 	if (!(pe->characteristics & 0x2000 /* DLL */))
-		return 0x7ff600000000ull + (random & 0x1fff) * MIB(16) / 4;
+		return 0x7ffec0000000ull + (random & 0x1fff) * GRANULARITY;
 	if (!dll_top)
 		dll_top = 0x7fff00000000ull - (random & 0xfff) * GRANULARITY;
 	dll_top = ALIGN_DOWN(dll_top - pe->size, GRANULARITY);

@@ -87,12 +87,15 @@ static void clones_charge_move(struct fault *f, u32 pages)
 /* From a clone page, whose charge comes with the page. */
 static bool clone_steal(struct fault *f, struct clone_page *c, struct frame *frame)
 {
+	void *gone;
+
 	if (!clone_is_ours(c))
 		return false;
 	spin_lock(&frames_lock);
 	page_take_to_write(frame, f->word);
+	gone = clone_page_free(c);
 	spin_unlock(&frames_lock);
-	kfree(c);
+	kfree(gone);
 	clones_charge_move(f, 1);
 	return true;
 }
@@ -143,18 +146,22 @@ static u32 neighbours_take(struct fault *f)
 	u64 start = MAX(ALIGN_DOWN(f->va, NEIGHBOURS * PAGE_SIZE), f->view->node.start);
 	u64 end = MIN(ALIGN_DOWN(f->va, NEIGHBOURS * PAGE_SIZE) + NEIGHBOURS * PAGE_SIZE, f->view->node.end);
 	word_t *word = f->word - ((f->va - start) >> PAGE_SHIFT);
-	struct clone_page *clones[NEIGHBOURS];
-	u32 count = 0;
+	struct clone_page *clone;
+	void *blocks[NEIGHBOURS];
+	u32 count = 0, gone = 0;
 
 	if (!writes_in_order(f))
 		return 0;
 	spin_lock(&frames_lock);
 	for (u64 va = start; va < end; va += PAGE_SIZE, word++)
-		if ((clones[count] = neighbour_take(word)))
+		if ((clone = neighbour_take(word))) {
 			count++;
+			if ((blocks[gone] = clone_page_free(clone)))
+				gone++;
+		}
 	spin_unlock(&frames_lock);
-	for (u32 i = 0; i < count; i++)
-		kfree(clones[i]);
+	while (gone)
+		kfree(blocks[--gone]);
 	clones_charge_move(f, count);
 	return count;
 }
@@ -194,15 +201,14 @@ static u32 copy(struct fault *f, u32 source_pfn)
 static void source_leave(u32 source_pfn, struct clone_page *c)
 {
 	u32 to_free = 0;
+	void *gone;
 
 	spin_lock(&frames_lock);
 	if (!--frames[source_pfn].shares && frames[source_pfn].state == FRAME_ACTIVE) /* not in a large page */
 		frame_deactivate(source_pfn);
-	if (c && !clone_unref(c, &to_free))
-		c = NULL;
+	gone = c ? clone_unref(c, &to_free) : NULL;
 	spin_unlock(&frames_lock);
-	if (c)
-		kfree(c);
+	kfree(gone);
 	if (to_free)
 		frame_free(to_free);
 }

@@ -103,6 +103,7 @@ u64 frames_cached(void); /* frames that CPUs have in reserve: free, but on no li
 /* Interrupts off, frames_lock not held: frames of state FRAME_CACHED go to the list of s, FRAME_FREE or FRAME_ZEROED. */
 void frames_give_free(enum frame_state s, const u32 *pfns, u32 count);
 void frames_free(u32 chain, u32 count); /* the same of count frames that are chained by next; 0 ends */
+void frame_free_zeroed(u32 pfn); /* it holds nothing but zeros */
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*

@@ -144,6 +144,15 @@ void frame_free(u32 pfn)
 	give(pfn, FRAME_FREE);
 }
 
+void frame_free_zeroed(u32 pfn)
+{
+#ifdef DEBUG
+	for (const u64 *word = frame_address(pfn), *end = word + PAGE_SIZE / sizeof(*word); word < end; word++)
+		check(!*word);
+#endif
+	give(pfn, FRAME_ZEROED);
+}
+
 /* Short of memory, a CPU gives back what it has in reserve. Interrupts are off. */
 static void drain(struct cpu *c)
 {

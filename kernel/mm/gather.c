@@ -86,8 +86,8 @@ static void gone_free(u32 chain)
  */
 static void shares_drop(struct gather *g)
 {
-	struct clone_page *clones[GATHER_MAX];
-	u32 to_free[GATHER_MAX], free_count = 0, clone_count = 0;
+	u32 to_free[GATHER_MAX], free_count = 0, block_count = 0;
+	void *blocks[GATHER_MAX];
 
 	spin_lock(&frames_lock);
 	for (u32 i = 0; i < g->count; i++) {
@@ -101,15 +101,18 @@ static void shares_drop(struct gather *g)
 		assert(g->pages[i].what == GATHER_DEACTIVATE || f->flags & FRAME_SECTION || f->state == FRAME_PHYSICAL);
 		if (!--f->shares && f->state != FRAME_PHYSICAL)
 			frame_deactivate(pfn);
-		if (c && g->pages[i].what == GATHER_GIVE_UP && clone_unref(c, &pfn)) {
-			clones[clone_count++] = c;
+		if (c && g->pages[i].what == GATHER_GIVE_UP) {
+			void *block = clone_unref(c, &pfn);
+
+			if (block)
+				blocks[block_count++] = block;
 			if (pfn)
 				to_free[free_count++] = pfn;
 		}
 	}
 	spin_unlock(&frames_lock);
-	while (clone_count)
-		kfree(clones[--clone_count]);
+	while (block_count)
+		kfree(blocks[--block_count]);
 	while (free_count)
 		frame_free(to_free[--free_count]);
 }
@@ -132,7 +135,7 @@ void gather_finish(struct gather *g)
 /* A private page that is not in the page table: in transition, in a paging file, or where its clone page says. */
 static void page_remove_absent(word_t *word)
 {
-	struct clone_page *gone = NULL;
+	void *gone = NULL;
 	u32 pfn = 0;
 	word_t w;
 
@@ -141,8 +144,8 @@ static void page_remove_absent(word_t *word)
 	*word = 0;
 	if (word_kind(w) == WORD_TRANSITION && frame_give_up(word_pfn(w)))
 		pfn = word_pfn(w);
-	else if (word_kind(w) == WORD_CLONE && clone_unref(clone_of(w), &pfn))
-		gone = clone_of(w);
+	else if (word_kind(w) == WORD_CLONE)
+		gone = clone_unref(clone_of(w), &pfn);
 	spin_unlock(&frames_lock);
 	kfree(gone);
 	if (word_kind(w) == WORD_SWAP)

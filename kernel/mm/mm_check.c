@@ -13,7 +13,7 @@ static struct tally {
 	u64 slots;                   /* words and frames that own a slot */
 	u64 tables;
 	u64 locked;                  /* valid entries with the mark */
-	u64 clones;                  /* clone pages */
+	u64 clones, clones_used;     /* clone pages; those that their blocks count */
 	u64 clone_refs, clone_words; /* references that they count; words that refer to one */
 	u64 windows;                 /* valid entries of windows, which are not part of the working set */
 	u64 physical, physical_hash; /* frames that somebody was given for good, and which */
@@ -68,6 +68,11 @@ static void check_clone(struct clone_page *c)
 {
 	tally.clone_words++;
 	if (!c->seen++) {
+		u64 used;
+
+		if (!clone_check_block(c, &used))
+			WRONG("%p is no clone page", (void *)c);
+		tally.clones_used += used;
 		tally.clones++;
 		tally.clone_refs += c->refs;
 		check_word(&c->word, FRAME_SECTION | FRAME_CLONE);
@@ -347,6 +352,7 @@ u64 mm_check(void)
 	check_total("charge of private memory", private, commit_totals.by_owner[COMMIT_PRIVATE]);
 	check_total("charge of sections", sections, commit_totals.by_owner[COMMIT_SECTION]);
 	check_total("references to clone pages", tally.clone_words, tally.clone_refs);
+	check_total("clone pages", tally.clones, tally.clones_used);
 	check_total("charge of clone pages", commit_totals.lazy_writecopy ? tally.clones : 0,
 		    commit_totals.by_owner[COMMIT_CLONES]);
 	check_total("charge of physical pages", tally.physical, commit_totals.by_owner[COMMIT_PHYSICAL]);

@@ -40,12 +40,20 @@ static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 	return STATUS_SUCCESS;
 }
 
-static void table_free(struct vspace *v, u64 phys)
+/* What was unlinked, or unmapped, left zeros behind: it need not be filled with them for the next one. */
+static void tables_free(struct vspace *v, u32 chain)
 {
-	frame_free(phys >> PAGE_SHIFT);
-	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	v->table_charge--;
-	commit_release(COMMIT_TABLES, 1);
+	u64 n = 0;
+
+	for (; chain; n++) {
+		u32 pfn = chain;
+
+		chain = frames[pfn].next;
+		frame_free_zeroed(pfn);
+	}
+	__atomic_sub_fetch(&frame_counts.kernel, n, __ATOMIC_RELAXED);
+	v->table_charge -= n;
+	commit_release(COMMIT_TABLES, n);
 }
 
 /* va's entry in its table of this level; NULL: there is no such table. */
@@ -183,13 +191,13 @@ void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high)
 		return;
 	v->leaf_number = ~0ull; /* it may be one of these */
 	tlb_flush_range(v, start, (end - start) >> PAGE_SHIFT);
-	while (chain) {
-		u32 pfn = chain;
+	tables_free(v, chain);
+}
 
-		chain = frames[pfn].next;
-		frames[pfn].next = 0;
-		table_free(v, (u64)pfn << PAGE_SHIFT);
-	}
+void pt_end(struct vspace *v, u64 start, u64 end, u64 next)
+{
+	assert(mutex_held(&v->lock) && !v->cpus);
+	tables_free(v, unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, 0, next, 0));
 }
 
 /* Runs a step under v->lock, again after each wait for memory. */
@@ -222,23 +230,23 @@ static u32 spare_make(struct vspace *v)
 
 u32 pt_spares_make(struct vspace *v, u64 tables)
 {
-	u32 status = STATUS_SUCCESS;
+	u32 status;
 
-	while (!status && v->table_charge < tables)
-		status = with_memory(v, spare_make);
+	do {
+		status = STATUS_SUCCESS;
+		mutex_lock(&v->lock);
+		while (!status && v->table_charge < tables)
+			status = spare_make(v);
+		mutex_unlock(&v->lock);
+	} while (memory_wait_again(v, &status));
 	return status;
 }
 
 void pt_spares_free(struct vspace *v)
 {
 	mutex_lock(&v->lock);
-	while (v->spare_tables) {
-		u32 pfn = v->spare_tables;
-
-		v->spare_tables = frames[pfn].next;
-		frames[pfn].next = 0;
-		table_free(v, (u64)pfn << PAGE_SHIFT);
-	}
+	tables_free(v, v->spare_tables);
+	v->spare_tables = 0;
 	mutex_unlock(&v->lock);
 }
 
@@ -259,9 +267,11 @@ bool pt_create(struct vspace *v)
 {
 	return !with_memory(v, top_make);
 }
+
 void pt_destroy(struct vspace *v)
 {
-	table_free(v, v->pml4_phys);
+	kernel_half_clear(phys_to_virt(v->pml4_phys));
+	tables_free(v, v->pml4_phys >> PAGE_SHIFT);
 	assert(!v->table_charge);
 	v->pml4_phys = 0;
 }

@@ -189,6 +189,7 @@ void trimmer_thread(void *arg)
 
 void mm_threads_start(void)
 {
+	clones_init();
 	check(thread_create_kernel("trimmer", trimmer_thread, NULL));
 	check(thread_create_kernel("writer", writer_thread, NULL));
 }

@@ -57,21 +57,9 @@ struct vspace *vspace_create(u32 process_id)
 
 void vspace_destroy(struct vspace *v)
 {
-	struct tree_node *n;
-
 	vspace_unload_everywhere(v);
+	views_end(v);
 	mutex_lock(&v->lock);
-	v->dying = true;
-	while ((n = tree_first(&v->views))) {
-		struct section *s = view_remove(v, view_of(n));
-
-		if (s) {
-			/* The last reference frees the section's pages: not under our lock. */
-			mutex_unlock(&v->lock);
-			section_unref(s);
-			mutex_lock(&v->lock);
-		}
-	}
 	physical_free_all(v);
 	assert(!v->private_charge && !v->resident && !v->physical);
 	working_set_release(v);

@@ -33,6 +33,20 @@ static inline bool prot_allows(u32 prot, u32 access)
 /* ---- page tables (pt.c); v->lock held ---- */
 
 #define TABLE_SPAN MIB(2) /* what one lowest-level table maps */
+#define WORDS_LOCKED 64   /* so many words are looked at under frames_lock at a time: interrupts are off meanwhile */
+/* The first of words i to count - 1 that is not 0; count or more: there is none. */
+static inline u64 words_skip(const word_t *word, u64 i, u64 count)
+{
+	for (; i + 8 <= count; i += 8) {
+		const word_t *w = &word[i];
+
+		if (w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7])
+			break;
+	}
+	while (i < count && !word[i])
+		i++;
+	return i;
+}
 
 /* The word of a user address; NULL: there is no table, or a large page. */
 word_t *pt_word_walk(struct vspace *v, u64 va);
@@ -55,6 +69,11 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end);
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
 /* Frees the tables under [start, end) that no view needs; all words there are 0. No view is in [low, high), which is around it. */
 void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high);
+/*
+ * The same at the end of v, whose tables no CPU has loaded, of those that lie below next, where the next view starts; none is
+ * left below start.
+ */
+void pt_end(struct vspace *v, u64 start, u64 end, u64 next);
 /*
  * Spare tables, charged to v, for as many tables in all: so that making the next ones can't fail. No lock held: waits for
  * memory. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY (the thread was told to end): some may have been made.
@@ -103,6 +122,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 struct section *view_remove(struct vspace *v, struct view *w);
 /* The same, but for the end of w itself, which is out of the tree then. */
 void view_clear(struct vspace *v, struct view *w);
+void views_end(struct vspace *v); /* all of them, at the end of v: no CPU has its page tables loaded. No locks held */
 /* How many pages in [start, end), all of it private memory, the view is charged for. */
 u64 view_words(struct vspace *v, u64 start, u64 end);
 /*
@@ -222,12 +242,17 @@ struct clone_page {
 	u32 seen;    /* how many of them mm_check has found; 0 outside */
 };
 extern struct mutex clones_lock; /* for all clone pages' words what a section's lock is for its prototype words */
+void clones_init(void); /* before the first process */
 struct clone_page *clone_of(word_t w);
 /*
- * One reference less, with its valid entry gone; frames_lock held. The last one gives up the page. True: c is to be freed
- * with kfree, and *pfn, if not 0, with frame_free, after frames_lock was dropped.
+ * One reference less, with its valid entry gone; frames_lock held. The last one gives up the page. What is to be freed after
+ * frames_lock was dropped: *pfn, if not 0, with frame_free, and what is returned with kfree (NULL: nothing).
  */
-bool clone_unref(struct clone_page *c, u32 *pfn);
+void *clone_unref(struct clone_page *c, u32 *pfn);
+/* c says nothing any more: somebody took over its page. frames_lock held. Returns what clone_unref returns. */
+void *clone_page_free(struct clone_page *c);
+/* For mm_check, once for each clone page. *used: the pages in use in c's block if c is the first of them, else 0. False: c is none. */
+bool clone_check_block(struct clone_page *c, u64 *used);
 /* Is a committed page of private memory, or a private copy, part of its view's charge? */
 static inline bool word_charged(word_t w)
 {

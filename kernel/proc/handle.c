@@ -1,6 +1,7 @@
 /*
- * Handle tables: blocks of entries, found through an array of pointers that doubles; free entries are chained. A
- * handle's value is its index + 1, times 4; its two lowest bits are ignored, as on Windows.
+ * Handle tables: blocks of entries, found through an array of pointers that doubles; entries that are free again are
+ * chained, those from handle_end on were never used. A handle's value is its index + 1, times 4; its two lowest bits are
+ * ignored, as on Windows.
  */
 #include "lib/debug.h"
 #include "lib/string.h"
@@ -49,7 +50,7 @@ static struct handle_entry *entry_find(const struct process *p, u64 handle)
 static bool table_grow(struct process *p)
 {
 	struct handle_entry **blocks, *block;
-	u32 slot = p->handle_capacity / BLOCK_ENTRIES, slots, i;
+	u32 slot = p->handle_capacity / BLOCK_ENTRIES, slots;
 
 	if (p->handle_capacity >= HANDLES_MAX)
 		return false;
@@ -67,11 +68,6 @@ static bool table_grow(struct process *p)
 	block = kzalloc(BLOCK_ENTRIES * sizeof(*block));
 	if (!block)
 		return false;
-	/* The lowest values are given out first. */
-	for (i = BLOCK_ENTRIES; i-- > 0;) {
-		block[i].next_free = p->handle_free;
-		p->handle_free = p->handle_capacity + i + 1;
-	}
 	p->handle_blocks[slot] = block;
 	p->handle_capacity += BLOCK_ENTRIES;
 	return true;
@@ -108,12 +104,16 @@ u32 handle_create(struct process *p, struct object *o, u32 access, u32 flags, u6
 	mutex_lock(&p->lock);
 	if (p->handles_closed) {
 		status = STATUS_PROCESS_IS_TERMINATING;
-	} else if (!p->handle_free && !table_grow(p)) {
+	} else if (!p->handle_free && p->handle_end == p->handle_capacity && !table_grow(p)) {
 		status = STATUS_INSUFFICIENT_RESOURCES;
 	} else {
-		index = p->handle_free - 1;
+		if (p->handle_free) {
+			index = p->handle_free - 1;
+			p->handle_free = entry_at(p, index)->next_free;
+		} else {
+			index = p->handle_end++;
+		}
 		e = entry_at(p, index);
-		p->handle_free = e->next_free;
 		entry_fill(p, e, o, object_access_map(o->type, access), flags);
 		*handle = ((u64)index + 1) * 4;
 	}
@@ -248,17 +248,18 @@ u32 handle_close(struct process *p, u64 handle)
 void handle_close_all(struct process *p)
 {
 	struct handle_entry **blocks;
-	u32 capacity, i;
+	u32 capacity, end, i;
 
 	mutex_lock(&p->lock);
 	blocks = p->handle_blocks;
 	capacity = p->handle_capacity;
+	end = p->handle_end;
 	p->handle_blocks = NULL;
-	p->handle_block_slots = p->handle_capacity = p->handle_used = p->handle_free = 0;
+	p->handle_block_slots = p->handle_capacity = p->handle_used = p->handle_free = p->handle_end = 0;
 	p->handles_closed = true;
 	mutex_unlock(&p->lock);
 
-	for (i = 0; i < capacity; i++)
+	for (i = 0; i < end; i++)
 		if (blocks[i / BLOCK_ENTRIES][i % BLOCK_ENTRIES].object)
 			handle_drop(blocks[i / BLOCK_ENTRIES][i % BLOCK_ENTRIES].object);
 	for (i = 0; i < capacity / BLOCK_ENTRIES; i++)
@@ -282,7 +283,7 @@ u32 handle_inherit(struct process *parent, struct process *child, bool inherit, 
 	u32 status = STATUS_SUCCESS, i;
 
 	mutex_lock(&parent->lock);
-	for (i = 0; i < parent->handle_capacity; i++) {
+	for (i = 0; i < parent->handle_end; i++) {
 		from = entry_at(parent, i);
 		if (!from->object || !((inherit && from->flags & HANDLE_INHERIT) || handle_among(i, others, count)))
 			continue;
@@ -294,12 +295,12 @@ u32 handle_inherit(struct process *parent, struct process *child, bool inherit, 
 		}
 		to = entry_at(child, i);
 		entry_fill(child, to, from->object, from->access, from->flags);
+		child->handle_end = i + 1;
 	}
 	mutex_unlock(&parent->lock);
 
-	/* The entries in use are anywhere in the chain of free ones: make it anew. */
-	child->handle_free = 0;
-	for (i = child->handle_capacity; i-- > 0;) {
+	/* Those that were left out are free. The lowest values are given out first. */
+	for (i = child->handle_end; i-- > 0;) {
 		to = entry_at(child, i);
 		if (!to->object) {
 			to->next_free = child->handle_free;

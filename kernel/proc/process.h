@@ -27,7 +27,8 @@ struct process {
 	u32 handle_block_slots;      /* length of handle_blocks */
 	u32 handle_capacity;         /* entries in the blocks that exist */
 	u32 handle_used;
-	u32 handle_free;             /* head of the list of free entries: index + 1, 0 = none */
+	u32 handle_free;             /* head of the list of entries that are free again: index + 1, 0 = none */
+	u32 handle_end;              /* no entry from here on was ever used */
 	bool handles_closed;         /* it ends: no handle can be made any more */
 	struct list all_link;        /* all processes, under the list's lock, as are the next three */
 	u32 vspace_users;            /* see process_vspace_acquire */

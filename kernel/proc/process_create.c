@@ -89,6 +89,17 @@ static struct nt_unicode_string string_at(u64 base, u64 offset, u64 bytes, u64 m
 	return (struct nt_unicode_string){ .length = bytes, .maximum_length = maximum, .buffer = base + offset };
 }
 
+/*
+ * Where all that a new process has from the start lies, but images and its first thread's stack: that fits below, so that the
+ * stack's upper end and the others share a page table.
+ */
+static struct address_limits memory_place(const struct process *p)
+{
+	u64 stack = section_image(p->image)->stack_reserve;
+
+	return (struct address_limits){ USER_LOW + ALIGN_UP(MIN(stack, GIB(1)), GRANULARITY), USER_HIGH, GRANULARITY };
+}
+
 /* One allocation: the structure, the strings (each with a 0, because fresh memory is zero), the environment. */
 static u32 parameters_create(const struct process_start *s, struct process *p, u64 *base)
 {
@@ -102,13 +113,14 @@ static u32 parameters_create(const struct process_start *s, struct process *p, u
 	u64 command_at = path_at + image_path.bytes + 2;
 	u64 environment_at = ALIGN_UP(command_at + s->command_line.bytes + 2, 16);
 	u64 size = environment_at + s->environment.bytes + 4; /* two more 0, should the caller's block lack them */
+	struct address_limits place = memory_place(p);
 	u64 length = size;
 	u32 status;
 
 	if (path_units < 0)
 		return STATUS_OBJECT_NAME_INVALID;
 	*base = 0;
-	status = vspace_allocate(p->vspace, base, &size, NULL, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
+	status = vspace_allocate(p->vspace, base, &size, &place, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
 	if (status)
 		return status;
 
@@ -153,10 +165,11 @@ static u32 peb_create(struct process *p, u64 image_base, u64 parameters)
 		.subsystem_major = image->os_major,
 		.subsystem_minor = image->os_minor,
 	};
+	struct address_limits place = memory_place(p);
 	u64 size = PAGE_SIZE;
 	u32 status;
 
-	status = vspace_allocate(p->vspace, &p->peb, &size, NULL, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
+	status = vspace_allocate(p->vspace, &p->peb, &size, &place, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE, false);
 	if (!status)
 		status = memory_write(p, p->peb, &peb, sizeof(peb));
 	return status;

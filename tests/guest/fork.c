@@ -108,6 +108,103 @@ static void test_isolated(void)
 	end();
 }
 
+/* Which page of memory is shared with the other: a bit for each of the first 20. */
+static DWORD shared_pages(void)
+{
+	DWORD shared = 0;
+	for (DWORD page = 0; page < 20; page++)
+		shared |= (DWORD)!!(page_at(memory + page * PAGE_BYTES).flags & BS_CLONE) << page;
+	return shared;
+}
+
+/* The original has written to so many pages. */
+static DWORD child_hot(void *argument)
+{
+	uint64_t written = (uintptr_t)argument, wrong = 0;
+	board->values[0] = (LONG)shared_pages();
+	for (uint64_t page = 0; page < PAGES; page++)
+		wrong += !pattern_holds(memory, page, page < written ? LATER : PARENT);
+	for (uint64_t page = 0; page < 20; page++)
+		pattern_fill(memory, page, CHILD);
+	return (DWORD)wrong;
+}
+
+/* Pages that the original writes to between two clones are copied at once, if they are few. Nothing is printed meanwhile. */
+static void test_hot(void)
+{
+	DWORD wrong = 0, shared[4];
+	begin();
+	board->stage = 2;
+	fork_run(child_waits, NULL);
+	wrong += fork_run(child_hot, (void *)0);
+	pattern_fill(memory, 0, LATER);
+	wrong += fork_run(child_hot, (void *)1);
+	shared[0] = (DWORD)board->values[0];
+	wrong += fork_run(child_hot, (void *)1);
+	shared[1] = (DWORD)board->values[0];
+	pattern_fill(memory, 0, LATER);
+	wrong += fork_run(child_hot, (void *)1);
+	shared[2] = (DWORD)board->values[0];
+	for (uint64_t page = 0; page < 16; page++)
+		pattern_fill(memory, page, LATER);
+	wrong += fork_run(child_hot, (void *)16);
+	shared[3] = (DWORD)board->values[0];
+	is(wrong, 0, "copies have what the original wrote since the last one");
+	is(shared[0], 0xffffe, "a page that was written since is copied at once, the others are shared");
+	is(shared[1], 0xfffff, "one that was not written again is shared with the next copy");
+	is(shared[2], 0xffffe, "and copied when it was");
+	is(shared[3], 0xfffff, "many are shared");
+	uint64_t kept = 0;
+	for (uint64_t page = 0; page < PAGES; page++)
+		kept += pattern_holds(memory, page, page < 16 ? LATER : PARENT);
+	is(kept, PAGES, "what copies write to theirs, the original does not see");
+	end();
+}
+
+/*
+ * More clone pages than one block of them holds, in several page tables; of every fourth page the copy becomes the only
+ * owner, and the others go one by one.
+ */
+#define MANY_PAGES 1100
+static DWORD child_many(void *argument)
+{
+	char *large = argument;
+	uint64_t wrong = 0;
+	board->stage = 1;
+	stage_wait(2);
+	for (uint64_t page = 0; page < MANY_PAGES; page++) {
+		wrong += !pattern_holds(large, page, PARENT);
+		if (page % 3 == 0)
+			pattern_fill(large, page, CHILD);
+	}
+	for (uint64_t page = 0; page < MANY_PAGES; page++)
+		wrong += !pattern_holds(large, page, page % 3 ? PARENT : CHILD);
+	return (DWORD)wrong;
+}
+
+static void test_blocks(void)
+{
+	RTL_USER_PROCESS_INFORMATION copy;
+	NTSTATUS status;
+	begin();
+	char *large = commit(MANY_PAGES);
+	for (uint64_t page = 0; page < MANY_PAGES; page++)
+		pattern_fill(large, page, PARENT);
+	fork_start(child_many, large, 0, &copy, &status);
+	stage_wait(1);
+	for (uint64_t page = 0; page < MANY_PAGES; page += 4)
+		pattern_fill(large, page, LATER);
+	VirtualFree(large + 500 * PAGE_BYTES, 600 * PAGE_BYTES, MEM_DECOMMIT);
+	board->stage = 2;
+	is(fork_end(&copy), 0, "a copy of %d pages has them all, whatever becomes of the original's", MANY_PAGES);
+	uint64_t wrong = 0;
+	for (uint64_t page = 0; page < 500; page++)
+		wrong += !pattern_holds(large, page, page % 4 ? PARENT : LATER);
+	is(wrong, 0, "the original has its own");
+	VirtualFree(large, 0, MEM_RELEASE);
+	end();
+}
+
 static DWORD child_untouched(void *argument)
 {
 	char *fresh = argument;
@@ -421,6 +518,8 @@ static void all(void)
 {
 	test_identity();
 	test_isolated();
+	test_hot();
+	test_blocks();
 	test_untouched();
 	test_program();
 	test_registers();

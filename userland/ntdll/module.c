@@ -5,7 +5,8 @@
 
 struct loader_data loader;
 RTL_CRITICAL_SECTION loader_lock = { (void *)(LONG_PTR)-1, -1, 0, NULL, NULL, 0 };
-RTL_SRWLOCK module_list_lock;
+/* Beside the other lock: what a copy of the process writes to first is one page. */
+RTL_SRWLOCK module_list_lock __attribute__((section(".data")));
 
 PIMAGE_NT_HEADERS NTAPI RtlImageNtHeader(void *base)
 {

@@ -103,11 +103,17 @@ void thread_wait_event_close(void)
 	teb->wait_event = NULL;
 }
 
-/* In a copy of the process: who slept in the original does not sleep here, and no handle to an event came along. */
+/*
+ * In a copy of the process: who slept in the original does not sleep here, and no handle to an event came along. What is so
+ * already is not written to, as each page that is has to be copied.
+ */
 void sync_forget_others(void)
 {
-	memset(buckets, 0, sizeof(buckets));
-	teb_current()->wait_event = NULL;
+	for (ULONG i = 0; i < BUCKETS; i++)
+		if (buckets[i].first || buckets[i].lock)
+			buckets[i] = (struct bucket){ 0 };
+	if (teb_current()->wait_event)
+		teb_current()->wait_event = NULL;
 }
 
 static BOOLEAN value_equals(const volatile void *address, const void *compare, SIZE_T size)

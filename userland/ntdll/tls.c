@@ -217,6 +217,10 @@ void tls_forget_others(void)
 {
 	struct tls_record *own = teb_current()->tls_record;
 
+	/* There were none: nothing is written, so that no page has to be copied. */
+	if (own && record_count == 1 && records.Flink == &own->links && records.Blink == &own->links &&
+	    own->links.Flink == &records && own->links.Blink == &records)
+		return;
 	list_init(&records);
 	record_count = 0;
 	if (!own)
