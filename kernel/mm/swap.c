@@ -219,11 +219,12 @@ static void error_note(struct swap_file *f, const char *what, u64 slot)
 		     what, (unsigned long long)n, n == 1 ? "" : "s");
 }
 
-static void begin(struct swap_file *f, bool write, u64 slot, const u32 *pfns, u32 n, struct block_request *r)
+static void begin(struct swap_file *f, bool write, u64 slot, const u32 *pfns, u32 n, struct block_request *r,
+		  void (*complete)(struct block_request *))
 {
-	memset(r, 0, sizeof(*r));
 	r->sector = slot * SECTORS_PER_PAGE;
 	r->write = write;
+	r->complete = complete;
 	r->piece_count = n;
 	for (u32 i = 0; i < n; i++) {
 		r->pieces[i].phys = (u64)pfns[i] << PAGE_SHIFT;
@@ -241,7 +242,7 @@ void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_r
 	event(BS_EVENT_WRITE, .unit = (u8)file, .place = slot, .count = n);
 	count(&f->transfers.write_requests, 1);
 	count(&f->transfers.pages_written, n);
-	begin(f, true, slot, pfns, n, r);
+	begin(f, true, slot, pfns, n, r, NULL);
 }
 
 bool swap_write_end(u32 file, u64 slot, struct block_request *r)
@@ -255,25 +256,42 @@ bool swap_write_end(u32 file, u64 slot, struct block_request *r)
 	return ok;
 }
 
-bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
+void swap_read_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_request *r,
+		     void (*complete)(struct block_request *))
 {
 	struct swap_file *f = &swap_files[file];
-	struct block_request request;
 
-	*bad = 0;
 	event(BS_EVENT_READ, .process = event_process(), .unit = (u8)file, .place = slot, .count = n);
 	count(&f->transfers.read_requests, 1);
 	count(&f->transfers.pages_read, n);
-	begin(f, false, slot, pfns, n, &request);
+	begin(f, false, slot, pfns, n, r, complete);
+}
+
+u64 swap_read_wrong(u32 file, u64 slot, const u32 *pfns, u32 n)
+{
+	const struct swap_file *f = &swap_files[file];
+	u64 wrong = 0;
+
+	for (u32 i = 0; i < n; i++)
+		if (page_checksum(frame_address(pfns[i])) != f->checksums[slot + i])
+			wrong |= 1ull << i;
+	return wrong;
+}
+
+bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
+{
+	struct block_request request;
+
+	*bad = 0;
+	swap_read_begin(file, slot, pfns, n, &request, NULL);
 	if (!block_wait(&request)) {
-		error_note(f, "could not be read", slot);
+		error_note(&swap_files[file], "could not be read", slot);
 		return false;
 	}
+	*bad = swap_read_wrong(file, slot, pfns, n);
 	for (u32 i = 0; i < n; i++)
-		if (page_checksum(frame_address(pfns[i])) != f->checksums[slot + i]) {
-			*bad |= 1ull << i;
-			error_note(f, "does not hold what was written there", slot + i);
-		}
+		if (*bad & 1ull << i)
+			error_note(&swap_files[file], "does not hold what was written there", slot + i);
 	return true;
 }
 

@@ -59,6 +59,7 @@ void vspace_destroy(struct vspace *v)
 	struct tree_node *n;
 
 	vspace_unload_everywhere(v);
+	swap_ahead_wait(v);
 	mutex_lock(&v->lock);
 	v->dying = true;
 	while ((n = tree_first(&v->views))) {
