@@ -159,10 +159,11 @@ class Setup:
     swap_image: Path
 
 
-def measure(setup, mode, rounds, systems):
+def measure(setup, mode, rounds, systems, only):
     """{system: {row: [figure of each round]}}; the systems take turns."""
     columns = {system: {} for system in systems}
-    kinds = [("256M", [])] + ([(SWAP_RAM, ["swap"])] if mode == "time" else [])
+    kinds = [("256M", [])] if only != "paging" else []
+    kinds += [(SWAP_RAM, ["swap"])] if mode == "time" and only != "memory" else []
     for number in range(rounds):
         for system in systems:
             for ram, rows in kinds:
@@ -221,7 +222,10 @@ def main():
     parser.add_argument("--mode", choices=["instructions", "time"], default="instructions")
     parser.add_argument("--rounds", type=int, default=5, help="in time; instructions need one")
     parser.add_argument("--systems", default="all", help="all, or some of them: Backstore")
+    parser.add_argument("--only", choices=["memory", "paging"], help="some of the rows; paging: in time")
     arguments = parser.parse_args()
+    if arguments.only == "paging" and arguments.mode != "time":
+        parser.error("--only paging: wants --mode time; instructions say nothing of a disk")
     linux = arguments.build / "linux"
     setup = Setup(arguments.image, linux, "tcg,thread=single", ICOUNT, arguments.build / "bench-swap.img")
     rounds = 1
@@ -232,7 +236,7 @@ def main():
         if systems != ["Backstore"]:
             linux_fetch(linux)
             initramfs_make(linux, arguments.program)
-        columns = measure(setup, arguments.mode, rounds, systems)
+        columns = measure(setup, arguments.mode, rounds, systems, arguments.only)
     except (BenchError, MachineError, subprocess.TimeoutExpired) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
