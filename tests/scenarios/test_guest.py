@@ -3,7 +3,8 @@
 import pytest
 
 TESTS = [
-    "memory_calls", "sections", "sections_shared", "cow", "image", "image_damaged", "heap", "process", "threads",
+    "memory_calls", "sections", "sections_shared", "cow", "image", "image_shared",
+    "image_damaged", "load_flags", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fork_pressure", "fault_exit", "bad_calls", "bad_arguments", "files", "c_library",
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
