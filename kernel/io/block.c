@@ -2,6 +2,7 @@
 #include "io/block.h"
 
 #include "lib/string.h"
+#include "proc/sched.h"
 
 struct block_device *block_devices;
 
@@ -157,12 +158,42 @@ void block_complete(struct block_request *r, bool failed)
 	spin_unlock(&b->lock);
 }
 
+/*
+ * A fast disk is done in less time than it takes to stop the CPU, be interrupted, and switch threads twice. So while nobody
+ * else could run here we look for a moment. A disk that is not done by then several times in a row is slow: then only one
+ * wait in some tries it.
+ */
+#define POLL_NS 300000
+#define POLLS_LATE_MAX 4
+#define POLLS_LEFT_OUT 32
+
+static void request_poll(struct block_request *r)
+{
+	struct block_device *d = r->device;
+	u64 end;
+
+	if (!d->poll || r->done || thread_is_ready())
+		return;
+	if (d->polls_late >= POLLS_LATE_MAX && ++d->polls_left_out % POLLS_LEFT_OUT)
+		return;
+	poll_begin();
+	end = clock_ns() + POLL_NS;
+	while (!r->done && !thread_is_ready() && clock_ns() < end)
+		d->poll(d);
+	poll_end();
+	if (r->done)
+		d->polls_late = 0;
+	else if (!thread_is_ready())
+		d->polls_late++;
+}
+
 /* Looks at done under the lock only: once the lock is free, block_complete has finished with the request. */
 bool block_wait(struct block_request *r)
 {
 	struct wait_bucket *b = wait_bucket(r);
 
 	check(!r->complete);
+	request_poll(r);
 	spin_lock(&b->lock);
 	while (!r->done)
 		wait_sleep(&b->queue, &b->lock, WAIT_FOREVER, false);

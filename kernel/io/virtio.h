@@ -102,4 +102,9 @@ void virtio_queue_push(struct virtio_queue *q, u16 head);
 void virtio_queue_kick(struct virtio_queue *q);
 /* The head of a chain that the device has finished. False: none. The caller checks it: the device may say anything. */
 bool virtio_queue_pop(struct virtio_queue *q, u32 *head);
+/* Would pop find one? A glance, without the owner's lock. */
+static inline bool virtio_queue_has(const struct virtio_queue *q)
+{
+	return __atomic_load_n(&q->used->index, __ATOMIC_ACQUIRE) != q->used_index;
+}
 #endif

@@ -193,6 +193,14 @@ static void disk_interrupt(void *arg)
 		block_complete(r, r->driver_private != STATUS_OK);
 }
 
+static void disk_poll(struct block_device *b)
+{
+	struct disk *d = b->driver;
+
+	if (virtio_queue_has(&d->queue))
+		disk_interrupt(d);
+}
+
 static void request_start(struct disk *d, struct block_request *r, enum disk_operation operation)
 {
 	bool broken;
@@ -348,6 +356,7 @@ static void disk_found(const struct pci_device *pci)
 		return;
 	}
 	d->block.submit = disk_submit;
+	d->block.poll = disk_poll;
 	d->block.driver = d;
 	d->broken = false;
 	virtio_start(&d->virtio);

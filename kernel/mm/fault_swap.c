@@ -39,6 +39,8 @@ enum fault_result fault_transition(struct fault *f)
 	} /* else its frame was taken just now */
 	spin_unlock(&frames_lock);
 	if (r == FAULT_RESOLVED) {
+		if (f->va >= f->v->ahead_mark && f->va < f->v->ahead_next)
+			swap_ahead(f);
 		cpu_count(FAULTS_TRANSITION, 1);
 		if (!f->brought)
 			event(BS_EVENT_TRANSITION, FAULT_FIELDS(f));
@@ -58,28 +60,37 @@ enum fault_result fault_swap(struct fault *f)
  * Reading ahead. The pages behind this one that stand behind it in the paging file too come with it, as many as the window
  * allows. It doubles when at least half of those that came with the last one were touched, and halves when none was; so who
  * reads here and there soon reads only what he needs. From a window of one page it grows again when two reads are neighbours.
+ * Beyond FAULT_CLUSTER it grows for one who goes on where the last read ended: he walks through memory. When he comes to the
+ * mark, in the middle of what was read, the next pages are asked for, and he does not wait for them (swap_ahead.c).
  */
 #define AHEAD_FIRST 4
 
-static u32 ahead_window(struct fault *f)
+/* Of a window: small against what is available when memory is not short, so that it does not drive out what it brings in. */
+static u32 window_max(void)
 {
-	struct vspace *v = f->v;
-	u32 window = v->ahead_window ? v->ahead_window : AHEAD_FIRST;
+	return frame_counts.high >= 8 * SWAP_CLUSTER ? SWAP_CLUSTER : FAULT_CLUSTER;
+}
 
-	if (v->ahead_asked ? 2 * v->ahead_used >= v->ahead_asked : window == 1 && f->va == v->ahead_next)
-		window = MIN(2 * window, FAULT_CLUSTER);
+u32 ahead_window(struct vspace *v, bool goes_on)
+{
+	u32 window = v->ahead_window ? v->ahead_window : AHEAD_FIRST, max = goes_on ? window_max() : FAULT_CLUSTER;
+
+	window = MIN(window, max);
+	if (v->ahead_asked ? 2 * v->ahead_used >= v->ahead_asked : window == 1 && goes_on)
+		window = MIN(2 * window, max);
 	else if (v->ahead_asked && !v->ahead_used)
 		window /= 2;
 	v->ahead_window = (u8)window;
 	return window;
 }
 
-/* The read begins, with count pages. */
-static void ahead_note(struct fault *f, u32 count)
+/* The read begins, with count pages. private: of the process's own page table. */
+static void ahead_note(struct fault *f, u32 count, bool private)
 {
 	f->v->ahead_asked = count - 1;
 	f->v->ahead_used = 0;
 	f->v->ahead_next = f->va + count * PAGE_SIZE;
+	f->v->ahead_mark = private && count >= FAULT_CLUSTER ? f->va + count / 2 * PAGE_SIZE : f->v->ahead_next;
 	__atomic_add_fetch(&reclaim_counters.ahead, count - 1, __ATOMIC_RELAXED);
 }
 
@@ -92,7 +103,7 @@ u32 read_priority(const struct fault *f, u32 n, u32 ahead)
 	return f->io.refault && own == PRIORITY_NORMAL ? PRIORITY_REFAULTED : own;
 }
 
-static bool swap_follows(word_t first, word_t next, u32 distance)
+bool swap_follows(word_t first, word_t next, u32 distance)
 {
 	return word_kind(next) == WORD_SWAP && word_swap_file(next) == word_swap_file(first) &&
 	       word_swap_slot(next) == word_swap_slot(first) + distance;
@@ -107,7 +118,7 @@ static word_t *place_of(word_t *entry, u8 flags)
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags)
 {
 	word_t first = *place_of(word, flags);
-	u32 want = ahead_window(f);
+	u32 want = ahead_window(f->v, f->va == f->v->ahead_next);
 	/* Where reading ahead has proved useful its pages are worth as much as others. */
 	u32 ahead = want > AHEAD_FIRST ? PRIORITY_NORMAL : PRIORITY_AHEAD;
 
@@ -128,7 +139,7 @@ enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, 
 	}
 	if (!f->io.count)
 		return FAULT_WAIT_MEMORY;
-	ahead_note(f, f->io.count);
+	ahead_note(f, f->io.count, !flags);
 	f->io.kind = IO_SWAP;
 	return FAULT_RETRY;
 }

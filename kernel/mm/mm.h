@@ -87,6 +87,7 @@ struct vspace {
 	u8 ahead_window;         /* pages that come with one that is read from a paging file, and it; see fault_swap.c */
 	u32 ahead_asked, ahead_used; /* of these, in the last read: how many there were, and were touched since */
 	u64 ahead_next;          /* the address behind the last read */
+	u64 ahead_mark;          /* a touch from here up to there, and the next read ahead begins (swap_ahead.c) */
 	bool dying;
 	u32 process_id;          /* for messages */
 	struct list all_link;    /* all address spaces, under vspaces_lock */

@@ -83,7 +83,7 @@ static void page_arrived(u32 pfn)
 	frame_list_add(pfn, f->flags & FRAME_DIRTY ? FRAME_MODIFIED : FRAME_STANDBY);
 }
 
-static void finish(struct page_io *io, u64 bad)
+void page_io_finish(struct page_io *io, u64 bad, bool keep)
 {
 	u32 to_free[ARRAY_SIZE(io->pfns)], free_count = 0;
 
@@ -92,7 +92,7 @@ static void finish(struct page_io *io, u64 bad)
 		u32 pfn = io->pfns[i];
 		struct frame *f = &frames[pfn];
 
-		if (bad & 1ull << i && word_kind(f->backing) == WORD_SWAP)
+		if (bad & 1ull << i && !keep && word_kind(f->backing) == WORD_SWAP)
 			swap_slot_retire(word_swap_file(f->backing), word_swap_slot(f->backing));
 		f->flags &= ~(FRAME_READING | FRAME_RETURNS);
 		frame_state_set(pfn, FRAME_KERNEL);
@@ -120,7 +120,7 @@ u64 page_io_run(struct page_io *io)
 
 	assert(mutex_none_held() && (io->kind == IO_SWAP || io->kind == IO_READ));
 	bad = pages_read(io);
-	finish(io, bad);
+	page_io_finish(io, bad, false);
 	if (io->kind == IO_READ)
 		section_unref(io->section);
 	return bad;

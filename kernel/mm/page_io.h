@@ -29,5 +29,10 @@ void page_io_add(struct page_io *io, u32 pfn, word_t *word, u16 flags, u8 use, u
  * the result: page i could not be had.
  */
 u64 page_io_run(struct page_io *io);
+/*
+ * The second half of that, for one who has read the pages himself; bad as the result above. keep: what could not be had may
+ * be asked for again; else its slot is retired.
+ */
+void page_io_finish(struct page_io *io, u64 bad, bool keep);
 
 #endif

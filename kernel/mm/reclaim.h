@@ -24,6 +24,7 @@ void replace_init(void); /* the policy that option replace= names */
 
 void trimmer_thread(void *arg);
 void writer_thread(void *arg);
+void reader_thread(void *arg); /* takes in what was read ahead (swap_ahead.c) */
 /*
  * Pages that were read back keep their slots, so that they need not be written again. When slots run out, some of those of
  * pages in use are taken back: nothing that fits into memory and paging files together may fail. Returns how many.

@@ -39,6 +39,13 @@ void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 count, struct blo
 bool swap_write_end(u32 file, u64 slot, struct block_request *r);
 /* Reads them; the checksum of each is compared: bit i of *bad = page i is not what was written. False: the request failed. */
 bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 count, u64 *bad);
+/*
+ * The same in parts: r is lent until complete is called (block.h), NULL: until block_wait returns; which pages are not what
+ * was written. No error is noted: who has to have the pages reads them again.
+ */
+void swap_read_begin(u32 file, u64 slot, const u32 *pfns, u32 count, struct block_request *r,
+		     void (*complete)(struct block_request *));
+u64 swap_read_wrong(u32 file, u64 slot, const u32 *pfns, u32 count);
 
 /* ---- files; thread context, no locks held ---- */
 

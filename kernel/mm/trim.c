@@ -192,4 +192,5 @@ void mm_threads_start(void)
 	clones_init();
 	check(thread_create_kernel("trimmer", trimmer_thread, NULL));
 	check(thread_create_kernel("writer", writer_thread, NULL));
+	check(thread_create_kernel("reader", reader_thread, NULL));
 }

@@ -58,6 +58,7 @@ struct vspace *vspace_create(u32 process_id)
 void vspace_destroy(struct vspace *v)
 {
 	vspace_unload_everywhere(v);
+	swap_ahead_wait(v);
 	views_end(v);
 	mutex_lock(&v->lock);
 	physical_free_all(v);

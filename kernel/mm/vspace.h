@@ -359,12 +359,20 @@ enum fault_result fault_guard(struct fault *f);
  */
 bool fault_stack_grown(const struct fault *f);
 enum fault_result fault_io(struct fault *f); /* no locks held; fault_swap.c */
-#define FAULT_CLUSTER 16 /* pages that come with one fault, while memory is not short */
+#define FAULT_CLUSTER 16 /* pages that come with one fault, unless it goes on where the last one ended */
 /*
  * Begins to read the slot of *word, and those behind it, into new frames: words become transition words. words_after: words
  * in a row behind word. flags: FRAME_* that say whose words they are; FRAME_CLONE: entries that refer to clone pages.
  */
 enum fault_result swap_in_begin(struct fault *f, word_t *word, u32 words_after, u8 flags);
+/* How many pages are worth being read now, by what became of those of the last read; goes_on: behind those. v->lock held. */
+u32 ahead_window(struct vspace *v, bool goes_on);
+/* A page was touched that came ahead, and most of the pages that came with it were: those behind them are asked for. */
+void swap_ahead(struct fault *f);
+/* Is next the word of a page that stands distance slots behind that of first? */
+bool swap_follows(word_t first, word_t next, u32 distance);
+/* No locks held: until nothing is read ahead for v any more. v's threads have ended. */
+void swap_ahead_wait(const struct vspace *v);
 /* A page on standby or modified is touched: frame_reactivate, and what is counted of pages read ahead. frames_lock held. */
 void fault_reactivate(struct fault *f, u32 pfn);
 u32 fault_priority(const struct fault *f); /* of the pages that it brings in */

@@ -100,6 +100,17 @@ static void stalled_change(i32 change)
 void stall_begin(void) { stalled_change(1); }
 void stall_end(void) { stalled_change(-1); }
 
+static void polling_change(i32 able)
+{
+	spin_lock(&sched_lock);
+	able_change(thread_current(), able);
+	spin_unlock(&sched_lock);
+}
+
+void poll_begin(void) { polling_change(-1); }
+void poll_end(void) { polling_change(1); }
+bool thread_is_ready(void) { return !list_empty(&run_queue); }
+
 void stall_times(u64 *some_ns, u64 *full_ns)
 {
 	spin_lock(&sched_lock);

@@ -77,6 +77,13 @@ void sched_preempt(void);                /* at the end of a trap or interrupt, i
 void stall_begin(void);
 void stall_end(void);
 void stall_times(u64 *some_ns, u64 *full_ns);
+/*
+ * The current thread looks again and again whether what it waits for has come, which may be cheaper than to sleep, as long
+ * as nobody else is ready. Between the two it does not count as able to run: it has nothing to do.
+ */
+void poll_begin(void);
+void poll_end(void);
+bool thread_is_ready(void);              /* some thread waits for a CPU: a glance, without a lock */
 u64 thread_count(void);                  /* that have been set up and have not ended */
 u64 thread_cpu_ns(const struct thread *t); /* time on a CPU until now */
 /*

@@ -72,21 +72,21 @@ def programs():
     return [*dict.fromkeys(row.program or name for name, row in ROWS.items())]
 
 
-def kinds_make(name, setup, mode):
+def kinds_make(name, setup, mode, only):
     """The machines to boot in each round, and the program's words: [(what lines of progress say, machine, words)]."""
     rows = {"Backstore": [*programs(), "awe"], "floor": []}.get(name, programs())
-    kinds = [("all rows", setup, rows)]
-    if mode == "time" and name != "floor":
+    kinds = [("all rows", setup, rows)] if only != "paging" or name == "floor" else []
+    if mode == "time" and name != "floor" and only != "memory":
         kinds.append(("paging", Setup(setup.swap_image, setup.accel, setup.extra, SWAP_RAM, swap=True), ["swap"]))
     return kinds
 
 
-def measure(systems, setup, mode, rounds):
+def measure(systems, setup, mode, rounds, only):
     """{system: {row: [figure of each round]}}; the systems take turns."""
     columns = {name: {} for name in systems}
     for number in range(rounds):
         for name, system in systems.items():
-            for what, machine, words in kinds_make(name, setup, mode):
+            for what, machine, words in kinds_make(name, setup, mode, only):
                 progress(f"{name}, {machine.ram}, {what}, round {number + 1} of {rounds}")
                 for row, value in system.run(machine, words).items():
                     columns[name].setdefault(row, []).append(value)
@@ -192,13 +192,16 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="in time; instructions need one")
     parser.add_argument("--systems", default="all", help=f"all, or some of {','.join(SYSTEMS)}")
     parser.add_argument("--document", type=Path, help="put the tables there too")
+    parser.add_argument("--only", choices=["memory", "paging"], help="some of the rows; paging: in time")
     arguments = parser.parse_args()
+    if arguments.only == "paging" and arguments.mode != "time":
+        parser.error("--only paging: wants --mode time; instructions say nothing of a disk")
     setup, rounds = Setup(arguments.build / "bench-swap.img"), 1
     if arguments.mode == "time":
         setup.accel, setup.extra, rounds = "tcg,thread=multi", [], max(arguments.rounds, 1)
     try:
         systems = systems_make([*names_parse(arguments.systems), "floor"], arguments)
-        columns = measure(systems, setup, arguments.mode, rounds)
+        columns = measure(systems, setup, arguments.mode, rounds, arguments.only)
     except (BenchError, MachineError, subprocess.SubprocessError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -79,7 +79,7 @@ def test_all_processes(boot):
     assert rows["(kernel)", "write"][1] >= rows["(kernel)", "write"][0]
     assert rows["thrash.exe", "zero"][0] > 1000
     assert rows["thrash.exe", "swap-in"][1] >= rows["thrash.exe", "swap-in"][0]
-    assert rows["thrash.exe", "read"][1] == rows["thrash.exe", "swap-in"][1]
+    assert rows["thrash.exe", "read"][1] >= rows["thrash.exe", "swap-in"][1]  # and what was read ahead of a walk
 
 
 def test_victim(boot):
