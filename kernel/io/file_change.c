@@ -340,7 +340,12 @@ enum file_status file_space(struct file_space *out)
 	u32 free_clusters;
 
 	mutex_lock(&fat_volume.lock);
-	status = fat_volume.device ? fat_free_clusters(&free_clusters) : FILE_NOT_FOUND;
+	status = fat_volume.device ? FILE_OK : FILE_NOT_FOUND;
+	/* What was deleted counts as free, and the next commit makes it so: now. */
+	if (status == FILE_OK && fat_volume.freed_count)
+		status = fat_commit();
+	if (status == FILE_OK)
+		status = fat_free_clusters(&free_clusters);
 	if (status == FILE_OK) {
 		out->clusters = fat_volume.cluster_count;
 		out->free_clusters = free_clusters;

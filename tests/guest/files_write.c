@@ -261,7 +261,7 @@ static void test_library(void)
 	ok(SetEndOfFile(file), "a file of 1 MiB");
 	GetDiskFreeSpaceExA("C:\\", &free_now, NULL, NULL);
 	is(free_before.QuadPart - free_now.QuadPart, 1 << 20, "takes that much");
-	LARGE_INTEGER huge = { .QuadPart = (LONGLONG)free_now.QuadPart + 4096 };
+	LARGE_INTEGER huge = { .QuadPart = (LONGLONG)free_now.QuadPart + (1 << 20) + 4096 };
 	SetFilePointerEx(file, huge, NULL, FILE_BEGIN);
 	refused(WriteFile(file, text, 1, &(DWORD){ 0 }, NULL), ERROR_DISK_FULL, "more than there is");
 	is(GetFileSize(file, NULL), 1 << 20, "then the file stays as it was");
