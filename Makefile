@@ -296,7 +296,13 @@ $(foreach directory,$(TEST_DIRECTORIES),\
 	$(eval $(call program_rule,$(notdir $(directory)),tests,$(sort $(wildcard $(directory)/*.c)))))
 
 $(TEST_DLLS:tests/guest/dll/%.c=$(B)/tests/%.dll): $(B)/tests/%.dll: $(B)/tests/guest/dll/%.c.o
-	@mkdir -p $(@D); echo "  LD    $@"; $(MINGW)gcc -shared -o $@ $<
+	@mkdir -p $(@D); echo "  LD    $@"; $(MINGW)gcc -shared -o $@ $^
+
+$(B)/tests/guest/dll/%.rc.o: tests/guest/dll/%.rc Makefile
+	@mkdir -p $(@D); echo "  RC    $<"; $(MINGW)windres -o $@ $<
+
+# A DLL's resources, if it has some.
+$(foreach file,$(wildcard tests/guest/dll/*.rc),$(eval $(file:tests/guest/dll/%.rc=$(B)/tests/%.dll): $(B)/$(file).o))
 
 $(B)/user.list: fresh
 	$(call list_update,$(foreach dll,$(DLLS),$($(dll)_OBJECTS)) $(wildcard userland/programs/*/*.c tests/guest/*/*.c))

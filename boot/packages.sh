@@ -21,6 +21,8 @@ build /usr/bin/python3 python3
 test python:pytest python3-pytest
 test python:pytest_timeout.py python3-pytest-timeout
 test python:xdist python3-pytest-xdist
+test /usr/x86_64-w64-mingw32/lib/zlib1.dll libz-mingw-w64
+test /usr/x86_64-w64-mingw32/include/zlib.h libz-mingw-w64-dev
 test nbdkit nbdkit
 gdb gdb gdb
 '

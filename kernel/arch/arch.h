@@ -42,10 +42,15 @@ struct cpu {
 	u64 kernel_rsp;   /* top of the current thread's kernel stack */
 	struct thread *current;
 	u32 id, apic_id;  /* id: 0 to cpu_count - 1 */
-	u32 spin_depth;   /* spinlocks held; interrupts are off while it is not 0 */
+	union {           /* changed as one word: see proc/lock.h */
+		volatile u32 spins;
+		struct {
+			volatile u8 spin_depth;    /* spinlocks held; interrupts are off while it is not 0 */
+			volatile u8 spin_saved_if; /* not 0: interrupts were on before the first spinlock */
+		};
+	};
 	u32 preempt_off;  /* preemption is off while it is not 0 */
 	volatile bool reschedule;
-	bool spin_saved_if; /* the interrupt flag before the first spinlock */
 	bool slice_over;    /* why reschedule was set: the time slice ended */
 	bool in_interrupt;  /* a handler of an interrupt runs */
 	volatile bool online;
@@ -71,18 +76,34 @@ static inline struct cpu *this_cpu(void)
 	return c;
 }
 
+static inline u32 cpu_id(void)
+{
+	u32 id;
+	__asm__ volatile("movl %%gs:%c1, %0" : "=r"(id) : "i"(offsetof(struct cpu, id)));
+	return id;
+}
+
+/* The same in all of a function's life, whatever CPU that is: so it need not be read twice. */
 static inline struct thread *thread_current(void)
 {
 	struct thread *t;
-	__asm__ volatile("mov %%gs:24, %0" : "=r"(t));
+	__asm__("mov %%gs:24, %0" : "=r"(t));
 	return t;
+}
+
+#define RFLAGS_INTERRUPTS 0x200
+
+/* RFLAGS_INTERRUPTS if interrupts are on, or 0. */
+static inline u32 interrupts_flag(void)
+{
+	u64 flags;
+	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
+	return (u32)flags & RFLAGS_INTERRUPTS;
 }
 
 static inline bool interrupts_enabled(void)
 {
-	u64 flags;
-	__asm__ volatile("pushfq; pop %0" : "=r"(flags));
-	return flags & 0x200;
+	return interrupts_flag();
 }
 
 static inline void interrupts_on(void)
@@ -198,17 +219,13 @@ noreturn void machine_exit(u32 code);
 
 /* Registers at a trap or system call, as entry.S saves them. */
 struct trap_frame {
-	u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-	u64 vector, error;
+	u64 r15, r14, r13, r12, rbx, rbp;   /* those that C functions keep */
+	u64 r10, rdx, r8, r9;               /* in this order a system call's arguments */
+	u64 r11, rdi, rsi, rcx, rax;
+	u64 vector, error;                  /* vector: 0 to 255 a trap's or interrupt's, or TRAP_SYSCALL */
 	u64 rip, cs, rflags, rsp, ss;
 };
-
-/*
- * trap_frame.vector: 0 to 255 a trap's or interrupt's; TRAP_SYSCALL in a system call. syscall_dispatch stores
- * TRAP_RESTORE there when it has put other registers into the frame: then all of them, rax too, are taken from it.
- */
 #define TRAP_SYSCALL 0x100
-#define TRAP_RESTORE 0x101
 
 /* What the processor calls its exceptions. Source: Intel SDM volume 3A, section 6.3.1. */
 enum trap_vector {
@@ -264,6 +281,8 @@ void fpu_load(void *area);
 noreturn void enter_user(u64 rip, u64 rsp, u64 rcx, u64 rdx);
 /* The same with all registers as in f (made safe: segments, flags, rip), as for the copy of a thread. */
 noreturn void trap_return(const struct trap_frame *f);
+/* Ends a system call whose frame f now has other registers: all of them, rax too, are taken from it. No locks held. */
+noreturn void trap_restore(struct trap_frame *f);
 void thread_set_kernel_stack(struct thread *t); /* TSS.rsp0 and cpu->kernel_rsp at a switch */
 
 /* Prints a symbolised stack that begins at frame pointer rbp. */

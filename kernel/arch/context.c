@@ -90,14 +90,12 @@ void return_to_user(void)
 	}
 }
 
-/* The way back from a system call that has more to do than to return a number. */
-void syscall_return_slowly(struct trap_frame *f, u64 status)
+void trap_restore(struct trap_frame *f)
 {
-	if (f->vector == TRAP_RESTORE)
-		frame_make_safe(f);
-	else
-		f->rax = status;
+	assert(mutex_none_held());
+	frame_make_safe(f);
 	return_to_user();
+	frame_restore_user(f);
 }
 
 void trap_return(const struct trap_frame *frame)

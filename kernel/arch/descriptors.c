@@ -65,7 +65,7 @@ void descriptors_boot_init(void)
 	u32 v;
 
 	for (v = 0; v < 256; v++) {
-		u64 stub = (u64)trap_stubs[v];
+		u64 stub = (u64)(v == TRAP_PAGE_FAULT ? page_fault_entry : trap_stubs[v]);
 		bool fatal = v == TRAP_DOUBLE_FAULT || v == TRAP_MACHINE_CHECK;
 
 		idt[v] = (struct gate){

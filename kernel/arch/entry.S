@@ -2,6 +2,7 @@
  * Where the processor enters the kernel: from the boot application, at traps and interrupts, at system calls; and the
  * ways back. In kernel mode GS points at struct cpu; in user mode at the thread's TEB: whoever crosses swaps the two.
  */
+#include "abi/syscalls.h"
 #include "arch/offsets.h"
 #include "arch/smap.h"
 
@@ -24,40 +25,54 @@ kernel_entry:
 
 	.text
 
-	.macro push_registers
+/* In the order of struct trap_frame. Functions in C keep the second half: a way back from them need not restore those. */
+	.macro push_scratch
 	pushq %rax
 	pushq %rcx
-	pushq %rdx
-	pushq %rbx
-	pushq %rbp
 	pushq %rsi
 	pushq %rdi
-	pushq %r8
-	pushq %r9
-	pushq %r10
 	pushq %r11
+	pushq %r9
+	pushq %r8
+	pushq %rdx
+	pushq %r10
+	.endm
+
+	.macro push_kept
+	pushq %rbp
+	pushq %rbx
 	pushq %r12
 	pushq %r13
 	pushq %r14
 	pushq %r15
 	.endm
 
-	.macro pop_registers
+	.macro pop_scratch
+	popq %r10
+	popq %rdx
+	popq %r8
+	popq %r9
+	popq %r11
+	popq %rdi
+	popq %rsi
+	popq %rcx
+	popq %rax
+	.endm
+
+	.macro pop_kept
 	popq %r15
 	popq %r14
 	popq %r13
 	popq %r12
-	popq %r11
-	popq %r10
-	popq %r9
-	popq %r8
-	popq %rdi
-	popq %rsi
-	popq %rbp
 	popq %rbx
-	popq %rdx
-	popq %rcx
-	popq %rax
+	popq %rbp
+	.endm
+
+/* ZF = 0 if there is something to do before the way back to user mode: see return_to_user. Interrupts are off. */
+	.macro test_work
+	movq %gs:CPU_CURRENT, %rdx
+	movzbl %gs:CPU_RESCHEDULE, %ecx
+	orb THREAD_ENDING(%rdx), %cl
 	.endm
 
 /*
@@ -91,25 +106,73 @@ trap_entry:
 	testb $3, FRAME_CS - FRAME_VECTOR(%rsp)
 	jz 1f
 	swapgs
-1:	push_registers
+1:	push_scratch
+2:	push_kept
 	cld
 	SMAP_CLOSE			/* user mode, or an interrupted copy, may have left it open */
 	movq %rsp, %rdi
 	call trap_dispatch
 	testb $3, FRAME_CS(%rsp)
-	jz 2f
+	jz 3f
 trap_restore_user:			/* interrupts are off here */
 	swapgs
-2:	pop_registers
+3:	pop_kept
+	pop_scratch
 	addq $16, %rsp
 	iretq
+
+/*
+ * A page fault. That of user mode is the commonest trap: mm_fault(address space, address, access) is called from here, and
+ * the registers that it keeps are saved only if it does not resolve the fault.
+ */
+	.balign 16
+	.globl page_fault_entry
+page_fault_entry:
+	pushq $14
+	testb $3, FRAME_CS - FRAME_VECTOR(%rsp)
+	jz 1b
+	swapgs
+	push_scratch
+	movl FRAME_ERROR - FRAME_R10(%rsp), %edx
+	andl $31, %edx
+	movzbl page_fault_access(%rdx), %edx
+	testb %dl, %dl
+	js 2b
+	cld
+	SMAP_CLOSE
+	movq %cr2, %rsi			/* before interrupts go on: another fault would overwrite it */
+	movq %rsi, FRAME_VECTOR - FRAME_R10(%rsp)
+	movq %gs:CPU_CURRENT, %rdi
+	movq THREAD_VSPACE(%rdi), %rdi
+	sti
+	call mm_fault
+	testl %eax, %eax
+	jnz 2f
+	cli
+	test_work
+	jnz 1f
+	swapgs
+	pop_scratch
+	addq $16, %rsp
+	iretq
+1:	call return_to_user
+	swapgs
+	pop_scratch
+	addq $16, %rsp
+	iretq
+2:	push_kept
+	movq %rsp, %rdi
+	movl %eax, %esi
+	call page_fault_unresolved
+	jmp trap_restore_user
 	.size trap_entry, . - trap_entry
 
 /* The trap may have come between a swapgs and what belongs to it: only the base itself tells whose GS this is. */
 	.balign 16
 	.type fatal_entry, @function
 fatal_entry:
-	push_registers
+	push_scratch
+	push_kept
 	cld
 	SMAP_CLOSE
 	movl $MSR_GS_BASE, %ecx
@@ -123,8 +186,9 @@ fatal_entry:
 
 /*
  * System call: rax = number, r10, rdx, r8, r9 and the user's stack = arguments, rcx = rip, r11 = rflags; interrupts
- * are off. The C compiler keeps rbx, rbp, r12 to r15, so the short way back restores only rdi and rsi, which Windows
- * programs expect to keep, and clears the rest.
+ * are off. The frame of registers has the first four arguments in a row: its functions are called with a pointer to
+ * them. The C compiler keeps rbx, rbp, r12 to r15, so the way back restores only rdi and rsi, which Windows programs
+ * expect to keep, and clears the rest.
  */
 	.balign 16
 	.globl syscall_entry
@@ -141,16 +205,26 @@ syscall_entry:
 	pushq %rcx
 	pushq $0
 	pushq $0x100			/* TRAP_SYSCALL */
-	push_registers
-	movq %rsp, %rdi
-	call syscall_dispatch
+	push_scratch
+	push_kept
+	movl %eax, %eax
+	cmpl $SYSCALL_NUMBER_MAX, %eax
+	jae 2f
+	movq syscall_functions(, %rax, 8), %rax
+	testq %rax, %rax
+	jz 2f
+1:	leaq FRAME_R10(%rsp), %rdi
+#ifdef DEBUG
+	movq %rax, %rsi
+	call syscall_checked
+#else
+	call *%rax
+#endif
+	movl %eax, %eax			/* NTSTATUS: nothing else of the kernel's gets out */
 	cli
-	movq %gs:CPU_CURRENT, %rdx
-	movzbl %gs:CPU_RESCHEDULE, %ecx
-	orb THREAD_ENDING(%rdx), %cl
-	orb FRAME_VECTOR(%rsp), %cl	/* 0 as long as it is TRAP_SYSCALL */
-	jnz 1f
-	movq FRAME_RIP(%rsp), %rcx
+	test_work
+	jnz 3f
+4:	movq FRAME_RIP(%rsp), %rcx
 	movq FRAME_RFLAGS(%rsp), %r11
 	movq FRAME_RDI(%rsp), %rdi
 	movq FRAME_RSI(%rsp), %rsi
@@ -161,10 +235,14 @@ syscall_entry:
 	movq FRAME_RSP(%rsp), %rsp
 	swapgs
 	sysretq
-1:	movq %rsp, %rdi
-	movq %rax, %rsi
-	call syscall_return_slowly
-	jmp trap_restore_user
+2:	movq $syscall_missing, %rax
+	jmp 1b
+3:	pushq %rax			/* two, so that the stack stays aligned */
+	pushq %rax
+	call return_to_user
+	popq %rax
+	popq %rax
+	jmp 4b
 	.size syscall_entry, . - syscall_entry
 
 /* void frame_restore_user(struct trap_frame *f): interrupts off, f on this thread's kernel stack */

@@ -4,6 +4,7 @@
 
 #include "arch/arch.h"
 #include "arch/offsets.h"
+#include "mm/mm.h"
 
 /* Interrupt vectors: 32 to 239 are devices'. */
 #define VECTOR_DEVICE_FIRST 32
@@ -62,12 +63,14 @@ void return_to_user(void);                       /* work before going back to us
 
 /* entry.S */
 extern const u8 trap_stubs[256][16];
+extern const u8 page_fault_entry[];
 extern u8 boot_stack_guard[], boot_stack[], boot_stack_top[];
 void syscall_entry(void);
 /* Called by entry.S: */
 void trap_dispatch(struct trap_frame *f);
+void page_fault_unresolved(struct trap_frame *f, enum fault_result result);
+extern const u8 page_fault_access[32];
 noreturn void trap_fatal(struct trap_frame *f);
-void syscall_return_slowly(struct trap_frame *f, u64 status);
 noreturn void frame_restore_user(struct trap_frame *f);
 void stack_switch(u64 *save_rsp, u64 load_rsp);
 void context_begin(void);

@@ -10,16 +10,15 @@
 #define CPU_RESCHEDULE 48
 
 /* struct thread */
+#define THREAD_VSPACE 32
 #define THREAD_ENDING 60
 
 /* struct trap_frame */
-#define FRAME_R10 40
-#define FRAME_R9 48
-#define FRAME_R8 56
-#define FRAME_RDI 64
-#define FRAME_RSI 72
-#define FRAME_RDX 96
+#define FRAME_R10 48
+#define FRAME_RDI 88
+#define FRAME_RSI 96
 #define FRAME_VECTOR 120
+#define FRAME_ERROR 128
 #define FRAME_RIP 136
 #define FRAME_CS 144
 #define FRAME_RFLAGS 152

@@ -76,15 +76,17 @@ static void thread_print(const struct thread *t)
 
 static void locks_print(const struct cpu *c)
 {
+#ifdef DEBUG
 	const struct mutex *m;
+	u32 i;
 
 	list_for_each(&c->current->mutexes, m, held)
 		kprintf("holds mutex \"%s\"\n", m->name);
-#ifdef DEBUG
-	u32 i;
-
 	for (i = 0; i < c->spin_depth && i < ARRAY_SIZE(c->spin_stack); i++)
 		kprintf("holds spinlock \"%s\"\n", c->spin_stack[i]->name);
+#else
+	if (c->current->mutexes_held || c->spin_depth)
+		kprintf("holds %u mutexes, %u spinlocks\n", c->current->mutexes_held, c->spin_depth);
 #endif
 }
 

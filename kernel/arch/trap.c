@@ -7,7 +7,6 @@
 
 /* Page-fault error code. Source: Intel SDM volume 3A, section 4.7. */
 #define ERROR_WRITE 2
-#define ERROR_USER 4
 #define ERROR_RESERVED_BIT 8
 #define ERROR_FETCH 16
 
@@ -16,14 +15,19 @@ _Static_assert(offsetof(struct cpu, kernel_rsp) == CPU_KERNEL_RSP, "arch/offsets
 _Static_assert(offsetof(struct cpu, current) == CPU_CURRENT, "arch/offsets.h");
 _Static_assert(offsetof(struct cpu, preempt_off) == CPU_PREEMPT_OFF, "arch/offsets.h");
 _Static_assert(offsetof(struct cpu, reschedule) == CPU_RESCHEDULE, "arch/offsets.h");
+_Static_assert(offsetof(struct thread, vspace) == THREAD_VSPACE, "arch/offsets.h");
 _Static_assert(offsetof(struct thread, ending) == THREAD_ENDING, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, r10) == FRAME_R10, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, rdi) == FRAME_RDI, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, rsi) == FRAME_RSI, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, vector) == FRAME_VECTOR, "arch/offsets.h");
+_Static_assert(offsetof(struct trap_frame, error) == FRAME_ERROR, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, rip) == FRAME_RIP, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, cs) == FRAME_CS, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, rflags) == FRAME_RFLAGS, "arch/offsets.h");
 _Static_assert(offsetof(struct trap_frame, rsp) == FRAME_RSP, "arch/offsets.h");
+_Static_assert(sizeof(struct trap_frame) == FRAME_SIZE, "arch/offsets.h");
+_Static_assert(FAULT_RESOLVED == 0, "entry.S tests for it");
 
 /* The kernel's code that may touch user memory, and where it goes on if that fails: see user_copy.S. */
 struct user_range {
@@ -85,19 +89,29 @@ static void page_fault_of_kernel(struct trap_frame *f, u64 address, u32 access)
 		f->rip = fixup;
 }
 
-static void page_fault_of_user(struct trap_frame *f, u64 address, u32 access)
-{
-	enum fault_result r = FAULT_ACCESS_VIOLATION;
+/* What mm_fault is told, by the five low bits of the error code of a fault in user mode. */
+#define ACCESS_READ FAULT_USER
+#define ACCESS_WRITE (FAULT_USER | FAULT_WRITE)
+#define ACCESS_EXECUTE (FAULT_USER | FAULT_EXECUTE)
+#define ACCESS_BAD 0x80 /* a reserved bit is set in an entry: the kernel's mistake */
+const u8 page_fault_access[32] = {
+	[0 ... 1] = ACCESS_READ,      [2 ... 3] = ACCESS_WRITE,    [4 ... 5] = ACCESS_READ,
+	[6 ... 7] = ACCESS_WRITE,     [8 ... 15] = ACCESS_BAD,     [16 ... 23] = ACCESS_EXECUTE,
+	[24 ... 31] = ACCESS_BAD,
+};
 
-	interrupts_on();
-	if (likely(address < USER_HIGH))
-		r = mm_fault(thread_current()->vspace, address, access | FAULT_USER);
-	if (unlikely(r != FAULT_RESOLVED)) {
-		exception_from_trap(f, r, address, access | FAULT_USER);
-		frame_make_safe(f);
-	}
+/* From entry.S: mm_fault did not resolve a fault in user mode. vector has the address. Interrupts are off on return. */
+void page_fault_unresolved(struct trap_frame *f, enum fault_result result)
+{
+	u64 address = f->vector;
+
+	f->vector = TRAP_PAGE_FAULT;
+	exception_from_trap(f, result, address, page_fault_access[f->error & 31]);
+	frame_make_safe(f);
+	return_to_user();
 }
 
+/* In kernel mode, or with a bad entry. */
 static void page_fault(struct trap_frame *f)
 {
 	u64 address = fault_address(); /* before interrupts go on: another fault would overwrite it */
@@ -105,10 +119,7 @@ static void page_fault(struct trap_frame *f)
 
 	if (unlikely(f->error & ERROR_RESERVED_BIT))
 		panic_frame(f, "bad page-table entry for address %#lx", address);
-	if (trap_from_user(f))
-		page_fault_of_user(f, address, access);
-	else
-		page_fault_of_kernel(f, address, access);
+	page_fault_of_kernel(f, address, access);
 }
 
 /* From entry.S. Interrupts are off; they are off again on return to user mode. */

@@ -9,6 +9,8 @@
 
 #define DOS_MAGIC 0x5a4d	 /* MZ */
 #define PE_MAGIC 0x00004550	 /* PE\0\0 */
+#define NE_MAGIC 0x454e		 /* NE */
+#define LE_MAGIC 0x454c		 /* LE */
 #define PE32_PLUS_MAGIC 0x020b
 #define MACHINE_AMD64 0x8664
 #define DIRECTORY_RELOCATIONS 5
@@ -108,7 +110,7 @@ static enum pe_error coff_read(struct source *s, struct coff_header *coff, u64 *
 	if (e)
 		return e;
 	if (dos.magic != DOS_MAGIC)
-		return PE_NOT_PE;
+		return PE_NOT_MZ;
 	e = source_read(s, 0, &dos, sizeof(dos));
 	if (e)
 		return e;
@@ -116,7 +118,7 @@ static enum pe_error coff_read(struct source *s, struct coff_header *coff, u64 *
 	if (e)
 		return e;
 	if (coff->magic != PE_MAGIC)
-		return PE_NOT_PE;
+		return (u16)coff->magic == NE_MAGIC ? PE_NE : (u16)coff->magic == LE_MAGIC ? PE_LE : PE_DOS;
 	if (coff->machine != MACHINE_AMD64)
 		return PE_BAD_MACHINE;
 	if (!(coff->characteristics & PE_FILE_EXECUTABLE_IMAGE))
@@ -327,7 +329,10 @@ const char *pe_error_text(enum pe_error e)
 	static const char *const text[] = {
 		[PE_OK] = "no error",
 		[PE_TRUNCATED] = "the file is truncated",
-		[PE_NOT_PE] = "not a PE file",
+		[PE_NOT_MZ] = "not a program",
+		[PE_DOS] = "a program for DOS",
+		[PE_NE] = "a program for 16-bit Windows",
+		[PE_LE] = "a driver for 16-bit Windows",
 		[PE_BAD_MACHINE] = "not a program for x86-64 (PE32+)",
 		[PE_NOT_IMAGE] = "not an executable image",
 		[PE_BAD_ALIGNMENT] = "bad section or file alignment",

@@ -26,7 +26,9 @@
 enum pe_error {
 	PE_OK = 0,
 	PE_TRUNCATED,      /* a header or a section's data lies beyond the end of the file */
-	PE_NOT_PE,         /* no MZ, or no PE signature */
+	PE_NOT_MZ,         /* not the first two bytes of a program */
+	PE_DOS,            /* no PE signature: a program for DOS */
+	PE_NE, PE_LE,      /* the signature of a program for 16-bit Windows or OS/2; of a driver of that time */
 	PE_BAD_MACHINE,    /* not x86-64, or not PE32+ */
 	PE_NOT_IMAGE,      /* an object file: IMAGE_FILE_EXECUTABLE_IMAGE is not set */
 	PE_BAD_ALIGNMENT,  /* section alignment under 4096, not a power of two, file alignment wrong */

@@ -147,13 +147,20 @@ const struct backing backing_image = {
 
 /* ---- making one ---- */
 
+/* Source: the descriptions of these values in [MS-ERREF], section 2.3.1. */
 static u32 status_of(enum pe_error e)
 {
 	switch (e) {
 	case PE_OK:
 		return STATUS_SUCCESS;
-	case PE_NOT_PE:
+	case PE_NOT_MZ:
 		return STATUS_INVALID_IMAGE_NOT_MZ;
+	case PE_DOS:
+		return STATUS_INVALID_IMAGE_PROTECT;
+	case PE_NE:
+		return STATUS_INVALID_IMAGE_WIN_16;
+	case PE_LE:
+		return STATUS_INVALID_IMAGE_LE_FORMAT;
 	default:
 		return STATUS_INVALID_IMAGE_FORMAT;
 	}

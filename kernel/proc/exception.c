@@ -284,20 +284,19 @@ void exception_from_vector(struct trap_frame *f)
 /* NtContinue(const CONTEXT *context, BOOLEAN alert) */
 u32 sys_NtContinue(const u64 *a)
 {
-	struct trap_frame *f = user_thread_current()->frame;
+	struct trap_frame *f = thread_frame();
 	struct nt_context c;
 
 	if (!copy_from_user(&c, a[0], sizeof(c)))
 		return STATUS_ACCESS_VIOLATION;
 	context_apply(f, &c);
-	f->vector = TRAP_RESTORE;
-	return STATUS_SUCCESS;
+	trap_restore(f);
 }
 
 /* NtRaiseException(const EXCEPTION_RECORD *record, const CONTEXT *context, BOOLEAN first_chance) */
 u32 sys_NtRaiseException(const u64 *a)
 {
-	struct trap_frame *f = user_thread_current()->frame;
+	struct trap_frame *f = thread_frame();
 	struct nt_exception_record r;
 	struct nt_context c;
 
@@ -308,7 +307,6 @@ u32 sys_NtRaiseException(const u64 *a)
 	if (!(u8)a[2])
 		end_process(&r, NULL);
 	context_apply(f, &c);
-	f->vector = TRAP_RESTORE;
 	deliver(f, &r);
-	return STATUS_SUCCESS;
+	trap_restore(f);
 }

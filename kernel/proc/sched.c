@@ -12,6 +12,7 @@
 
 #include "lib/string.h"
 #include "mm/pool.h"
+#include "proc/lock.h"
 
 #define FAVOURS_PER_TICK 32
 
@@ -34,7 +35,9 @@ struct thread thread_boot = {
 	.run_link = LIST_INIT(thread_boot.run_link),
 	.wait_link = LIST_INIT(thread_boot.wait_link),
 	.sleep_link = LIST_INIT(thread_boot.sleep_link),
+#ifdef DEBUG
 	.mutexes = LIST_INIT(thread_boot.mutexes),
+#endif
 };
 static u64 threads = 1;
 static struct thread idle_threads[CPU_MAX];
@@ -148,7 +151,7 @@ static void switch_to(struct thread *t)
 {
 	struct cpu *c = this_cpu();
 	struct thread *from = c->current;
-	bool saved_if = c->spin_saved_if;
+	u32 spins = c->spins;
 	u64 now = clock_ns();
 
 	assert(c->spin_depth == 1 && c->preempt_off == 0);
@@ -166,7 +169,7 @@ static void switch_to(struct thread *t)
 	if (t->vspace && t->vspace != c->vspace)
 		page_tables_load(t->vspace);
 	context_switch(from, t);
-	this_cpu()->spin_saved_if = saved_if; /* another CPU, perhaps */
+	this_cpu()->spins = spins; /* another CPU, perhaps */
 }
 
 /* The current thread's state says that it no longer runs. */
@@ -352,7 +355,7 @@ static void thread_begin(void *thread)
 {
 	struct thread *t = thread;
 
-	this_cpu()->spin_saved_if = true;
+	this_cpu()->spins = RFLAGS_INTERRUPTS | 1; /* sched_lock is held */
 	spin_unlock(&sched_lock);
 	t->entry(t->entry_argument);
 	thread_end();
@@ -371,7 +374,9 @@ bool thread_init(struct thread *t, void (*entry)(void *), void *arg)
 	list_init(&t->run_link);
 	list_init(&t->wait_link);
 	list_init(&t->sleep_link);
+#ifdef DEBUG
 	list_init(&t->mutexes);
+#endif
 	t->deadline = WAIT_FOREVER;
 	t->cpu = this_cpu()->id;
 	context_init(&t->context, (u8 *)t->kernel_stack + KERNEL_STACK_SIZE, thread_begin, t);
@@ -419,7 +424,7 @@ void thread_end(void)
 {
 	struct thread *t = thread_current();
 
-	assert(list_empty(&t->mutexes));
+	assert(!t->mutexes_held);
 	__atomic_sub_fetch(&threads, 1, __ATOMIC_RELAXED);
 	spin_lock(&sched_lock);
 	t->state = THREAD_ENDED;

@@ -8,7 +8,6 @@
 
 #include "arch/arch.h"
 #include "lib/list.h"
-#include "proc/lock.h"
 
 struct process;
 struct object;
@@ -32,7 +31,10 @@ struct thread {
 	struct list wait_link;        /* wait queue */
 	struct list sleep_link;       /* sleepers, by deadline */
 	u64 deadline;                 /* clock_ns() value */
-	struct list mutexes;          /* held, newest first; its own */
+	u32 mutexes_held;             /* its own */
+#ifdef DEBUG
+	struct list mutexes;          /* those, newest first */
+#endif
 	u64 cpu_ns, switched_at;      /* time on a CPU until switched_at */
 	u8 page_priority;             /* of the pages that it brings in, if it is not higher than its process's */
 	void (*entry)(void *);

@@ -10,11 +10,23 @@
 #define REGISTER_ARGUMENTS 4
 #define STACK_ARGUMENTS 0x28 /* the fifth argument's place above the user's stack pointer */
 
+typedef u32 syscall_function(const u64 *arguments);
+
+static u32 syscall_long(const u64 *arguments);
+
+/* What arch's entry calls; NULL: there is no such call. */
+syscall_function *const syscall_functions[SYSCALL_NUMBER_MAX] = {
+#define SYSCALL_ENTRY(number, name, count) [number] = (count) > REGISTER_ARGUMENTS ? syscall_long : sys_##name,
+	SYSCALLS(SYSCALL_ENTRY)
+#undef SYSCALL_ENTRY
+};
+
+/* Those with more arguments than the frame of registers has. */
 static const struct {
-	u32 (*function)(const u64 *arguments);
-	u32 arguments;
-} calls[SYSCALL_NUMBER_MAX] = {
-#define SYSCALL_ENTRY(number, name, count) [number] = { sys_##name, count },
+	syscall_function *function;
+	u32 on_stack;
+} long_calls[SYSCALL_NUMBER_MAX] = {
+#define SYSCALL_ENTRY(number, name, count) [number] = { sys_##name, (count) - REGISTER_ARGUMENTS },
 	SYSCALLS(SYSCALL_ENTRY)
 #undef SYSCALL_ENTRY
 };
@@ -24,23 +36,33 @@ static const struct {
 SYSCALLS(SYSCALL_CHECK)
 #undef SYSCALL_CHECK
 
-u64 syscall_dispatch(struct trap_frame *f)
+static u32 syscall_long(const u64 *arguments)
 {
-	u64 a[SYSCALL_ARGUMENTS_MAX] = { f->r10, f->rdx, f->r8, f->r9 };
-	u64 number = (u32)f->rax;
-	u32 count, on_stack, status;
+	const struct trap_frame *f = thread_frame();
+	u32 number = (u32)f->rax, on_stack = long_calls[number].on_stack;
+	u64 a[SYSCALL_ARGUMENTS_MAX];
 
-	if (number >= SYSCALL_NUMBER_MAX || !calls[number].function)
-		return STATUS_INVALID_SYSTEM_SERVICE;
-	count = calls[number].arguments;
-	on_stack = count > REGISTER_ARGUMENTS ? count - REGISTER_ARGUMENTS : 0;
-	if (on_stack && !copy_from_user(a + REGISTER_ARGUMENTS, f->rsp + STACK_ARGUMENTS, on_stack * sizeof(u64)))
+	memcpy(a, arguments, REGISTER_ARGUMENTS * sizeof(u64));
+	if (!copy_from_user(a + REGISTER_ARGUMENTS, f->rsp + STACK_ARGUMENTS, on_stack * sizeof(u64)))
 		return STATUS_ACCESS_VIOLATION;
-	user_thread_current()->frame = f;
-	status = calls[number].function(a);
+	return long_calls[number].function(a);
+}
+
+u32 syscall_missing(const u64 *a)
+{
+	(void)a;
+	return STATUS_INVALID_SYSTEM_SERVICE;
+}
+
+#ifdef DEBUG
+u32 syscall_checked(const u64 *a, syscall_function *function)
+{
+	u32 status = function(a);
+
 	assert(mutex_none_held() && interrupts_enabled());
 	return status;
 }
+#endif
 
 u32 sys_BsNull(const u64 *a)
 {

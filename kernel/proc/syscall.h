@@ -14,8 +14,8 @@
 SYSCALLS(SYSCALL_DECLARE)
 #undef SYSCALL_DECLARE
 
-/* From arch's entry. */
-u64 syscall_dispatch(struct trap_frame *f);
+/* For calls that do not exist; called, as the others are, by arch's entry. */
+u32 syscall_missing(const u64 *a);
 
 /* Reads and writes single values in user memory: false if that faults. */
 static inline bool get_user_u64(u64 at, u64 *v) { return copy_from_user(v, at, 8); }

@@ -256,7 +256,7 @@ u32 user_thread_clone(struct process *p, u32 result, bool suspended, struct user
 		object_unref(&t->object);
 		return STATUS_INSUFFICIENT_RESOURCES;
 	}
-	*t->clone_frame = *self->frame;
+	*t->clone_frame = *thread_frame();
 	t->clone_frame->rax = result;
 	id = (struct nt_client_id){ p->id, t->thread.id };
 	status = write_all(p->vspace, t->teb + offsetof(struct nt_teb, client_id), &id, sizeof(id));

@@ -17,7 +17,6 @@ struct user_thread {
 	bool last;                 /* it ended its process */
 	u32 suspend_count;         /* it waits for 0 before it begins; under a lock of thread.c */
 	struct wait_queue resumed;
-	struct trap_frame *frame;  /* of the system call in progress */
 	struct trap_frame *clone_frame; /* the copy of a thread: its registers until it starts */
 	u8 fpu[512] __attribute__((aligned(16)));
 };
@@ -30,6 +29,12 @@ static inline struct user_thread *user_thread_of(struct thread *t)
 static inline struct user_thread *user_thread_current(void)
 {
 	return user_thread_of(thread_current());
+}
+
+/* The registers of the current thread in user mode, from its trap or system call: they lie at its kernel stack's top. */
+static inline struct trap_frame *thread_frame(void)
+{
+	return (struct trap_frame *)((u8 *)thread_current()->kernel_stack + KERNEL_STACK_SIZE) - 1;
 }
 
 /*

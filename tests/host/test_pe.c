@@ -115,11 +115,13 @@ static const struct damage {
 	u64 value;
 	enum pe_error result;
 } damages[] = {
-	{ "no MZ", 0, 2, 0x4d5a, PE_NOT_PE },
-	{ "no PE", PE, 4, 0x454e, PE_NOT_PE },
+	{ "no MZ", 0, 2, 0x4d5a, PE_NOT_MZ },
+	{ "no PE", PE, 4, 0x4551, PE_DOS },
+	{ "NE", PE, 4, 0x454e, PE_NE },
+	{ "LE", PE, 4, 0x454c, PE_LE },
 	{ "e_lfanew beyond the file", 0x3c, 4, FILE_SIZE - 23, PE_TRUNCATED },
 	{ "e_lfanew wraps 32 bits", 0x3c, 4, 0xffffffff, PE_TRUNCATED },
-	{ "e_lfanew in the DOS header", 0x3c, 4, 4, PE_NOT_PE },
+	{ "e_lfanew in the DOS header", 0x3c, 4, 4, PE_DOS },
 	{ "i386", COFF, 2, 0x14c, PE_BAD_MACHINE },
 	{ "ARM64", COFF, 2, 0xaa64, PE_BAD_MACHINE },
 	{ "PE32", OPTIONAL, 2, 0x10b, PE_BAD_MACHINE },

@@ -75,6 +75,7 @@ def damaged_images(program, dll):
         "error-193-truncated-in-a-section": program[:len(program) // 2],
         "error-193-no-mz": b"ZM" + program[2:],
         "error-193-no-pe-signature": bytes(image().set("I", first.pe, 0x4550 + 1).data),
+        "error-193-for-16-bit-windows": bytes(image().set("I", first.pe, 0x454e).data),
         "error-193-headers-far-away": bytes(image().set("I", 0x3c, 0x7ffffff0).data),
         "error-193-216-machine-i386": bytes(image().set("H", first.coff, 0x14c).data),
         "error-193-216-machine-arm64": bytes(image().set("H", first.coff, 0xaa64).data),

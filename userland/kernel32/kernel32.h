@@ -41,6 +41,9 @@ DWORD narrow_result(const WCHAR *text, DWORD units, char *out, DWORD size);
 void *memory_get(SIZE_T size);                   /* NULL: last error set */
 void memory_free(const void *memory);
 
+/* module.c */
+void *module_base(HMODULE module);
+
 /* path.c */
 NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out); /* free with path_free */
 void path_free(UNICODE_STRING *path);

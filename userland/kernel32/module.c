@@ -1,18 +1,98 @@
 /* Modules: the loader of ntdll with kernel32's names and results. */
 #include "kernel32.h"
 
-/* flags: only LOAD_WITH_ALTERED_SEARCH_PATH is taken, and changes nothing but for a full path, which works anyway. */
+#define SEARCH_FLAGS                                                                                                   \
+	(LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_APPLICATION_DIR | LOAD_LIBRARY_SEARCH_USER_DIRS |      \
+	 LOAD_LIBRARY_SEARCH_SYSTEM32 | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS)
+#define LOAD_FLAGS                                                                                                     \
+	(DONT_RESOLVE_DLL_REFERENCES | LOAD_WITH_ALTERED_SEARCH_PATH | LOAD_LIBRARY_AS_IMAGE_RESOURCE | SEARCH_FLAGS)
+#define AS_RESOURCE 2 /* in a handle: mapped as an image for its resources, and no module of the process */
+
+/* The image at handle, which may be that of a file that was mapped for its resources. */
+void *module_base(HMODULE module)
+{
+	return module ? (void *)((ULONG_PTR)module & ~(ULONG_PTR)3) : peb_current()->image_base;
+}
+
+/* LOAD_LIBRARY_SEARCH_*: the path of name, if it is in one of the directories that flags allow. */
+static BOOL search(const WCHAR *name, DWORD flags, WCHAR *path)
+{
+	DWORD all = flags & LOAD_LIBRARY_SEARCH_DEFAULT_DIRS ? SEARCH_FLAGS : flags, units;
+	WCHAR directory[MAX_PATH];
+
+	for (const WCHAR *at = name; *at; at++)
+		if (*at == '\\' || *at == '/' || *at == ':')
+			return SearchPathW(L"", name, L".dll", PATH_UNITS_MAX, path, NULL) != 0;
+	units = GetModuleFileNameW(NULL, directory, MAX_PATH);
+	while (units && directory[units - 1] != '\\')
+		units--;
+	directory[units] = 0;
+	return (all & LOAD_LIBRARY_SEARCH_APPLICATION_DIR &&
+		SearchPathW(directory, name, L".dll", PATH_UNITS_MAX, path, NULL)) ||
+	       (all & LOAD_LIBRARY_SEARCH_SYSTEM32 && SearchPathW(L"C:\\system", name, L".dll", PATH_UNITS_MAX, path, NULL));
+}
+
+/* Maps the image at path, so that its resources can be read; it is on no list, and nothing of it runs. */
+static HMODULE load_as_resource(const WCHAR *path)
+{
+	HANDLE file, section = NULL;
+	SIZE_T size = 0;
+	void *base = NULL;
+	NTSTATUS status = path_open(path, FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE, FILE_NON_DIRECTORY_FILE, &file);
+
+	if (!status_result(status))
+		return NULL;
+	status = NtCreateSection(&section, SECTION_MAP_READ | SECTION_QUERY, NULL, NULL, PAGE_READONLY, SEC_IMAGE, file);
+	NtClose(file);
+	if (NT_SUCCESS(status)) {
+		status = NtMapViewOfSection(section, GetCurrentProcess(), &base, 0, 0, NULL, &size, 1 /* ViewShare */, 0,
+					    PAGE_READONLY);
+		NtClose(section);
+	}
+	return status_result(status) ? (HMODULE)((ULONG_PTR)base | AS_RESOURCE) : NULL;
+}
+
+/*
+ * LOAD_LIBRARY_AS_DATAFILE is refused with ERROR_NOT_SUPPORTED, since data files are not mapped, unless it comes with
+ * LOAD_LIBRARY_AS_IMAGE_RESOURCE, which serves as well then. LOAD_WITH_ALTERED_SEARCH_PATH changes nothing but for a full
+ * path, which works anyway. There are no directories of AddDllDirectory.
+ */
 HMODULE WINAPI LoadLibraryExW(LPCWSTR name, HANDLE reserved, DWORD flags)
 {
+	const DWORD as_data = LOAD_LIBRARY_AS_DATAFILE | LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE;
+	ULONG mapped_only = IMAGE_FILE_EXECUTABLE_IMAGE;
+	WCHAR *path = NULL;
 	UNICODE_STRING text;
+	HMODULE module = NULL;
 	void *base;
 
-	if (!name || !*name || reserved || (flags & ~(DWORD)LOAD_WITH_ALTERED_SEARCH_PATH)) {
+	if (!name || !*name || reserved || flags & ~(LOAD_FLAGS | as_data) ||
+	    (flags & LOAD_WITH_ALTERED_SEARCH_PATH && flags & SEARCH_FLAGS)) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return NULL;
 	}
+	if (flags & as_data && !(flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE)) {
+		SetLastError(ERROR_NOT_SUPPORTED);
+		return NULL;
+	}
+	if (flags & (LOAD_LIBRARY_AS_IMAGE_RESOURCE | SEARCH_FLAGS)) {
+		path = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
+		if (!path)
+			return NULL;
+		if (!(flags & SEARCH_FLAGS ? search(name, flags, path) : path_search(name, L".dll", path))) {
+			memory_free(path);
+			SetLastError(flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE ? ERROR_FILE_NOT_FOUND : ERROR_MOD_NOT_FOUND);
+			return NULL;
+		}
+		name = path;
+	}
 	RtlInitUnicodeString(&text, name);
-	return status_result(LdrLoadDll(NULL, NULL, &text, &base)) ? base : NULL;
+	if (flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE)
+		module = load_as_resource(name);
+	else if (status_result(LdrLoadDll(NULL, flags & DONT_RESOLVE_DLL_REFERENCES ? &mapped_only : NULL, &text, &base)))
+		module = base;
+	memory_free(path);
+	return module;
 }
 
 HMODULE WINAPI LoadLibraryExA(LPCSTR name, HANDLE reserved, DWORD flags)
@@ -36,7 +116,8 @@ HMODULE WINAPI LoadLibraryA(LPCSTR name)
 
 WINBOOL WINAPI FreeLibrary(HMODULE module)
 {
-	NTSTATUS status = LdrUnloadDll(module);
+	NTSTATUS status = (ULONG_PTR)module & AS_RESOURCE ? NtUnmapViewOfSection(GetCurrentProcess(), module_base(module))
+							  : LdrUnloadDll(module);
 
 	return status_result(status == STATUS_DLL_NOT_FOUND ? STATUS_INVALID_HANDLE : status);
 }

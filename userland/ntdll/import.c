@@ -172,8 +172,11 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 	return STATUS_SUCCESS;
 }
 
-/* One more reference to a loaded module, or loads it with its imports; not initialised yet. Under the loader lock. */
-NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out)
+/*
+ * One more reference to a loaded module, or loads it; not initialised yet. resolve: with its imports; else it is mapped,
+ * and nothing of it will ever be called. Under the loader lock.
+ */
+static NTSTATUS load(const UNICODE_STRING *name, BOOLEAN resolve, struct loader_module **out)
 {
 	struct loader_module *module;
 	NTSTATUS status;
@@ -188,12 +191,17 @@ NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out)
 	}
 	status = module_map(name, &module);
 	if (status == STATUS_SUCCESS || status == STATUS_IMAGE_NOT_AT_BASE) {
-		status = module_imports_resolve(module);
+		status = resolve ? module_imports_resolve(module) : STATUS_SUCCESS;
 		if (!NT_SUCCESS(status))
 			module_dereference(module);
 	}
 	*out = module;
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
+}
+
+NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out)
+{
+	return load(name, TRUE, out);
 }
 
 /* The name with ".dll" if it has no suffix; a dot at the end stands for no suffix and is dropped. */
@@ -218,20 +226,23 @@ static NTSTATUS name_complete(const UNICODE_STRING *name, WCHAR *buffer, ULONG u
 	return STATUS_SUCCESS;
 }
 
-/* Loads and initialises a DLL, or counts one more reference. search_path and characteristics are not used. */
+/*
+ * Loads and initialises a DLL, or counts one more reference. search_path is not used. characteristics (may be NULL): with
+ * IMAGE_FILE_EXECUTABLE_IMAGE, as DONT_RESOLVE_DLL_REFERENCES has it, a DLL that is new is mapped and no more.
+ */
 NTSTATUS NTAPI LdrLoadDll(const WCHAR *search_path, ULONG *characteristics, const UNICODE_STRING *name, void **base)
 {
 	struct loader_module *module = NULL;
 	WCHAR buffer[300];
 	UNICODE_STRING full;
 	NTSTATUS status = name_complete(name, buffer, 300, &full);
+	BOOLEAN resolve = !characteristics || !(*characteristics & IMAGE_FILE_EXECUTABLE_IMAGE);
 
 	(void)search_path;
-	(void)characteristics;
 	if (!NT_SUCCESS(status))
 		return status;
 	RtlEnterCriticalSection(&loader_lock);
-	status = module_load(&full, &module);
+	status = load(&full, resolve, &module);
 	if (NT_SUCCESS(status)) {
 		status = modules_attach();
 		if (NT_SUCCESS(status))

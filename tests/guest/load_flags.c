@@ -1,0 +1,117 @@
+/* LoadLibraryEx: what each flag does, and resources. Source: Windows documentation of LoadLibraryEx and FindResource. */
+#include "guest.h"
+
+#define DLL "C:\\tests\\resource.dll"
+#define GERMAN MAKELANGID(LANG_GERMAN, SUBLANG_GERMAN)
+
+static HMODULE load(const char *name, DWORD flags)
+{
+	SetLastError(0);
+	return LoadLibraryExA(name, NULL, flags);
+}
+
+static void test_resources(HMODULE dll, const char *how)
+{
+	HRSRC r = FindResourceA(dll, "GREETING", MAKEINTRESOURCEA(300));
+	if (!ok(r != NULL, "%s: a resource is found by name and type", how))
+		return;
+	is(SizeofResource(dll, r), 7, "%s: its size", how);
+	const char *data = LockResource(LoadResource(dll, r));
+	ok(data && !memcmp(data, "neutral", 7), "%s: its data, of the neutral language", how);
+	ok(FindResourceA(dll, "greeting", "#300") == r, "%s: case does not matter, and \"#300\" is the number", how);
+	ok(FindResourceW(dll, L"Greeting", (LPCWSTR)MAKEINTRESOURCEA(300)) == r, "%s: by a name in UTF-16", how);
+	r = FindResourceExA(dll, MAKEINTRESOURCEA(300), "GREETING", GERMAN);
+	ok(r && !memcmp(LockResource(LoadResource(dll, r)), "deutsch", 7), "%s: by language", how);
+	r = FindResourceA(dll, MAKEINTRESOURCEA(7), (LPCSTR)RT_RCDATA);
+	ok(r && SizeofResource(dll, r) == 7 && !memcmp(LockResource(LoadResource(dll, r)), "seven\x34\x12", 7),
+	   "%s: by numbers; the only language there is serves", how);
+	SetLastError(0);
+	refused(FindResourceA(dll, "GREETING", MAKEINTRESOURCEA(301)) != NULL, ERROR_RESOURCE_TYPE_NOT_FOUND,
+		"a type that is not there");
+	SetLastError(0);
+	refused(FindResourceA(dll, "GREETINGS", MAKEINTRESOURCEA(300)) != NULL, ERROR_RESOURCE_NAME_NOT_FOUND,
+		"a name that is not there");
+	SetLastError(0);
+	refused(FindResourceExA(dll, MAKEINTRESOURCEA(300), "GREETING", 0x40c) != NULL, ERROR_RESOURCE_LANG_NOT_FOUND,
+		"a language that is not there");
+}
+
+static void test_unresolved(void)
+{
+	HMODULE dll = load(DLL, DONT_RESOLVE_DLL_REFERENCES);
+	if (!ok(dll != NULL, "DONT_RESOLVE_DLL_REFERENCES: loaded"))
+		return;
+	int *attached = (int *)(void *)GetProcAddress(dll, "resource_attached");
+	int *constant = (int *)(void *)GetProcAddress(dll, "resource_constant");
+	ok(attached && constant && *constant == 12, "its exports are found");
+	is((uint64_t)*attached, 0, "DllMain was not called");
+	ok(GetModuleHandleA("resource.dll") == dll, "it is a module of the process");
+	ok(FreeLibrary(dll), "FreeLibrary");
+	violation(can_read(dll), KIND_READ, dll, "unloads it");
+	dll = load(DLL, 0);
+	attached = dll ? (int *)(void *)GetProcAddress(dll, "resource_attached") : NULL;
+	ok(attached && *attached == 1, "without the flag, DllMain is called");
+	test_resources(dll, "a module");
+	FreeLibrary(dll);
+}
+
+static void test_as_resource(void)
+{
+	HMODULE dll = load(DLL, LOAD_LIBRARY_AS_IMAGE_RESOURCE | LOAD_LIBRARY_AS_DATAFILE);
+	if (!ok(dll != NULL, "LOAD_LIBRARY_AS_IMAGE_RESOURCE: loaded"))
+		return;
+	char *base = (char *)((ULONG_PTR)dll & ~3ull);
+	char name[MAX_PATH];
+	ok((ULONG_PTR)dll & 2, "LDR_IS_IMAGEMAPPING holds for its handle");
+	ok(GetModuleHandleA("resource.dll") == NULL, "it is no module of the process");
+	is(query(base).Type, MEM_IMAGE, "it is mapped as an image");
+	ok(!GetProcAddress(dll, "resource_constant"), "GetProcAddress finds nothing in it");
+	ok(!GetModuleFileNameA(dll, name, sizeof(name)), "GetModuleFileName does not know it");
+	test_resources(dll, "an image resource");
+	ok(FreeLibrary(dll), "FreeLibrary");
+	violation(can_read(base), KIND_READ, base, "unmaps it");
+	SetLastError(0);
+	refused(FreeLibrary(dll), ERROR_INVALID_ADDRESS, "a second time is refused");
+	refused(load("no_such.dll", LOAD_LIBRARY_AS_IMAGE_RESOURCE) != NULL, ERROR_FILE_NOT_FOUND, "a file that is not there");
+	refused(load("C:\\backstore.cfg", LOAD_LIBRARY_AS_IMAGE_RESOURCE) != NULL, ERROR_BAD_EXE_FORMAT,
+		"a file that is no image");
+}
+
+static void test_search(void)
+{
+	HMODULE own = GetModuleHandleA("msvcrt.dll"), dll;
+	dll = load("resource", LOAD_LIBRARY_SEARCH_APPLICATION_DIR);
+	ok(dll != NULL, "LOAD_LIBRARY_SEARCH_APPLICATION_DIR finds it beside the program");
+	FreeLibrary(dll);
+	refused(load("resource", LOAD_LIBRARY_SEARCH_SYSTEM32) != NULL, ERROR_MOD_NOT_FOUND,
+		"LOAD_LIBRARY_SEARCH_SYSTEM32 does not");
+	ok(load("msvcrt.dll", LOAD_LIBRARY_SEARCH_SYSTEM32) == own, "but the C library");
+	FreeLibrary(own);
+	dll = load("resource.dll", LOAD_LIBRARY_SEARCH_DEFAULT_DIRS);
+	ok(dll != NULL, "LOAD_LIBRARY_SEARCH_DEFAULT_DIRS: both");
+	FreeLibrary(dll);
+	dll = load(DLL, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32);
+	ok(dll != NULL, "a full path is found where it says");
+	FreeLibrary(dll);
+	dll = load(DLL, LOAD_WITH_ALTERED_SEARCH_PATH);
+	ok(dll != NULL, "LOAD_WITH_ALTERED_SEARCH_PATH");
+	FreeLibrary(dll);
+	refused(load(DLL, LOAD_WITH_ALTERED_SEARCH_PATH | LOAD_LIBRARY_SEARCH_SYSTEM32) != NULL, ERROR_INVALID_PARAMETER,
+		"that and LOAD_LIBRARY_SEARCH_* together");
+	refused(load(DLL, 0x80000000) != NULL, ERROR_INVALID_PARAMETER, "a flag that is none");
+	refused(load("", 0) != NULL, ERROR_INVALID_PARAMETER, "no name");
+}
+
+static void all(void)
+{
+	test_unresolved();
+	test_as_resource();
+	test_search();
+}
+
+int main(void)
+{
+	probes_init();
+	all();
+	return leaks_none_and_end(all, STACKS_KEPT);
+}
