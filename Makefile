@@ -18,6 +18,7 @@ VGA ?= none
 OPTIONS ?=
 RUN ?=
 FILES ?=
+DISK ?=
 TESTS ?=
 JOBS ?=
 QEMU ?= qemu-system-x86_64
@@ -41,12 +42,14 @@ IMAGE := $(B)/system.img
 
 # The command line of boot/machine.py, for run and gdb.
 quote = '$(subst ','\'',$(1))'
-MACHINE = $(PYTHON) boot/machine.py --volume $(RUN_IMAGE) --swap-image build/swap.img --qemu $(call quote,$(QEMU)) \
+MACHINE = $(PYTHON) boot/machine.py --volume $(call quote,$(RUN_IMAGE)) --swap-image build/swap.img --qemu $(call quote,$(QEMU)) \
 	  --ram $(call quote,$(RAM)) --cpus $(call quote,$(CPUS)) --swap $(call quote,$(SWAP)) \
 	  --accel $(call quote,$(ACCEL)) --cpu $(call quote,$(CPU)) --vga $(call quote,$(VGA)) \
 	  --options $(call quote,$(OPTIONS)) $(if $(FIRMWARE),--firmware $(call quote,$(FIRMWARE))) \
-	  $(if $(RUN),--run $(call quote,$(RUN)))
-RUN_IMAGE := $(if $(strip $(FILES)),$(B)/files.img,$(IMAGE))
+	  $(if $(RUN),--run $(call quote,$(RUN))) $(if $(DISK),--keep)
+# What is booted from, and the image that a new DISK begins as.
+NEW_IMAGE := $(if $(strip $(FILES)),$(B)/files.img,$(IMAGE))
+RUN_IMAGE := $(or $(DISK),$(NEW_IMAGE))
 
 define HELP
 Backstore: make TARGET [VARIABLE=value ...]
@@ -54,6 +57,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   run     boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
   test    builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress  random memory calls, for a long time  clean  removes build/
+  fsck    checks the volume of DISK, or the image
   bench   what memory operations cost, beside Linux; profile: where the instructions of one go
   growth  how that grows with memory, views, processes, processors
   bench-limits            makes the limits anew that the tests compare instructions with
@@ -73,6 +77,8 @@ Backstore: make TARGET [VARIABLE=value ...]
   OPTIONS="name=value"    boot options; boot/backstore.cfg lists them                [$(OPTIONS)]
   RUN="PROGRAM ARGUMENT"  run one program and end with its exit code                 [$(RUN)]
   FILES="PATH ..."        put these files and directories on the volume              [$(FILES)]
+  DISK=PATH               boot from this copy of the volume and keep its changes; it
+                          is made if it does not exist                               [$(DISK)]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
   SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
@@ -91,11 +97,12 @@ Backstore: make TARGET [VARIABLE=value ...]
   make run SWAP=nbd://localhost:10809        what "nbdkit memory 64M" serves
   echo "ls \bin" | make run                  the shell reads its commands from a pipe
   make run BUILD=debug CPUS=4 FILES="my.exe data/"
+  make run DISK=my.img                       what is changed is there at the next run
   make test TESTS="-k swap"
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress bench bench-build bench-limits growth degrade profile image gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress bench bench-build bench-limits growth degrade profile image disk fsck gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -106,14 +113,24 @@ packages-build packages-test packages-gdb: packages-%:
 	@sh boot/packages.sh $* </dev/null
 
 image: packages-build
-	@$(MAKE) $(IMAGE)
+	@$(MAKE) $(NEW_IMAGE)
 
 run: packages-build
-	@$(MAKE) $(RUN_IMAGE) </dev/null
+	@$(MAKE) disk </dev/null
 	@$(MACHINE)
 
+# DISK, if it does not exist yet, is a copy of the image; from then on it is what its machines made of it.
+disk: $(if $(and $(DISK),$(wildcard $(DISK))),,$(NEW_IMAGE))
+ifneq ($(DISK),)
+	@[ -e $(call quote,$(DISK)) ] || cp --sparse=always $(NEW_IMAGE) $(call quote,$(DISK))
+endif
+
+fsck: packages-build
+	@[ -e $(call quote,$(RUN_IMAGE)) ] || { echo "$(RUN_IMAGE) does not exist: \"make image\" builds it" >&2; exit 1; }
+	@PATH="$$PATH:/usr/sbin:/sbin" fsck.fat -n $(call quote,$(RUN_IMAGE))
+
 gdb: packages-gdb
-	@$(MAKE) $(RUN_IMAGE) </dev/null
+	@$(MAKE) disk </dev/null
 	@$(MACHINE) --gdb $(B)/kernel.elf
 
 test: packages-test

@@ -194,7 +194,7 @@ class Machine:
     accel: str = "tcg"
     cpu: str = "qemu64"
     vga: str = "none"
-    keep: bool = False  # True: the guest's writes to the volume's file stay
+    keep: bool = False  # True: the guest's writes to the volume's file stay, and are on the host's disk when it flushes
     disks: list = field(default_factory=list)  # of Disk, besides the system volume and swap
     extra: list = field(default_factory=list)  # more arguments for QEMU
     qmp: bool = False  # a monitor for Guest.qmp()
@@ -274,7 +274,7 @@ class Machine:
         ]
         if self.vga == "none" or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             arguments += ["-display", "none"]
-        volume = Disk(str(self.volume), "system", drive="cache=unsafe" if self.keep else "cache=unsafe,snapshot=on",
+        volume = Disk(str(self.volume), "system", drive="cache=writeback" if self.keep else "cache=unsafe,snapshot=on",
                       device="bootindex=0")
         for disk in [volume, *swap, *self.disks]:
             arguments += disk.arguments()
@@ -558,6 +558,7 @@ def run_debugger(machine, kernel):
 def main():
     parser = argparse.ArgumentParser(description="Runs Backstore in QEMU. make calls this with its variables.")
     parser.add_argument("--gdb", metavar="KERNEL.ELF", help="run under the debugger")
+    parser.add_argument("--keep", action="store_true", help="changes of the volume stay")
     for name in ("volume", "ram", "cpus", "swap", "swap-image", "options", "run", "accel", "cpu", "vga", "qemu",
                  "firmware"):
         parser.add_argument(f"--{name}", default=argparse.SUPPRESS)

@@ -48,6 +48,7 @@ for directory in $(for path in $paths; do dirname "$path"; done | sort -u); do
 		[ "$(dirname "$path")" != "$directory" ] || echo "$path"
 	done) "::$made/"
 done
+mdir -i "$target" ::temp >/dev/null 2>&1 || mmd -i "$target" ::temp
 for file in "$@"; do
 	mcopy -s -m -o -i "$target" "$file" ::/
 done

@@ -86,6 +86,7 @@ void kernel_main(const struct bootinfo *b)
 	system_volume_mount();
 	swap_init();
 	mm_threads_start();
+	file_threads_start();
 	greet();
 
 	object_init();

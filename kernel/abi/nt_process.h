@@ -220,12 +220,38 @@ struct nt_file_standard_information {
 };
 NT_SIZE(nt_file_standard_information, 24);
 
+struct nt_file_network_open_information {
+	uint64_t creation_time, access_time, write_time, change_time, allocation_size, end_of_file;
+	uint32_t attributes, padding;
+};
+NT_SIZE(nt_file_network_open_information, 56);
+
+struct nt_file_rename_information {
+	uint8_t replace, padding[7];
+	uint64_t root;
+	uint32_t name_bytes;
+}; /* the name follows at once */
+#define FILE_RENAME_NAME 20
+
+struct nt_file_fs_size_information {
+	uint64_t total_units, available_units;
+	uint32_t sectors_per_unit, bytes_per_sector;
+};
+NT_SIZE(nt_file_fs_size_information, 24);
+
+struct nt_file_fs_full_size_information {
+	uint64_t total_units, caller_available_units, available_units;
+	uint32_t sectors_per_unit, bytes_per_sector;
+};
+NT_SIZE(nt_file_fs_full_size_information, 32);
+
 struct nt_file_directory_information {
 	uint32_t next_offset, index;
 	uint64_t creation_time, access_time, write_time, change_time, end_of_file, allocation_size;
 	uint32_t attributes, name_bytes;
 };
 NT_SIZE(nt_file_directory_information, 0x40); /* the name follows */
+#define FILE_BOTH_DIRECTORY_SHORT 0x44 /* bytes of a short name (u8), and 2 behind it the name */
 #define FILE_BOTH_DIRECTORY_NAME 0x5e /* its offset in FILE_BOTH_DIR_INFORMATION, which has a short name too */
 
 struct nt_file_device_information {

@@ -53,6 +53,10 @@
 	X(54, NtQueryVolumeInformationFile, 5)                                                                         \
 	X(55, NtQueryDirectoryFile, 11)                                                                                \
 	X(56, NtQueryAttributesFile, 2)                                                                                \
+	X(57, NtFlushBuffersFile, 2)                                                                                   \
+	X(58, NtLockFile, 10)                                                                                          \
+	X(59, NtUnlockFile, 5)                                                                                         \
+	X(60, NtQueryFullAttributesFile, 2)                                                                            \
 	/* memory */                                                                                                   \
 	X(64, NtAllocateVirtualMemory, 6)                                                                              \
 	X(65, NtFreeVirtualMemory, 4)                                                                                  \

@@ -18,6 +18,7 @@ enum {
 	BPB_FLAGS = 40,
 	BPB_VERSION = 42,
 	BPB_ROOT_CLUSTER = 44,
+	BPB_INFO = 48,
 	BPB_SIGNATURE = 510,
 };
 
@@ -25,10 +26,7 @@ enum {
 
 /* Values of a FAT entry, of which only 28 bits count: "FAT Data Structure". */
 #define ENTRY_MASK 0x0fffffffu
-#define ENTRY_END 0x0ffffff8u /* this and above */
 #define CLUSTERS_MAX 0x0ffffff5u
-
-#define FIRST_CLUSTER 2
 
 /* An array of runs is one allocation. A file in more pieces than this, 8,191, can't be opened: FILE_NO_MEMORY. */
 #define RUNS_BYTES_MAX KIB(64)
@@ -43,7 +41,7 @@ static const char *volume_read(struct fat_volume *v, const struct block_device *
 	u32 cluster_sectors = b[BPB_CLUSTER_SECTORS], fats = b[BPB_FAT_COUNT], flags = fat_get16(b + BPB_FLAGS);
 	u32 reserved = fat_get16(b + BPB_RESERVED_SECTORS), fat_size = fat_get32(b + BPB_FAT_SIZE_32);
 	u64 total = fat_get32(b + BPB_TOTAL_32), data = reserved + (u64)fats * fat_size, clusters;
-	u32 fat_used = flags & FLAGS_ONE_FAT ? flags & 15 : 0;
+	u32 fat_used = flags & FLAGS_ONE_FAT ? flags & 15 : 0, info = fat_get16(b + BPB_INFO);
 
 	if (fat_get16(b + BPB_SIGNATURE) != 0xaa55)
 		return "no boot sector signature";
@@ -58,14 +56,21 @@ static const char *volume_read(struct fat_volume *v, const struct block_device *
 	if (data >= total || total * scale > d->sectors || fat_used >= fats)
 		return "the volume is larger than the disk, or its FATs than the volume";
 	clusters = (total - data) / cluster_sectors;
-	if (clusters == 0 || clusters > CLUSTERS_MAX || (clusters + FIRST_CLUSTER) * 4 > (u64)fat_size * sector_bytes)
+	if (clusters == 0 || clusters > CLUSTERS_MAX || (clusters + FAT_FIRST_CLUSTER) * 4 > (u64)fat_size * sector_bytes)
 		return "the FAT does not fit the number of clusters";
 	v->fat_sector = (reserved + (u64)fat_used * fat_size) * scale;
+	v->fat_sectors = (u64)fat_size * scale;
+	v->copies = flags & FLAGS_ONE_FAT ? 1 : fats;
+	v->copies_sector = flags & FLAGS_ONE_FAT ? v->fat_sector : (u64)reserved * scale;
+	v->info_sector = info && info < reserved ? (u64)info * scale : 0;
+	v->info_stale = v->free_known = false;
+	v->next_free = FAT_FIRST_CLUSTER;
+	v->freed_count = v->directory_changes = 0;
 	v->data_sector = data * scale;
 	v->cluster_sectors = cluster_sectors * scale;
 	v->cluster_count = clusters;
 	v->root_cluster = fat_get32(b + BPB_ROOT_CLUSTER) & ENTRY_MASK;
-	if (v->root_cluster < FIRST_CLUSTER || v->root_cluster - FIRST_CLUSTER >= clusters)
+	if (v->root_cluster < FAT_FIRST_CLUSTER || v->root_cluster - FAT_FIRST_CLUSTER >= clusters)
 		return "the root directory lies outside the volume";
 	return NULL;
 }
@@ -85,6 +90,8 @@ bool fat_mount(struct block_device *d)
 	if (first)
 		problem = volume_read(&fat_volume, d, first);
 	fat_volume.device = problem ? NULL : d;
+	if (!problem)
+		fat_commit_init();
 	mutex_unlock(&fat_volume.lock);
 	if (problem) {
 		klog(LOG_ERROR, "%s is not used as the system volume: %s", d->name, problem);
@@ -95,45 +102,96 @@ bool fat_mount(struct block_device *d)
 	return true;
 }
 
-static bool cluster_valid(u32 cluster)
+bool fat_cluster_valid(u32 cluster)
 {
-	return cluster >= FIRST_CLUSTER && cluster - FIRST_CLUSTER < fat_volume.cluster_count;
+	return cluster >= FAT_FIRST_CLUSTER && cluster - FAT_FIRST_CLUSTER < fat_volume.cluster_count;
 }
 
-/* What the FAT has for a cluster: the next one, or 0 at the end of the chain. */
-static enum file_status cluster_next(u32 cluster, u32 *next)
+enum file_status fat_entry_get(u32 cluster, u32 *value)
 {
 	const u8 *sector = fat_cache_get(fat_volume.fat_sector + cluster / (SECTOR_SIZE / 4));
 
 	if (!sector)
 		return FILE_IO_ERROR;
-	*next = fat_get32(sector + cluster % (SECTOR_SIZE / 4) * 4) & ENTRY_MASK;
-	if (*next >= ENTRY_END)
+	*value = MIN(fat_get32(sector + cluster % (SECTOR_SIZE / 4) * 4) & ENTRY_MASK, FAT_END);
+	return FILE_OK;
+}
+
+/* The cluster that follows, or 0 at the end of the chain. */
+static enum file_status cluster_next(u32 cluster, u32 *next)
+{
+	enum file_status status = fat_entry_get(cluster, next);
+
+	if (status != FILE_OK)
+		return status;
+	if (*next == FAT_END)
 		*next = 0;
-	else if (!cluster_valid(*next)) /* free, reserved, bad, or beyond the end */
+	else if (!fat_cluster_valid(*next)) /* free, reserved, bad, or beyond the end */
 		return FILE_CORRUPT;
 	return FILE_OK;
 }
 
-/* The array grows by doubling. list has room for count + 1 entries afterwards. */
-static bool runs_grow(struct fat_run **list, u32 count, u32 *room)
+/* How many entries an array for so many runs and the one behind them has: it grows by doubling. */
+static u32 runs_room(u32 count)
 {
-	struct fat_run *larger;
-	u32 entries = *room ? *room * 2 : 4;
+	u32 room = 4;
 
-	if (count + 1 <= *room)
+	while (room < count + 1)
+		room *= 2;
+	return room;
+}
+
+bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster)
+{
+	u32 count = *run_count, length = fat_runs_clusters(*runs, count), room = count ? runs_room(count) : 0;
+	struct fat_run *list = *runs;
+
+	if (count && cluster == list[count - 1].disk_cluster + (length - list[count - 1].file_cluster)) {
+		list[count].file_cluster++;
 		return true;
-	if (entries * sizeof(*larger) > RUNS_BYTES_MAX)
-		return false;
-	larger = kmalloc(entries * sizeof(*larger));
-	if (!larger)
-		return false;
-	if (*list)
-		memcpy(larger, *list, count * sizeof(*larger));
-	kfree(*list);
-	*list = larger;
-	*room = entries;
+	}
+	if (runs_room(count + 1) > room) {
+		room = runs_room(count + 1);
+		if (room * sizeof(*list) > RUNS_BYTES_MAX)
+			return false;
+		list = kmalloc(room * sizeof(*list));
+		if (!list)
+			return false;
+		if (count)
+			memcpy(list, *runs, count * sizeof(*list));
+		kfree(*runs);
+		*runs = list;
+	}
+	list[count] = (struct fat_run){ length, cluster };
+	list[count + 1] = (struct fat_run){ length + 1, 0 };
+	*run_count = count + 1;
 	return true;
+}
+
+/* The array keeps its size as long as it has runs, or gets a smaller one if there is memory. */
+void fat_runs_cut(struct fat_run **runs, u32 *run_count, u32 clusters)
+{
+	u32 count = *run_count;
+	struct fat_run *smaller;
+
+	while (count && (*runs)[count - 1].file_cluster >= clusters)
+		count--;
+	if (!count) {
+		kfree(*runs);
+		*runs = NULL;
+		*run_count = 0;
+		return;
+	}
+	(*runs)[count] = (struct fat_run){ clusters, 0 };
+	if (runs_room(count) < runs_room(*run_count)) {
+		smaller = kmalloc(runs_room(count) * sizeof(*smaller));
+		if (smaller) {
+			memcpy(smaller, *runs, (count + 1) * sizeof(*smaller));
+			kfree(*runs);
+			*runs = smaller;
+		}
+	}
+	*run_count = count;
 }
 
 /*
@@ -145,16 +203,16 @@ enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 
 	u64 cluster_bytes = (u64)fat_volume.cluster_sectors * SECTOR_SIZE;
 	u64 need = size == FAT_DIRECTORY ? 1 : DIV_UP(size, cluster_bytes);
 	u64 most = size == FAT_DIRECTORY ? MAX(FAT_DIRECTORY_BYTES_MAX / cluster_bytes, 1) : fat_volume.cluster_count;
-	u32 cluster = first, remembered = 0, count = 0, room = 0;
+	u32 cluster = first, remembered = 0, count = 0;
 	struct fat_run *list = NULL;
 	enum file_status status = FILE_OK;
 	u64 length = 0;
 
 	*runs = NULL;
 	*run_count = 0;
-	if (need == 0)
+	if (need == 0 && !first)
 		return FILE_OK;
-	if (!cluster_valid(first))
+	if (!fat_cluster_valid(first))
 		return FILE_CORRUPT;
 	while (cluster) {
 		if (cluster == remembered || length == most) {
@@ -163,14 +221,9 @@ enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 
 		}
 		if ((length & (length - 1)) == 0)
 			remembered = cluster;
-		/* Clusters behind the file's end (some systems allocate ahead) are followed, not kept. */
-		if ((length < need || size == FAT_DIRECTORY) &&
-		    (count == 0 || cluster != list[count - 1].disk_cluster + (length - list[count - 1].file_cluster))) {
-			if (!runs_grow(&list, count + 1, &room)) {
-				status = FILE_NO_MEMORY;
-				break;
-			}
-			list[count++] = (struct fat_run){ length, cluster };
+		if (!fat_runs_append(&list, &count, cluster)) {
+			status = FILE_NO_MEMORY;
+			break;
 		}
 		length++;
 		status = cluster_next(cluster, &cluster);
@@ -183,27 +236,41 @@ enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 
 		kfree(list);
 		return status;
 	}
-	list[count] = (struct fat_run){ size == FAT_DIRECTORY ? length : need, 0 };
 	*runs = list;
 	*run_count = count;
 	return FILE_OK;
 }
 
-u64 fat_sector_at(const struct fat_run *runs, u32 run_count, u64 offset, u64 *count)
+/* The run that a cluster of the file lies in: runs[i].file_cluster <= cluster < runs[i + 1].file_cluster. */
+static u32 run_find(const struct fat_run *runs, u32 run_count, u32 cluster)
 {
-	u64 sector = offset / SECTOR_SIZE, in_run;
-	u32 cluster = sector / fat_volume.cluster_sectors, low = 0, high = run_count;
+	u32 low = 0, high = run_count;
 
 	assert(cluster < runs[run_count].file_cluster);
-	while (high - low > 1) { /* runs[low].file_cluster <= cluster < runs[high].file_cluster */
+	while (high - low > 1) {
 		u32 middle = low + (high - low) / 2;
+
 		if (runs[middle].file_cluster <= cluster)
 			low = middle;
 		else
 			high = middle;
 	}
-	in_run = sector - (u64)runs[low].file_cluster * fat_volume.cluster_sectors;
-	*count = (u64)(runs[low + 1].file_cluster - runs[low].file_cluster) * fat_volume.cluster_sectors - in_run;
-	return fat_volume.data_sector + (u64)(runs[low].disk_cluster - FIRST_CLUSTER) * fat_volume.cluster_sectors +
-	       in_run;
+	return low;
+}
+
+u64 fat_sector_at(const struct fat_run *runs, u32 run_count, u64 offset, u64 *count)
+{
+	u64 sector = offset / SECTOR_SIZE, in_run;
+	u32 i = run_find(runs, run_count, (u32)(sector / fat_volume.cluster_sectors));
+
+	in_run = sector - (u64)runs[i].file_cluster * fat_volume.cluster_sectors;
+	*count = (u64)(runs[i + 1].file_cluster - runs[i].file_cluster) * fat_volume.cluster_sectors - in_run;
+	return fat_cluster_sector(runs[i].disk_cluster) + in_run;
+}
+
+u32 fat_run_cluster(const struct fat_run *runs, u32 run_count, u32 file_cluster)
+{
+	u32 i = run_find(runs, run_count, file_cluster);
+
+	return runs[i].disk_cluster + (file_cluster - runs[i].file_cluster);
 }

@@ -1,6 +1,14 @@
 /*
- * The FAT32 volume, inside io only. All of it is read under fat_volume.lock, except the data of files: their clusters
- * are known from the open on. The disk is never trusted: every number that comes from it is checked before it is used.
+ * The FAT32 volume, inside io only. The disk is never trusted: every number that comes from it is checked before it is used.
+ *
+ * All metadata is read and changed under fat_volume.lock, in the blocks of fat_cache.c, which are written later, in an
+ * order that leaves nothing worse than clusters that no file has, whenever the power goes (docs/files.md):
+ *
+ *	- data of files goes to the disk at once, past the blocks;
+ *	- a FAT's sector may be written at any time: an entry of a chain that a directory knows only points to entries
+ *	  that are on the disk already or in the same sector;
+ *	- directories are written by fat_commit alone, after the data and the FATs that they point to are on the disk;
+ *	- clusters are free again after the directories that no longer point to them are on the disk.
  */
 #ifndef IO_FAT_H
 #define IO_FAT_H
@@ -10,25 +18,63 @@
 #include "io/file.h"
 #include "proc/lock.h"
 
+#define FAT_FREED_MAX 64
+
 struct fat_volume {
 	struct block_device *device; /* NULL: nothing is mounted */
 	struct mutex lock;           /* RANK_FS */
-	u64 fat_sector;              /* of the FAT in use; in sectors of 512 bytes, as everywhere */
-	u64 data_sector;             /* of cluster 2 */
+	u64 fat_sector;              /* of the FAT that is read; in sectors of 512 bytes, as everywhere */
+	u64 fat_sectors;             /* of one FAT */
+	u64 copies_sector;           /* of the first FAT that is kept up to date */
+	u32 copies;                  /* how many are, one behind the other */
+	u64 data_sector;             /* of cluster 2: all before it is FATs and the like, all behind it files and directories */
 	u32 cluster_sectors;
 	u32 cluster_count; /* clusters 2 to cluster_count + 1 */
 	u32 root_cluster;
+	u64 info_sector;  /* of FSInfo; 0: there is none */
+	bool info_stale;  /* FSInfo on the disk says that it does not know */
+	u32 next_free;    /* where the search for a free cluster begins */
+	u32 free_count;   /* clusters, if free_known */
+	bool free_known;
+	u32 freed[FAT_FREED_MAX]; /* first clusters of chains that are free after the next commit */
+	u32 freed_count;
+	u32 directory_changes; /* counts directories that grew: who has kept one's clusters looks again */
 };
 extern struct fat_volume fat_volume;
 
-/*
- * fat_cache.c: blocks of 4 KiB with what was read last. fat_cache_get: the 512 bytes of a sector, in its block; they
- * stay until the next call. NULL: it can't be read. fat_cache_init: for a new device; false: no memory for even one
- * block.
- */
+#define FAT_FIRST_CLUSTER 2
+
+/* ---- fat_cache.c: blocks of 4 KiB with the metadata that was used last. The volume's lock is held ---- */
+
 #define FAT_BLOCK_SIZE 4096
+/* For a new device; false: no memory for the fewest blocks that do. */
 bool fat_cache_init(struct block_device *d);
+/* The 512 bytes of a sector, in its block; they stay until the next call. NULL: it can't be read, or room can't be made. */
 const u8 *fat_cache_get(u64 sector);
+/* The same to change them: they will be written. */
+u8 *fat_cache_change(u64 sector);
+/* n bytes of a file's data into a sector from byte at on, written at once. */
+enum file_status fat_cache_store(u64 sector, u32 at, const void *from, u32 n);
+/* count sectors of file data have been written past the blocks: bytes, or zeros if NULL. */
+void fat_cache_patch(u64 sector, u64 count, const u8 *bytes);
+/* Writes changed sectors: those before the data (FATs, all copies; FSInfo), or those of directories. */
+enum file_status fat_cache_write_tables(void);
+enum file_status fat_cache_write_directories(void);
+bool fat_cache_crowded(void); /* so many blocks wait to be written that a commit is due */
+bool fat_cache_dirty(void);
+
+/* ---- fat_commit.c: what reaches the disk when. The volume's lock is held ---- */
+
+/* Before each change: FILE_READ_ONLY, or a commit that was due failed. */
+enum file_status fat_begin(void);
+/* All changes so far are on the disk itself when this succeeds, but for what says that clusters are free. */
+enum file_status fat_commit(void);
+/* All that was written to the device is on the disk itself. */
+enum file_status fat_barrier(void);
+void fat_wrote(void); /* something was written to the device; any context */
+void fat_commit_init(void);
+
+/* ---- fat.c, fat_table.c: chains of clusters ---- */
 
 /*
  * A file's clusters, in runs that lie one after the other on the disk. A run ends where the next one begins; behind the
@@ -45,18 +91,69 @@ struct fat_run {
 /*
  * Follows the chain that begins at cluster first to its end. size: bytes of the file that it must hold; for a directory
  * FAT_DIRECTORY: as long as the chain, but not over the limit. *runs is to be freed with kfree (NULL, 0: no clusters).
+ * All of the chain is in them, also what lies behind the file's end.
  */
 #define FAT_DIRECTORY (~0ull)
 enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 *run_count);
+/* Puts one more cluster at the end of the runs. False: no memory, or too many runs. */
+bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster);
+/* Only the first clusters stay. */
+void fat_runs_cut(struct fat_run **runs, u32 *run_count, u32 clusters);
 /*
  * The sector on the disk of byte offset (rounded down to a sector) of a file; *count: how many follow it there without
  * a gap, itself included. offset must lie in the runs.
  */
 u64 fat_sector_at(const struct fat_run *runs, u32 run_count, u64 offset, u64 *count);
+u32 fat_run_cluster(const struct fat_run *runs, u32 run_count, u32 file_cluster); /* on the disk */
+static inline u32 fat_runs_clusters(const struct fat_run *runs, u32 run_count)
+{
+	return run_count ? runs[run_count].file_cluster : 0;
+}
+static inline u32 fat_cluster_bytes(void)
+{
+	return fat_volume.cluster_sectors * SECTOR_SIZE;
+}
 static inline u64 fat_runs_bytes(const struct fat_run *runs, u32 run_count)
 {
-	return run_count ? (u64)runs[run_count].file_cluster * fat_volume.cluster_sectors * SECTOR_SIZE : 0;
+	return (u64)fat_runs_clusters(runs, run_count) * fat_cluster_bytes();
 }
+static inline u64 fat_cluster_sector(u32 cluster)
+{
+	return fat_volume.data_sector + (u64)(cluster - FAT_FIRST_CLUSTER) * fat_volume.cluster_sectors;
+}
+bool fat_cluster_valid(u32 cluster);
+/* What the FAT has for a cluster, the upper four bits aside; FAT_END: the end of the chain, and nothing else above it. */
+#define FAT_END 0x0ffffff8u
+enum file_status fat_entry_get(u32 cluster, u32 *value);
+
+/*
+ * Makes the chain clusters long. *first is set if there was none: a directory entry has to get it. New clusters hold
+ * what was on the disk before. zeroed: they are zeros and on the disk before the chain has them, for a directory.
+ * FILE_NO_SPACE: nothing has changed.
+ */
+enum file_status fat_chain_extend(u32 *first, struct fat_run **runs, u32 *run_count, u32 clusters, bool zeroed);
+/*
+ * The chain ends after clusters (at least one) of it; the rest is free after the next commit. Directories on the disk
+ * must not need the rest any more: commit before.
+ */
+enum file_status fat_chain_cut(struct fat_run **runs, u32 *run_count, u32 clusters);
+/* The chain that begins at first (0: none) is free after the next commit. fat_begin has made room for two. */
+void fat_chain_drop(u32 first);
+/* Frees the chains that were dropped: after the commit. */
+void fat_chains_free(void);
+enum file_status fat_free_clusters(u32 *count);
+/* Zeros to count sectors of the disk; the volume's lock need not be held: the caller patches the cache. */
+enum file_status fat_zero(u64 sector, u64 count);
+
+/* ---- fat_dir.c, fat_dir_change.c: directories ---- */
+
+/* Where the entries of a name are: the pieces of the long name and behind them the short entry. */
+struct fat_place {
+	u32 directory; /* its first cluster */
+	u32 slot;      /* of the first of them, in entries of 32 bytes */
+	u32 slots;
+	u64 at;        /* of the short entry: bytes from the volume's start; 0: the root, which has none */
+};
 
 /* A directory entry, read. */
 struct fat_entry {
@@ -67,8 +164,8 @@ struct fat_entry {
 	u32 attributes;
 	u32 first_cluster;
 	u32 size;
-	u64 modified_unix;
-	u64 at; /* bytes from the volume's start; 0: the root, which has no entry */
+	u64 modified_unix, created_unix, accessed_unix;
+	struct fat_place place;
 };
 
 /* A walk through a directory's entries. Its memory belongs to the caller; slot counts the 32-byte entries. */
@@ -76,13 +173,37 @@ struct fat_walk {
 	const struct fat_run *runs;
 	u32 run_count;
 	u32 slot;
+	u32 long_slot; /* where the long name began, if it is valid */
 	struct fat_long_name long_name;
 };
 void fat_walk_begin(struct fat_walk *w, const struct fat_run *runs, u32 run_count, u32 slot);
 /* The next entry that is in use; volume labels and damaged entries are passed over. FILE_END behind the last. */
 enum file_status fat_walk_next(struct fat_walk *w, struct fat_entry *e);
 void fat_root_entry(struct fat_entry *e);
-/* Looks name (UTF-8, length bytes) up in the directory whose entry is *e and replaces *e. FILE_NOT_FOUND: not there. */
-enum file_status fat_lookup(struct fat_entry *e, const char *name, size_t length);
+/* Looks name (UTF-16) up in the directory that begins at this cluster. FILE_NOT_FOUND: not there. */
+enum file_status fat_lookup(u32 directory, const u16 *name, u32 length, struct fat_entry *e);
+/* FILE_OK: nothing but "." and ".."; FILE_NOT_EMPTY. */
+enum file_status fat_directory_empty(u32 directory);
+
+/* What of a file its directory entry says. */
+struct fat_facts {
+	u32 attributes, first_cluster, size;
+	u64 modified_unix, created_unix, accessed_unix;
+};
+/*
+ * Writes entries for the name into a directory. vacated: places (count of them) whose entries go. The first *erased of
+ * them, as many as can be, are erased here, in the very sector where the new entries are: all of that happens at once. The
+ * caller erases the others, after a commit if they must not go before the new ones are there.
+ */
+enum file_status fat_dir_insert(u32 directory, const struct fat_name *name, const struct fat_facts *facts,
+				const struct fat_place *vacated, u32 count, struct fat_place *out, u32 *erased);
+enum file_status fat_dir_erase(const struct fat_place *place);
+enum file_status fat_dir_update(u64 at, const struct fat_facts *facts);
+/* A cluster for a new directory, with "." and "..", on the device when it returns. parent: 0 for the root. */
+enum file_status fat_dir_make(u32 parent, const struct fat_facts *facts, u32 *cluster);
+/* ".." of the directory that begins at this cluster. */
+enum file_status fat_dir_set_parent(u32 directory, u32 parent);
+
+u64 fat_now(void); /* seconds since 1970 */
 
 #endif

@@ -1,48 +1,43 @@
 /* Directories of the FAT32 volume: walking through entries, and looking a name up. */
 #include "io/fat.h"
 
+#include "io/fat_entry.h"
 #include "lib/string.h"
 #include "mm/pool.h"
-
-/* Offsets in an entry: "FAT Directory Structure". */
-enum {
-	ENTRY_ATTRIBUTES = 11,
-	ENTRY_CLUSTER_HIGH = 20,
-	ENTRY_TIME = 22,
-	ENTRY_DATE = 24,
-	ENTRY_CLUSTER_LOW = 26,
-	ENTRY_SIZE = 28,
-};
-
-#define NAME_END 0x00 /* the first byte of a name: this entry and all behind it were never used */
-#define NAME_ERASED 0xe5
 
 void fat_walk_begin(struct fat_walk *w, const struct fat_run *runs, u32 run_count, u32 slot)
 {
 	w->runs = runs;
 	w->run_count = run_count;
-	w->slot = slot;
+	w->slot = w->long_slot = slot;
 	fat_long_reset(&w->long_name);
 }
 
 /* Fills e from a short entry and the long name that was before it. False: damaged. */
-static bool entry_read(struct fat_entry *e, const struct fat_long_name *l, const u8 *raw)
+static bool entry_read(struct fat_entry *e, const struct fat_walk *w, const u8 *raw)
 {
 	e->short_length = fat_short_name(raw, e->short_name);
 	if (!e->short_length)
 		return false;
-	e->name_length = fat_long_finish(l, raw);
+	e->name_length = fat_long_finish(&w->long_name, raw);
+	e->place.slot = w->slot;
 	if (e->name_length) {
-		memcpy(e->name, l->units, e->name_length * sizeof(*e->name));
+		memcpy(e->name, w->long_name.units, e->name_length * sizeof(*e->name));
+		e->place.slot = w->long_slot;
 	} else {
 		e->name_length = e->short_length;
 		memcpy(e->name, e->short_name, e->short_length * sizeof(*e->name));
 	}
+	e->place.slots = w->slot - e->place.slot + 1;
 	e->attributes = raw[ENTRY_ATTRIBUTES] & FAT_ATTRIBUTE_MASK;
 	e->first_cluster =
 		(fat_get16(raw + ENTRY_CLUSTER_LOW) | (u32)fat_get16(raw + ENTRY_CLUSTER_HIGH) << 16) & 0x0fffffff;
 	e->size = e->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? 0 : fat_get32(raw + ENTRY_SIZE);
 	e->modified_unix = fat_time_unix(fat_get16(raw + ENTRY_DATE), fat_get16(raw + ENTRY_TIME));
+	e->created_unix = fat_time_unix(fat_get16(raw + ENTRY_CREATED_DATE), fat_get16(raw + ENTRY_CREATED_TIME));
+	if (e->created_unix)
+		e->created_unix += raw[ENTRY_CREATED_HUNDREDTHS] >= 100;
+	e->accessed_unix = fat_time_unix(fat_get16(raw + ENTRY_ACCESSED_DATE), 0);
 	return true;
 }
 
@@ -65,11 +60,14 @@ enum file_status fat_walk_next(struct fat_walk *w, struct fat_entry *e)
 			continue;
 		}
 		if ((raw[ENTRY_ATTRIBUTES] & FAT_ATTRIBUTE_MASK) == FAT_ATTRIBUTE_LONG) {
+			if (raw[0] & FAT_LONG_FIRST)
+				w->long_slot = w->slot;
 			fat_long_add(&w->long_name, raw);
 			continue;
 		}
-		if (!(raw[ENTRY_ATTRIBUTES] & FAT_ATTRIBUTE_VOLUME) && entry_read(e, &w->long_name, raw)) {
-			e->at = sector * SECTOR_SIZE + offset % SECTOR_SIZE;
+		if (!(raw[ENTRY_ATTRIBUTES] & FAT_ATTRIBUTE_VOLUME) && entry_read(e, w, raw)) {
+			e->place.at = sector * SECTOR_SIZE + offset % SECTOR_SIZE;
+			e->place.directory = w->runs[0].disk_cluster;
 			fat_long_reset(&w->long_name);
 			w->slot++;
 			return FILE_OK;
@@ -86,34 +84,48 @@ void fat_root_entry(struct fat_entry *e)
 	e->first_cluster = fat_volume.root_cluster;
 }
 
-static enum file_status directory_search(const struct fat_run *runs, u32 run_count, struct fat_entry *e,
-					 const u16 *name, u32 length)
+enum file_status fat_lookup(u32 directory, const u16 *name, u32 length, struct fat_entry *e)
 {
 	enum file_status status;
 	struct fat_walk walk;
+	struct fat_run *runs;
+	u32 run_count;
 
+	status = fat_chain_read(directory, FAT_DIRECTORY, &runs, &run_count);
+	if (status != FILE_OK)
+		return status;
 	fat_walk_begin(&walk, runs, run_count, 0);
 	while ((status = fat_walk_next(&walk, e)) == FILE_OK)
 		if (fat_name_equal(e->name, e->name_length, name, length) ||
 		    fat_name_equal(e->short_name, e->short_length, name, length))
-			return FILE_OK;
+			break;
+	kfree(runs);
 	return status == FILE_END ? FILE_NOT_FOUND : status;
 }
 
-enum file_status fat_lookup(struct fat_entry *e, const char *name, size_t length)
+static bool is_dots(const struct fat_entry *e)
 {
-	u16 wanted[FILE_NAME_MAX];
-	int units = utf8_to_utf16(name, length, wanted, FILE_NAME_MAX);
-	enum file_status status;
-	struct fat_run *runs;
+	return e->short_name[0] == '.' && (e->short_length == 1 || (e->short_length == 2 && e->short_name[1] == '.'));
+}
+
+enum file_status fat_directory_empty(u32 directory)
+{
+	struct fat_entry *e = kmalloc(sizeof(*e));
+	enum file_status status = FILE_NO_MEMORY;
+	struct fat_run *runs = NULL;
+	struct fat_walk walk;
 	u32 run_count;
 
-	if (units <= 0)
-		return FILE_BAD_NAME;
-	status = fat_chain_read(e->first_cluster, FAT_DIRECTORY, &runs, &run_count);
-	if (status != FILE_OK)
-		return status;
-	status = directory_search(runs, run_count, e, wanted, units);
+	if (e)
+		status = fat_chain_read(directory, FAT_DIRECTORY, &runs, &run_count);
+	if (status == FILE_OK) {
+		fat_walk_begin(&walk, runs, run_count, 0);
+		do
+			status = fat_walk_next(&walk, e);
+		while (status == FILE_OK && is_dots(e));
+		status = status == FILE_END ? FILE_OK : status == FILE_OK ? FILE_NOT_EMPTY : status;
+	}
 	kfree(runs);
+	kfree(e);
 	return status;
 }

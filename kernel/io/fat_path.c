@@ -218,15 +218,6 @@ u32 fat_short_name(const u8 *entry, u16 *name)
 	return n + 1 + extension;
 }
 
-static u8 short_checksum(const u8 *entry)
-{
-	u8 sum = 0;
-
-	for (u32 i = 0; i < 11; i++)
-		sum = (u8)(sum << 7 | sum >> 1) + entry[i];
-	return sum;
-}
-
 void fat_long_reset(struct fat_long_name *l)
 {
 	l->valid = false;
@@ -257,7 +248,7 @@ u32 fat_long_finish(const struct fat_long_name *l, const u8 *short_entry)
 {
 	u32 length = 0;
 
-	if (!l->valid || l->next != 0 || l->checksum != short_checksum(short_entry))
+	if (!l->valid || l->next != 0 || l->checksum != fat_short_checksum(short_entry))
 		return 0;
 	while (length < ARRAY_SIZE(l->units) && l->units[length])
 		length++;
@@ -282,4 +273,24 @@ u64 fat_time_unix(u16 date, u16 time)
 	if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59)
 		return 0;
 	return days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+}
+
+void fat_time_from_unix(u64 seconds, u16 *date, u16 *time)
+{
+	static const u64 first = 315532800, last = 4354819198; /* 1980-01-01 00:00:00, 2107-12-31 23:59:58 */
+	u64 days;
+	u32 second_of_day, year, month, day;
+
+	seconds = MIN(MAX(seconds, first), last);
+	days = seconds / 86400;
+	second_of_day = (u32)(seconds % 86400);
+	year = 1980 + (u32)((days - first / 86400) / 366);
+	while (days_from_date(year + 1, 1, 1) <= days)
+		year++;
+	month = 1;
+	while (month < 12 && days_from_date(year, month + 1, 1) <= days)
+		month++;
+	day = (u32)(days - days_from_date(year, month, 1)) + 1;
+	*date = (u16)((year - 1980) << 9 | month << 5 | day);
+	*time = (u16)(second_of_day / 3600 << 11 | second_of_day / 60 % 60 << 5 | second_of_day % 60 / 2);
 }

@@ -28,6 +28,18 @@ static inline u32 fat_get32(const u8 *p)
 	return fat_get16(p) | (u32)fat_get16(p + 2) << 16;
 }
 
+static inline void fat_put16(u8 *p, u16 v)
+{
+	p[0] = (u8)v;
+	p[1] = (u8)(v >> 8);
+}
+
+static inline void fat_put32(u8 *p, u32 v)
+{
+	fat_put16(p, (u16)v);
+	fat_put16(p + 2, (u16)(v >> 16));
+}
+
 /*
  * n bytes of UTF-8 to UTF-16. Returns the number of units, or -1 if the text is not valid UTF-8 (overlong forms and
  * surrogates are not) or has more than max.
@@ -74,5 +86,29 @@ bool fat_name_valid(const u16 *name, u32 length);
 
 /* Date and time as FAT stores them (local time, of somewhere: taken as UTC) to seconds since 1970; 0: no valid date. */
 u64 fat_time_unix(u16 date, u16 time);
+/* The other way: to the even second before. Years before 1980 and from 2108 on become the first or the last moment. */
+void fat_time_from_unix(u64 seconds, u16 *date, u16 *time);
+
+/* ---- fat_name.c: how a name is written ---- */
+
+#define FAT_SHORT_BYTES 11
+#define FAT_LONG_UNITS 13 /* of a name in one entry */
+
+struct fat_name {
+	u16 units[FILE_NAME_MAX];
+	u32 length;
+	u8 basis[FAT_SHORT_BYTES]; /* the short name, before a number makes it one of its own */
+	u8 letter_case;            /* byte 12 of the short entry: Windows NT's flags for small letters */
+	bool lossy;                /* the basis does not say all that the name does: it needs a number */
+	u32 long_entries;          /* that come before the short one; 0: the short one says it all */
+};
+/* False: no name that can be written: forbidden characters, a blank or a dot at its end. */
+bool fat_name_make(struct fat_name *n, const u16 *units, u32 length);
+/* The attempt-th short name for n, from 0 on, up to FAT_NAME_ATTEMPTS - 1; false: there is no such attempt. */
+#define FAT_NAME_ATTEMPTS 1024
+bool fat_name_short(const struct fat_name *n, u32 attempt, u8 *raw);
+/* The entry with the order-th piece of the long name; order counts from 1 to n->long_entries. */
+void fat_name_piece(const struct fat_name *n, u32 order, const u8 *short_name, u8 *entry);
+u8 fat_short_checksum(const u8 *short_name);
 
 #endif

@@ -1,15 +1,15 @@
-/* The table of files in use, and reading them. */
-#include "io/file.h"
+/* The table of files in use; opening and closing. */
+#include "io/file_internal.h"
 
-#include "io/fat.h"
 #include "lib/string.h"
 #include "mm/pool.h"
 
 static struct spinlock table_lock = SPINLOCK_INIT("file table", RANK_FILE_TABLE);
 static struct list table = LIST_INIT(table);
 
-/* Appends the name of e, as it is on the disk, to a path. */
-static bool path_append(char *path, const struct fat_entry *e)
+/* ---- paths ---- */
+
+bool file_path_append(char *path, const u16 *name, u32 length)
 {
 	size_t at = strlen(path);
 
@@ -18,34 +18,58 @@ static bool path_append(char *path, const struct fat_entry *e)
 			return false;
 		path[at++] = '\\';
 	}
-	return utf16_to_utf8(e->name, e->name_length, path + at, FILE_PATH_MAX - at) >= 0;
+	return utf16_to_utf8(name, length, path + at, FILE_PATH_MAX - at) >= 0;
 }
 
-/* Walks from the root along a normalized path. canonical gets the path as the disk writes it. */
-static enum file_status path_walk(const char *path, struct fat_entry *e, char *canonical)
+enum file_status file_walk(const char *path, struct file_lookup *l)
 {
-	enum file_status status;
-	const char *name;
-	size_t length;
+	enum file_status status = path_normalize(path, l->normal);
+	const char *rest = l->normal, *name;
+	size_t bytes;
 
-	fat_root_entry(e);
-	strlcpy(canonical, "\\", FILE_PATH_MAX);
-	while ((name = path_next(&path, &length))) {
-		if (!(e->attributes & FILE_ATTRIBUTE_DIRECTORY_))
+	if (status != FILE_OK)
+		return status;
+	fat_root_entry(&l->entry);
+	l->directory = l->entry.first_cluster;
+	l->name_length = 0;
+	strlcpy(l->canonical, "\\", FILE_PATH_MAX);
+	while ((name = path_next(&rest, &bytes))) {
+		int units = utf8_to_utf16(name, bytes, l->name, FILE_NAME_MAX);
+
+		if (units <= 0)
+			return FILE_BAD_NAME;
+		if (!(l->entry.attributes & FILE_ATTRIBUTE_DIRECTORY_))
 			return FILE_PATH_NOT_FOUND;
-		status = fat_lookup(e, name, length);
-		if (status == FILE_NOT_FOUND && *path)
+		l->name_length = (u32)units;
+		l->directory = l->entry.first_cluster;
+		status = fat_lookup(l->directory, l->name, l->name_length, &l->entry);
+		if (status == FILE_NOT_FOUND && *rest)
 			return FILE_PATH_NOT_FOUND;
 		if (status != FILE_OK)
 			return status;
-		if (!path_append(canonical, e))
+		if (!file_path_append(l->canonical, l->entry.name, l->entry.name_length))
 			return FILE_BAD_NAME;
 	}
 	return FILE_OK;
 }
 
-/* The file in the table with this entry, with one more reference, or NULL. */
-static struct file *table_find(u64 entry_at)
+void file_path(const struct file *f, char *to)
+{
+	spin_lock(&table_lock);
+	strlcpy(to, f->path, FILE_PATH_MAX);
+	spin_unlock(&table_lock);
+}
+
+void file_path_set(struct file *f, const char *path)
+{
+	spin_lock(&table_lock);
+	strlcpy(f->path, path, sizeof(f->path));
+	spin_unlock(&table_lock);
+}
+
+/* ---- the table ---- */
+
+struct file *file_table_find(u64 entry_at)
 {
 	struct file *f, *found = NULL;
 
@@ -60,7 +84,28 @@ static struct file *table_find(u64 entry_at)
 	return found;
 }
 
-static enum file_status file_create(const struct fat_entry *e, const char *canonical, struct file **out)
+void file_table_remove(struct file *f)
+{
+	spin_lock(&table_lock);
+	list_remove(&f->link);
+	list_init(&f->link);
+	spin_unlock(&table_lock);
+}
+
+bool file_table_below(const char *path)
+{
+	size_t length = strlen(path);
+	bool below = false;
+	struct file *f;
+
+	spin_lock(&table_lock);
+	list_for_each(&table, f, link)
+		below = below || (strncmp(f->path, path, length) == 0 && f->path[length] == '\\');
+	spin_unlock(&table_lock);
+	return below;
+}
+
+enum file_status file_make(const struct fat_entry *e, const char *canonical, struct file **out)
 {
 	bool directory = e->attributes & FILE_ATTRIBUTE_DIRECTORY_;
 	struct file *f = kzalloc(sizeof(*f));
@@ -73,42 +118,26 @@ static enum file_status file_create(const struct fat_entry *e, const char *canon
 		kfree(f);
 		return status;
 	}
+	mutex_init(&f->lock, "file", RANK_FILE_DATA);
+	list_init(&f->locked);
 	f->refs = 1;
 	f->first_cluster = e->first_cluster;
 	f->size = e->size;
 	f->attributes = e->attributes;
 	f->modified_unix = e->modified_unix;
-	f->entry_at = e->at;
+	f->created_unix = e->created_unix;
+	f->accessed_unix = e->accessed_unix;
+	f->entry_at = e->place.at;
+	f->directory = e->place.directory;
+	f->slot = e->place.slot;
+	f->slots = e->place.slots;
+	f->directory_changes = fat_volume.directory_changes;
 	strlcpy(f->path, canonical, sizeof(f->path));
 	spin_lock(&table_lock);
 	list_push_front(&table, &f->link);
 	spin_unlock(&table_lock);
 	*out = f;
 	return FILE_OK;
-}
-
-enum file_status file_open(const char *path, struct file **out)
-{
-	char normal[FILE_PATH_MAX], canonical[FILE_PATH_MAX];
-	enum file_status status = path_normalize(path, normal);
-	struct fat_entry e;
-
-	if (status != FILE_OK)
-		return status;
-	if (!fat_volume.device)
-		return FILE_PATH_NOT_FOUND;
-	/* Held over search and insertion, so that no second struct file is made for one file. */
-	mutex_lock(&fat_volume.lock);
-	status = path_walk(normal, &e, canonical);
-	if (status == FILE_OK) {
-		*out = table_find(e.at);
-		if (!*out)
-			status = file_create(&e, canonical, out);
-	}
-	mutex_unlock(&fat_volume.lock);
-	if (status == FILE_OK)
-		__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
-	return status;
 }
 
 void file_ref(struct file *f)
@@ -130,34 +159,221 @@ void file_unref(struct file *f)
 	spin_unlock(&table_lock);
 	if (!last)
 		return;
-	check(!f->image_section);
+	check(!f->image_section && !f->handles && !f->images);
 	kfree(f->runs);
 	kfree(f);
 }
 
-enum file_status file_list(struct file *directory, u32 index, struct file_entry *out)
-{
-	enum file_status status = FILE_OK;
-	struct fat_walk walk;
-	struct fat_entry e;
+/* ---- opening ---- */
 
-	if (!(directory->attributes & FILE_ATTRIBUTE_DIRECTORY_))
-		return FILE_NOT_DIRECTORY;
+/* The file that a path leads to, which exists. The volume's lock is held. */
+static enum file_status existing_get(struct file_lookup *l, struct file **out)
+{
+	*out = file_table_find(l->entry.place.at);
+	return *out ? FILE_OK : file_make(&l->entry, l->canonical, out);
+}
+
+enum file_status file_open(const char *path, struct file **out)
+{
+	struct file_lookup *l = kmalloc(sizeof(*l));
+	enum file_status status;
+
+	if (!l)
+		return FILE_NO_MEMORY;
+	/* Held over search and insertion, so that no second struct file is made for one file. */
 	mutex_lock(&fat_volume.lock);
-	/* Whoever lists all of it asks for one index after the other: go on where the last call ended. */
-	if (index < directory->list_index)
-		directory->list_index = directory->list_slot = 0;
-	fat_walk_begin(&walk, directory->runs, directory->run_count, directory->list_slot);
-	while (directory->list_index <= index && (status = fat_walk_next(&walk, &e)) == FILE_OK) {
-		directory->list_index++;
-		directory->list_slot = walk.slot;
+	status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
+	if (status == FILE_OK)
+		status = existing_get(l, out);
+	mutex_unlock(&fat_volume.lock);
+	kfree(l);
+	if (status == FILE_OK)
+		__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
+	return status;
+}
+
+/* As IoCheckShareAccess: each handle allows what all others do, and may do what all others allow. */
+static bool sharing_allows(const struct file *f, const struct file_request *r)
+{
+	if (!r->may)
+		return true;
+	if ((r->may & FILE_MAY_READ && f->shares_read < f->handles) ||
+	    (r->may & FILE_MAY_WRITE && f->shares_write < f->handles) ||
+	    (r->may & FILE_MAY_DELETE && f->shares_delete < f->handles))
+		return false;
+	return !((!(r->share & FILE_MAY_READ) && f->readers) || (!(r->share & FILE_MAY_WRITE) && f->writers) ||
+		 (!(r->share & FILE_MAY_DELETE) && f->deleters));
+}
+
+/* Adds (1) or takes back (-1) a handle. One that neither reads, writes nor deletes keeps nobody out. */
+static void sharing_count(struct file *f, u32 may, u32 share, u32 by)
+{
+	f->handles += by;
+	f->readers += may & FILE_MAY_READ ? by : 0;
+	f->writers += may & FILE_MAY_WRITE ? by : 0;
+	f->deleters += may & FILE_MAY_DELETE ? by : 0;
+	f->shares_read += !may || share & FILE_MAY_READ ? by : 0;
+	f->shares_write += !may || share & FILE_MAY_WRITE ? by : 0;
+	f->shares_delete += !may || share & FILE_MAY_DELETE ? by : 0;
+}
+
+/* Whether a file that exists may be opened like that. */
+static enum file_status open_check(const struct file *f, const struct file_request *r)
+{
+	bool directory = f->attributes & FILE_ATTRIBUTE_DIRECTORY_;
+	bool overwrite = r->disposition == FILE_SUPERSEDE_ || r->disposition >= FILE_OVERWRITE_;
+	u32 hiding = FILE_ATTRIBUTE_HIDDEN_ | FILE_ATTRIBUTE_SYSTEM_;
+
+	if (f->delete_pending)
+		return FILE_DELETING;
+	if (r->disposition == FILE_CREATE_)
+		return FILE_EXISTS;
+	if (directory && r->not_directory)
+		return FILE_IS_DIRECTORY;
+	if (!directory && r->directory)
+		return FILE_NOT_DIRECTORY;
+	if (directory && overwrite)
+		return FILE_EXISTS;
+	if (f->attributes & FILE_ATTRIBUTE_READONLY_ && !directory && (r->may & FILE_MAY_WRITE || overwrite))
+		return FILE_ACCESS;
+	if (overwrite && f->attributes & hiding & ~r->attributes)
+		return FILE_ACCESS;
+	if (r->delete_on_close && (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || !f->entry_at))
+		return FILE_NO_DELETE;
+	if (!sharing_allows(f, r) || (f->images && (r->may & FILE_MAY_WRITE || overwrite)))
+		return FILE_SHARING;
+	/* What would change the disk is refused here, not at the first write. */
+	if (fat_volume.device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
+		return FILE_READ_ONLY;
+	return FILE_OK;
+}
+
+/* The directory that a new file is to be in goes itself? The volume's lock is held. */
+static bool directory_deleting(const struct file_lookup *l)
+{
+	bool deleting = false;
+	struct file *f;
+
+	spin_lock(&table_lock);
+	list_for_each(&table, f, link)
+		deleting = deleting || (f->delete_pending && f->first_cluster == l->directory &&
+					f->attributes & FILE_ATTRIBUTE_DIRECTORY_);
+	spin_unlock(&table_lock);
+	return deleting;
+}
+
+/* The volume's lock is held. One more reference, and the handle is counted. */
+static enum file_status open_locked(const char *path, struct file_lookup *l, const struct file_request *r,
+				    struct file **out, enum file_outcome *outcome)
+{
+	enum file_status status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
+
+	*outcome = FILE_OPENED_;
+	if (status == FILE_NOT_FOUND && r->disposition != FILE_OPEN_ && r->disposition != FILE_OVERWRITE_) {
+		if (directory_deleting(l))
+			return FILE_DELETING;
+		*outcome = FILE_CREATED_;
+		status = file_create_entry(l, r);
+		if (status == FILE_OK)
+			status = existing_get(l, out);
+	} else if (status == FILE_OK) {
+		status = existing_get(l, out);
+		if (status != FILE_OK)
+			return status;
+		status = open_check(*out, r);
+		if (status != FILE_OK)
+			file_unref(*out);
+	}
+	if (status == FILE_OK)
+		sharing_count(*out, r->may, r->share, 1);
+	return status;
+}
+
+static enum file_status overwrite(struct file *f, const struct file_request *r)
+{
+	enum file_status status;
+
+	mutex_lock(&f->lock);
+	status = file_resize(f, 0);
+	mutex_lock(&fat_volume.lock);
+	if (status == FILE_OK) {
+		f->attributes = (r->attributes & FILE_ATTRIBUTES_SET) | FILE_ATTRIBUTE_ARCHIVE_;
+		f->modified_unix = f->accessed_unix = fat_now();
+		status = fat_begin();
+		if (status == FILE_OK)
+			status = file_entry_update(f);
 	}
 	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->lock);
+	return status;
+}
+
+enum file_status file_open_as(const char *path, const struct file_request *r, struct file **out, enum file_outcome *outcome)
+{
+	struct file_lookup *l = kmalloc(sizeof(*l));
+	enum file_status status;
+
+	if (!l)
+		return FILE_NO_MEMORY;
+	mutex_lock(&fat_volume.lock);
+	status = open_locked(path, l, r, out, outcome);
+	mutex_unlock(&fat_volume.lock);
+	kfree(l);
 	if (status != FILE_OK)
 		return status;
-	check(utf16_to_utf8(e.name, e.name_length, out->name, sizeof(out->name)) >= 0);
-	out->size = e.size;
-	out->attributes = e.attributes;
-	out->modified_unix = e.modified_unix;
-	return FILE_OK;
+	__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
+	if (*outcome == FILE_CREATED_ || r->disposition == FILE_OPEN_ || r->disposition == FILE_OPEN_IF_)
+		return FILE_OK;
+	*outcome = r->disposition == FILE_SUPERSEDE_ ? FILE_SUPERSEDED_ : FILE_OVERWRITTEN_;
+	status = overwrite(*out, r);
+	if (status != FILE_OK)
+		file_close(*out, r->may, r->share, false);
+	return status;
+}
+
+void file_close(struct file *f, u32 may, u32 share, bool delete_it)
+{
+	mutex_lock(&f->lock);
+	mutex_lock(&fat_volume.lock);
+	sharing_count(f, may, share, -1u);
+	f->delete_pending = f->delete_pending || delete_it;
+	if (!f->handles && f->delete_pending && !f->gone) {
+		/* A directory that got files meanwhile stays; so does what the disk does not let go. */
+		if (f->images || fat_begin() != FILE_OK || file_delete(f) != FILE_OK)
+			f->delete_pending = false;
+	} else if (!f->handles && !f->gone && may & FILE_MAY_WRITE) {
+		file_trim(f);
+	}
+	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->lock);
+	file_unref(f);
+}
+
+/* ---- images ---- */
+
+enum file_status file_image_begin(struct file *f)
+{
+	enum file_status status = FILE_OK;
+
+	mutex_lock(&f->lock);
+	mutex_lock(&fat_volume.lock);
+	if (f->gone)
+		status = FILE_NOT_FOUND;
+	else if (f->delete_pending)
+		status = FILE_DELETING;
+	else if (f->writers)
+		status = FILE_SHARING;
+	else
+		f->images++;
+	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->lock);
+	return status;
+}
+
+void file_image_end(struct file *f)
+{
+	mutex_lock(&fat_volume.lock);
+	check(f->images > 0);
+	f->images--;
+	mutex_unlock(&fat_volume.lock);
 }

@@ -1,15 +1,18 @@
 /*
- * Files: the FAT32 system volume, read. One struct file for each file in use, shared by all who opened it; an open
- * handle is an object of its own (proc) with a position. Source: FAT32 File System Specification (Microsoft, 1.03).
+ * Files: the FAT32 system volume. One struct file for each file in use, shared by all who opened it; an open handle is an
+ * object of its own (proc) with a position. What a crash can leave, and the order of writes: docs/files.md.
+ * Source: FAT32 File System Specification (Microsoft, 1.03); Windows documentation of NtCreateFile for sharing and deletion.
  */
 #ifndef IO_FILE_H
 #define IO_FILE_H
 
+#include "lib/list.h"
 #include "lib/types.h"
 #include "proc/lock.h"
 
 #define FILE_NAME_MAX 255 /* UTF-16 units of one component */
 #define FILE_PATH_MAX 520 /* bytes of a whole path with its 0, UTF-8 */
+#define FILE_SIZE_MAX 0xffffffffull /* a directory entry has 32 bits for it */
 
 enum file_status {
 	FILE_OK,
@@ -22,66 +25,167 @@ enum file_status {
 	FILE_NOT_DIRECTORY,
 	FILE_CORRUPT, /* the volume contradicts itself (a cluster chain that loops, ends early, ...) */
 	FILE_END,
+	FILE_EXISTS,
+	FILE_SHARING,   /* others have it open in a way that does not allow this, or it is a running image */
+	FILE_ACCESS,    /* read-only, in use, or not to be changed like that */
+	FILE_NO_DELETE, /* read-only, a running image, or the root */
+	FILE_DELETING,  /* it goes when the last handle is closed: no new ones */
+	FILE_NOT_EMPTY,
+	FILE_NO_SPACE,
+	FILE_READ_ONLY, /* the disk */
 };
 
 #define FILE_ATTRIBUTE_READONLY_ 0x01 /* values of FAT and of Windows alike */
+#define FILE_ATTRIBUTE_HIDDEN_ 0x02
+#define FILE_ATTRIBUTE_SYSTEM_ 0x04
 #define FILE_ATTRIBUTE_DIRECTORY_ 0x10
+#define FILE_ATTRIBUTE_ARCHIVE_ 0x20
+#define FILE_ATTRIBUTES_SET 0x27 /* those that people choose */
 
 struct file {
 	u32 refs; /* under the table's lock */
+	/*
+	 * Contents and size of a file change under both this lock and the volume's, so either will do to read them. While
+	 * images is not 0 nothing of this changes, and its data is read with neither.
+	 */
+	struct mutex lock; /* RANK_FILE_DATA */
+	u64 size;          /* bytes; 0 for a directory */
+	struct fat_run *runs; /* its clusters, see fat.h; those of a directory are under the volume's lock alone */
+	u32 run_count;
+
+	/* The rest is under the volume's lock. */
 	u32 first_cluster;
-	u64 size; /* bytes; 0 for a directory */
 	u32 attributes;
-	u64 modified_unix;        /* seconds since 1970, as the directory says */
-	char path[FILE_PATH_MAX]; /* canonical, as on disk: "\dir\Name.exe"; the root is "\" */
+	u64 modified_unix, created_unix, accessed_unix; /* seconds since 1970, as the directory says; 0: it does not */
+	u64 entry_at; /* its identity: where its short directory entry is, bytes from the volume's start; 0: the root */
+	u32 directory, slot, slots;  /* where its entries are: struct fat_place */
+	u32 directory_changes;       /* the volume's, when the runs of a directory were read */
+	u32 handles, readers, writers, deleters; /* how many have it open, and for what */
+	u32 shares_read, shares_write, shares_delete;
+	u32 images;          /* its contents must not change: there is an image section, or one is being made */
+	bool delete_pending; /* it goes when the last handle is closed */
+	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
+
+	char path[FILE_PATH_MAX]; /* under the table's lock (file_path): canonical, as on disk: "\dir\Name.exe"; the root: "\" */
 	void *image_section; /* mm's: the section of this file as an image, or NULL; under the lock of mm/section.c */
 	struct list link;
-	u64 entry_at; /* its identity: where its directory entry is, bytes from the volume's start; 0: the root */
-	/* The clusters of the file: see fat.h. They never change. */
-	struct fat_run *runs;
-	u32 run_count;
-	u32 list_index, list_slot; /* of a directory: where the last file_list ended; under the volume's lock */
+	struct list locked; /* ranges of bytes that handles have locked: proc's, under its lock */
 };
 
 struct file_entry {                       /* of a directory */
 	char name[FILE_NAME_MAX * 3 + 1]; /* UTF-8 */
+	char short_name[13 * 3];          /* the same if the name is a short one */
 	u64 size;
 	u32 attributes;
-	u64 modified_unix;
+	u64 modified_unix, created_unix, accessed_unix;
 };
 
 /* Mounts the volume on d. False, with a message, if it is not a FAT32 volume that can be used. */
 struct block_device;
 bool fat_mount(struct block_device *d);
+void file_threads_start(void);
 
 /*
  * Opens path: absolute, '\\' or '/' between components, "." and ".." resolved by the text alone, long and short names,
  * letters of ASCII and Latin-1 compared without case (Windows does so for all of Unicode). Two opens of the same file
- * give the same struct file with one more reference.
+ * give the same struct file with one more reference. For the kernel itself: a reference is no handle, nobody is kept out.
  */
 enum file_status file_open(const char *path, struct file **out);
 void file_ref(struct file *f);
 void file_unref(struct file *f); /* the last one frees it; no spinlock held */
+void file_path(const struct file *f, char *to); /* to has FILE_PATH_MAX bytes */
+
+/* What a handle may do, and lets others do. */
+#define FILE_MAY_READ 1
+#define FILE_MAY_WRITE 2
+#define FILE_MAY_DELETE 4 /* and rename */
+
+enum file_disposition { FILE_SUPERSEDE_, FILE_OPEN_, FILE_CREATE_, FILE_OPEN_IF_, FILE_OVERWRITE_, FILE_OVERWRITE_IF_ };
+enum file_outcome { FILE_SUPERSEDED_, FILE_OPENED_, FILE_CREATED_, FILE_OVERWRITTEN_ }; /* as IO_STATUS_BLOCK has them */
+
+struct file_request {
+	u32 may, share; /* FILE_MAY_ bits */
+	enum file_disposition disposition;
+	u32 attributes; /* of a file that is made or overwritten */
+	bool directory; /* it has to be one */
+	bool not_directory;
+	bool delete_on_close;
+};
+/*
+ * Opens, or makes, a file for a handle, which file_close ends: with one reference. If the disposition makes it empty, the
+ * new attributes replace the old ones.
+ */
+enum file_status file_open_as(const char *path, const struct file_request *r, struct file **out, enum file_outcome *outcome);
+/* may and share as it was opened. The last handle of a file that is to be deleted deletes it. Gives back the reference. */
+void file_close(struct file *f, u32 may, u32 share, bool delete_it);
 
 /*
  * Reads bytes [offset, offset + n) to kernel memory in the direct map (kmalloc's, or a frame's). *got < n only at the
  * end of the file. The larger n, the faster: the disk is asked for each contiguous run at once, and nothing is read
  * ahead. Under 4096 bytes go through the volume's cache: to may be any kernel memory. Thread context, sleeps; no mutex
- * of rank RANK_FS or above held.
+ * of rank RANK_FILE_DATA or above held.
  */
 enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got);
 /*
  * Reads count whole pages from offset (any alignment to bytes; aligned to sectors goes straight into the frames, one
  * request where the file is contiguous on the disk, without locks and allocations) into the given frames; bytes at or
- * beyond file offset limit or the file's end are zero. On an error the frames hold anything. As file_read otherwise.
+ * beyond file offset limit or the file's end are zero. On an error the frames hold anything. As file_read otherwise. Only
+ * between file_image_begin and file_image_end.
  */
 enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u64 *phys, u32 count);
+/*
+ * Writes n bytes from kernel memory as file_read reads them, all or nothing (an error of the disk aside); the file grows
+ * if it has to, what lies between its old end and offset is zeros. offset FILE_AT_END: at its end, wherever that is by
+ * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after file_commit.
+ */
+#define FILE_AT_END (~0ull)
+enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at);
+/* New bytes are zeros. */
+enum file_status file_set_size(struct file *f, u64 size);
+/* Room for bytes bytes is taken in advance; it is given back when a handle that may write is the last to be closed. */
+enum file_status file_reserve(struct file *f, u64 bytes);
+/* The same; less than the size cuts the file. */
+enum file_status file_set_allocation(struct file *f, u64 bytes);
+u64 file_allocation(struct file *f);
 
-/* The index-th entry of a directory ("." and ".." included except in the root); FILE_END behind the last. */
-enum file_status file_list(struct file *directory, u32 index, struct file_entry *out);
+/* From file_image_begin on nothing changes the file's contents or deletes it. FILE_SHARING: it is open for writing. */
+enum file_status file_image_begin(struct file *f);
+void file_image_end(struct file *f);
+
+/* What is 0 of the times, or ~0u of the attributes, stays. */
+struct file_times {
+	u64 modified_unix, created_unix, accessed_unix;
+};
+enum file_status file_set_facts(struct file *f, u32 attributes, const struct file_times *times);
+/* Whether it goes when the last handle is closed. FILE_NO_DELETE, FILE_NOT_EMPTY. */
+enum file_status file_set_delete(struct file *f, bool delete_it);
+/*
+ * path as for file_open; replace: a file there is deleted, if nobody uses it. The new name is there, for others and after
+ * a crash, before or when the old one goes.
+ */
+enum file_status file_rename(struct file *f, const char *path, bool replace);
+
+/*
+ * The entry of a directory at *slot, which is moved behind it; 0 is the beginning. "." and ".." included except in the
+ * root; FILE_END behind the last.
+ */
+enum file_status file_list(struct file *directory, u32 *slot, struct file_entry *out);
+
+struct file_space {
+	u64 clusters, free_clusters;
+	u32 cluster_bytes;
+};
+enum file_status file_space(struct file_space *out);
+
+/* All changes, of all files, are on the disk itself afterwards. */
+enum file_status file_commit(void);
+/* The same, and the volume is as whole as it can be: nothing is left to be written. */
+enum file_status file_sync(void);
+/* The last: no change is possible after it. */
+void file_shutdown(void);
 
 extern struct file_counters {
-	u64 opens, reads, read_bytes, device_reads;
+	u64 opens, reads, read_bytes, device_reads, writes, written_bytes;
 } file_counters;
 
 #endif

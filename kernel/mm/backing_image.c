@@ -137,6 +137,7 @@ static void destroy(struct section *s)
 	if (s->file->image_section == s)
 		s->file->image_section = NULL;
 	mutex_unlock(&sections_lock);
+	file_image_end(s->file);
 	file_unref(s->file);
 	image_free(s->image);
 }
@@ -296,12 +297,24 @@ u32 section_create_image(struct file *f, struct section **out)
 		*out = s;
 		return STATUS_SUCCESS;
 	}
+	/* From here on nothing changes the file, until destroy. */
+	switch (file_image_begin(f)) {
+	case FILE_OK:
+		break;
+	case FILE_SHARING: /* somebody may write to it */
+		return STATUS_SHARING_VIOLATION;
+	default:
+		return STATUS_DELETE_PENDING;
+	}
 	status = image_parse(f, &image);
-	if (status)
+	if (status) {
+		file_image_end(f);
 		return status;
+	}
 	status = section_setup(&s, &backing_image, image->pe.size >> PAGE_SHIFT, SEC_IMAGE, PAGE_EXECUTE_WRITECOPY,
 			       shared_writable_pages(&image->pe));
 	if (status) {
+		file_image_end(f);
 		image_free(image);
 		return status;
 	}

@@ -6,7 +6,6 @@
 #include "mm/vspace.h"
 #include "proc/file_object.h"
 
-#define FILE_EXECUTE_ 0x20u
 /* SECTION_INHERIT */
 #define VIEW_SHARE 1
 #define VIEW_UNMAP 2
@@ -40,7 +39,7 @@ static u32 section_make(const u64 *a, bool named, struct object **out)
 		if (!f || f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 			status = STATUS_INVALID_FILE_FOR_SECTION;
 		else if (attributes != SEC_IMAGE)
-			status = STATUS_NOT_SUPPORTED; /* data files are not mapped yet: the volume is read-only */
+			status = STATUS_NOT_SUPPORTED; /* data files are not mapped yet */
 		else
 			status = named ? STATUS_OBJECT_NAME_INVALID : section_create_image(f, &s);
 		object_unref(o);

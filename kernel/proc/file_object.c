@@ -8,8 +8,10 @@ static void file_object_destroy(struct object *o)
 {
 	struct file_object *f = file_object_of(o);
 
-	if (f->file)
-		file_unref(f->file);
+	if (f->file) {
+		file_lock_release_all(f);
+		file_close(f->file, f->may, f->share, f->options & OPTION_DELETE_ON_CLOSE);
+	}
 	kfree(f);
 }
 
@@ -22,29 +24,37 @@ const struct object_type file_type = {
 	.destroy = file_object_destroy,
 };
 
-static struct object *create(struct file *file)
+static struct file_object *create(void)
 {
 	struct file_object *f = kzalloc(sizeof(*f));
 
-	if (!f) {
-		if (file)
-			file_unref(file);
+	if (!f)
 		return NULL;
-	}
 	object_setup(&f->object, &file_type);
 	mutex_init(&f->lock, "file position", RANK_FILE);
-	f->file = file;
-	return &f->object;
+	return f;
 }
 
-struct object *file_object_create(struct file *f)
+struct object *file_object_create(struct file *file, u32 may, u32 share, u32 options)
 {
-	return create(f);
+	struct file_object *f = create();
+
+	if (!f) {
+		file_close(file, may, share, options & OPTION_DELETE_ON_CLOSE);
+		return NULL;
+	}
+	f->file = file;
+	f->may = may;
+	f->share = share;
+	f->options = options;
+	return &f->object;
 }
 
 struct object *console_object_create(void)
 {
-	return create(NULL);
+	struct file_object *f = create();
+
+	return f ? &f->object : NULL;
 }
 
 u32 file_path_translate(const char *nt_path, const char **path, bool *console)
@@ -84,6 +94,14 @@ static const struct {
 	[FILE_NOT_DIRECTORY] = { STATUS_NOT_A_DIRECTORY, "it is no directory" },
 	[FILE_CORRUPT] = { STATUS_DISK_CORRUPT_ERROR, "the volume is damaged" },
 	[FILE_END] = { STATUS_NO_MORE_FILES, "no more entries" },
+	[FILE_EXISTS] = { STATUS_OBJECT_NAME_COLLISION, "it exists already" },
+	[FILE_SHARING] = { STATUS_SHARING_VIOLATION, "it is in use" },
+	[FILE_ACCESS] = { STATUS_ACCESS_DENIED, "it may not be changed" },
+	[FILE_NO_DELETE] = { STATUS_CANNOT_DELETE, "it may not be deleted" },
+	[FILE_DELETING] = { STATUS_DELETE_PENDING, "it is being deleted" },
+	[FILE_NOT_EMPTY] = { STATUS_DIRECTORY_NOT_EMPTY, "the directory is not empty" },
+	[FILE_NO_SPACE] = { STATUS_DISK_FULL, "the disk is full" },
+	[FILE_READ_ONLY] = { STATUS_MEDIA_WRITE_PROTECTED, "the disk is read-only" },
 };
 
 u32 file_status_nt(enum file_status status)

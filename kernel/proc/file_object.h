@@ -9,6 +9,7 @@
 #define FILE_READ_DATA_ 0x1u
 #define FILE_WRITE_DATA_ 0x2u
 #define FILE_APPEND_DATA_ 0x4u
+#define FILE_EXECUTE_ 0x20u
 #define FILE_WRITE_EA_ 0x10u
 #define FILE_DELETE_CHILD_ 0x40u
 #define FILE_READ_ATTRIBUTES_ 0x80u
@@ -21,22 +22,41 @@
 struct file_object {
 	struct object object;
 	struct file *file;     /* NULL: the console */
+	u32 may, share;        /* FILE_MAY_ bits that it was opened with */
+	u32 options;           /* FILE_ options of NtCreateFile */
 	struct mutex lock;     /* the next two */
 	u64 position;          /* bytes */
-	u32 next_entry;        /* of a directory: where the listing goes on */
+	u32 next_slot;         /* of a directory: where the listing goes on */
 };
+
+/* Options of NtCreateFile (winternl.h). */
+#define OPTION_DIRECTORY 0x1u
+#define OPTION_WRITE_THROUGH 0x2u
+#define OPTION_NO_BUFFERING 0x8u
+#define OPTION_SYNCHRONOUS 0x30u
+#define OPTION_NOT_DIRECTORY 0x40u
+#define OPTION_DELETE_ON_CLOSE 0x1000u
 
 static inline struct file_object *file_object_of(struct object *o)
 {
 	return container_of(o, struct file_object, object);
 }
 
-/* An object for an open file, whose reference it takes over in any case; one reference. NULL: no memory. */
-struct object *file_object_create(struct file *f);
+/*
+ * An object for a file that was opened with file_open_as; one reference. It closes the file, also if there is no memory
+ * for it: then NULL.
+ */
+struct object *file_object_create(struct file *f, u32 may, u32 share, u32 options);
 struct object *console_object_create(void);
 
 /* "\??\C:\dir\x" as the path that file_open wants; "CONIN$", "CONOUT$", "CON" there set *console. NTSTATUS. */
 u32 file_path_translate(const char *nt_path, const char **path, bool *console);
+/* ---- file_lock.c: ranges of bytes that are locked ---- */
+
+/* Whether o may read or write [offset, offset + n). */
+bool file_lock_allows(struct file_object *o, u64 offset, u64 n, bool write);
+void file_lock_release_all(struct file_object *o);
+
 u32 file_status_nt(enum file_status status); /* as NTSTATUS */
 const char *file_status_text(enum file_status status);
 

@@ -13,7 +13,9 @@ static const char environment[] = "COMSPEC=C:\\bin\\sh.exe\0"
 				  "OS=Windows_NT\0"
 				  "PATH=C:\\bin;C:\\tests\0"
 				  "SystemDrive=C:\0"
-				  "SystemRoot=C:\\\0"; /* and the literal's own 0 */
+				  "SystemRoot=C:\\\0"
+				  "TEMP=C:\\temp\0"
+				  "TMP=C:\\temp\0"; /* and the literal's own 0 */
 
 /* The file of the program that a command line begins with; NULL, with a message. */
 static struct file *program_find(const char *command)
@@ -130,5 +132,6 @@ void process_run_first(void)
 	if (code > EXIT_PROGRAM_MAX)
 		klog(LOG_ERROR, "%s ended with code %u (%#x)", p->name, code, code);
 	object_unref(&p->object);
+	file_shutdown();
 	machine_exit(MIN(code, (u32)EXIT_PROGRAM_MAX));
 }

@@ -12,6 +12,13 @@
 #include "lib/types.h"
 #include "proc/sched.h"
 
+/* The host's unit tests have locks of their own. */
+#ifdef HOST_TEST
+#define LOCK_CALL
+#else
+#define LOCK_CALL static inline
+#endif
+
 enum lock_rank {
 	/* mutexes: may be held while sleeping */
 	RANK_PROCESS = 10,  /* struct process: handles, threads, state */
@@ -23,6 +30,7 @@ enum lock_rank {
 	RANK_SECTION = 30,  /* a section's prototype words */
 	RANK_FILE = 40,     /* an open file's position */
 	RANK_TRACES = 42,   /* who reads events, and how far */
+	RANK_FILE_DATA = 44, /* a file's contents and size */
 	RANK_FS = 45,       /* the FAT volume */
 	RANK_SWAP_LIST = 48, /* the set of paging files */
 	RANK_BLOCK = 50,    /* a device's set-up */
@@ -51,10 +59,10 @@ struct spinlock {
 };
 #define SPINLOCK_INIT(lockname, lockrank) { .name = (lockname), .rank = (lockrank) }
 void spin_init(struct spinlock *s, const char *name, enum lock_rank rank);
-static inline void spin_lock(struct spinlock *s);
+LOCK_CALL void spin_lock(struct spinlock *s);
 bool spin_trylock(struct spinlock *s);
-static inline void spin_unlock(struct spinlock *s);
-static inline bool spin_held(const struct spinlock *s); /* by this CPU */
+LOCK_CALL void spin_unlock(struct spinlock *s);
+LOCK_CALL bool spin_held(const struct spinlock *s); /* by this CPU */
 
 /* A queue of sleeping threads, under a spinlock of the owner's (rank below RANK_SCHED). */
 struct wait_queue {
@@ -89,13 +97,15 @@ struct mutex {
 	{ .lock = SPINLOCK_INIT(lockname, RANK_DISPATCH), .waiters = WAIT_QUEUE_INIT((mutexname).waiters),             \
 	  .rank = (lockrank), .name = (lockname) }
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank);
-static inline void mutex_lock(struct mutex *m);
-static inline void mutex_lock_nested(struct mutex *m); /* second lock of equal rank; the caller orders the two by address */
-static inline bool mutex_trylock(struct mutex *m);     /* never waits, is not checked for order */
-static inline void mutex_unlock(struct mutex *m);
-static inline bool mutex_held(const struct mutex *m);  /* by this thread */
+LOCK_CALL void mutex_lock(struct mutex *m);
+LOCK_CALL void mutex_lock_nested(struct mutex *m); /* second lock of equal rank; the caller orders the two by address */
+LOCK_CALL bool mutex_trylock(struct mutex *m);     /* never waits, is not checked for order */
+LOCK_CALL void mutex_unlock(struct mutex *m);
+LOCK_CALL bool mutex_held(const struct mutex *m);  /* by this thread */
 /* True if this thread holds no mutex: then, and only then, it may wait for memory. */
-static inline bool mutex_none_held(void);
+LOCK_CALL bool mutex_none_held(void);
+
+#ifndef HOST_TEST
 
 /*
  * ---- the ways where nobody waits, inlined: taking and giving back a spinlock is sixteen instructions, a mutex eleven.
@@ -236,5 +246,7 @@ static inline bool mutex_none_held(void)
 {
 	return !thread_current()->mutexes_held;
 }
+
+#endif /* HOST_TEST */
 
 #endif

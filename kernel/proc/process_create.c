@@ -105,7 +105,8 @@ static u32 parameters_create(const struct process_start *s, struct process *p, u
 {
 	struct nt_process_parameters parameters = { .flags = PROCESS_PARAMETERS_NORMALIZED };
 	u16 path[FILE_PATH_MAX + 2] = { 'C', ':' };
-	int path_units = utf8_to_utf16(s->image->path, strlen(s->image->path), path + 2, FILE_PATH_MAX);
+	char name[FILE_PATH_MAX];
+	int path_units = (file_path(s->image, name), utf8_to_utf16(name, strlen(name), path + 2, FILE_PATH_MAX));
 	struct user_text image_path = { (u64)path, 2 * ((u64)path_units + 2) };
 	struct process_start kernel_text = { .parent = NULL };
 	u64 directory_at = sizeof(parameters);
@@ -222,6 +223,7 @@ static u32 memory_create(const struct process_start *s, struct process *p, u64 *
 
 u32 process_create(const struct process_start *s, struct process **out, struct user_thread **thread)
 {
+	char path[FILE_PATH_MAX];
 	struct process *p;
 	u64 entry = 0;
 	u32 status;
@@ -233,7 +235,8 @@ u32 process_create(const struct process_start *s, struct process **out, struct u
 	if (!p)
 		return STATUS_INSUFFICIENT_RESOURCES;
 	p->parent_id = s->parent ? s->parent->id : 0;
-	name_set(p, s->image->path);
+	file_path(s->image, path);
+	name_set(p, path);
 
 	status = memory_create(s, p, &entry);
 	/* The standard handles go along in any case, as Windows does it for console programs. */

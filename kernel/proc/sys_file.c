@@ -1,8 +1,6 @@
-/*
- * System calls that open, read and write files and the console. The volume is read-only: whatever would change it gives
- * STATUS_MEDIA_WRITE_PROTECTED. Source: Windows documentation of these calls.
- */
+/* System calls that open, read and write files and the console. Source: Windows documentation of these calls. */
 #include "abi/nt_process.h"
+#include "io/block.h"
 #include "io/console.h"
 #include "lib/string.h"
 #include "mm/pool.h"
@@ -11,21 +9,10 @@
 #include "proc/sys_file.h"
 #include "proc/thread.h"
 
-/* Create dispositions and options (winternl.h). */
-enum { SUPERSEDE, OPEN, CREATE, OPEN_IF, OVERWRITE, OVERWRITE_IF };
-#define OPTION_DIRECTORY 0x1u
-#define OPTION_NOT_DIRECTORY 0x40u
-#define OPTION_DELETE_ON_CLOSE 0x1000u
-
 #define OFFSET_USE_POSITION 0xfffffffffffffffeull
 #define OFFSET_END 0xffffffffffffffffull
 #define BOUNCE_MAX KIB(64)
 #define CONSOLE_CHUNK 256 /* bytes */
-
-/* Rights that a file on this volume can't be opened with. */
-#define WRITE_RIGHTS                                                                                                   \
-	(FILE_WRITE_DATA_ | FILE_APPEND_DATA_ | FILE_WRITE_EA_ | FILE_DELETE_CHILD_ | FILE_WRITE_ATTRIBUTES_ |          \
-	 DELETE_ | WRITE_DAC_ | WRITE_OWNER_)
 
 bool io_status_put(u64 to, u32 status, u64 information)
 {
@@ -44,40 +31,61 @@ u32 file_handle_lookup(u64 handle, u32 access, struct file_object **out)
 	return status;
 }
 
+/* The rights of a handle, for calls that want one of several. */
+static u32 file_access_get(u64 handle, u32 *access)
+{
+	struct object *o;
+	u32 flags, status = handle_query(process_current(), handle, &o, access, &flags);
+
+	if (!status)
+		object_unref(o);
+	return status;
+}
+
 /* ---- opening ---- */
 
-static u32 open_on_volume(const char *path, u32 *access, u32 disposition, u32 options, struct object **out)
+static u32 open_on_volume(const char *path, u32 *access, const u64 *a, u32 share, u32 disposition, u32 options,
+			  struct object **out, enum file_outcome *outcome)
 {
+	struct file_request r = {
+		.share = share & 7,
+		.disposition = disposition,
+		.attributes = a ? (u32)a[5] : 0,
+		.directory = options & OPTION_DIRECTORY,
+		.not_directory = options & OPTION_NOT_DIRECTORY,
+		.delete_on_close = options & OPTION_DELETE_ON_CLOSE,
+	};
+	u32 granted;
 	struct file *f;
-	enum file_status fs = file_open(path, &f);
-	u32 status = STATUS_SUCCESS;
+	enum file_status fs;
 
-	if (fs == FILE_NOT_FOUND && disposition != OPEN && disposition != OVERWRITE)
-		return STATUS_MEDIA_WRITE_PROTECTED; /* it would have been made */
-	if (fs)
-		return file_status_nt(fs);
-	/* What may be read is all that "maximum allowed" can mean here. */
+	/* What may be read is what "maximum allowed" means here. */
 	if (*access & MAXIMUM_ALLOWED_ACCESS)
 		*access = (*access & ~MAXIMUM_ALLOWED_ACCESS) | file_type.generic_read | file_type.generic_execute;
-	if (disposition == CREATE)
-		status = STATUS_OBJECT_NAME_COLLISION;
-	else if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_ && options & OPTION_NOT_DIRECTORY)
-		status = STATUS_FILE_IS_A_DIRECTORY;
-	else if (!(f->attributes & FILE_ATTRIBUTE_DIRECTORY_) && options & OPTION_DIRECTORY)
-		status = STATUS_NOT_A_DIRECTORY;
-	else if ((disposition != OPEN && disposition != OPEN_IF) || options & OPTION_DELETE_ON_CLOSE ||
-		 object_access_map(&file_type, *access) & WRITE_RIGHTS)
-		status = STATUS_MEDIA_WRITE_PROTECTED;
-	if (status) {
-		file_unref(f);
-		return status;
-	}
-	*out = file_object_create(f);
+	granted = object_access_map(&file_type, *access);
+	if (granted & (FILE_READ_DATA_ | FILE_EXECUTE_))
+		r.may |= FILE_MAY_READ;
+	if (granted & (FILE_WRITE_DATA_ | FILE_APPEND_DATA_))
+		r.may |= FILE_MAY_WRITE;
+	if (granted & DELETE_)
+		r.may |= FILE_MAY_DELETE;
+	if (r.delete_on_close && !(granted & DELETE_))
+		return STATUS_INVALID_PARAMETER;
+	/* Not with bytes that may be written: what is kept out of memory can't be appended to part of a sector. */
+	if (options & OPTION_NO_BUFFERING && granted & FILE_APPEND_DATA_ && !(granted & FILE_WRITE_DATA_))
+		return STATUS_INVALID_PARAMETER;
+	fs = file_open_as(path, &r, &f, outcome);
+	if (fs)
+		return file_status_nt(fs);
+	*out = file_object_create(f, r.may, r.share, options);
 	return *out ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
-static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_to, u32 disposition, u32 options)
+/* a: NtCreateFile's arguments, or NULL for NtOpenFile. */
+static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_to, const u64 *a, u32 share, u32 disposition,
+			  u32 options)
 {
+	enum file_outcome outcome = FILE_OPENED_;
 	char name[FILE_PATH_MAX];
 	const char *path;
 	struct object *o = NULL;
@@ -86,7 +94,7 @@ static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_t
 
 	if (!user_probe(handle_to, sizeof(u64)) || !user_probe(io_to, sizeof(struct nt_io_status_block)))
 		return STATUS_ACCESS_VIOLATION;
-	if (disposition > OVERWRITE_IF || (options & OPTION_DIRECTORY && options & OPTION_NOT_DIRECTORY))
+	if (disposition > FILE_OVERWRITE_IF_ || (options & OPTION_DIRECTORY && options & OPTION_NOT_DIRECTORY))
 		return STATUS_INVALID_PARAMETER;
 	status = user_object_attributes(attributes_at, name, sizeof(name), &attributes);
 	if (!status)
@@ -94,7 +102,7 @@ static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_t
 	if (status)
 		return status;
 	if (!console) {
-		status = open_on_volume(path, &access, disposition, options, &o);
+		status = open_on_volume(path, &access, a, share, disposition, options, &o, &outcome);
 	} else if (options & OPTION_DIRECTORY) {
 		status = STATUS_NOT_A_DIRECTORY;
 	} else {
@@ -103,7 +111,7 @@ static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_t
 	}
 	if (status)
 		return status;
-	if (!io_status_put(io_to, STATUS_SUCCESS, 1 /* FILE_OPENED */))
+	if (!io_status_put(io_to, STATUS_SUCCESS, outcome))
 		status = STATUS_ACCESS_VIOLATION;
 	else
 		status = handle_create_for_user(o, access, attributes & OBJ_INHERIT ? HANDLE_INHERIT : 0, handle_to);
@@ -117,7 +125,7 @@ static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_t
  */
 u32 sys_NtCreateFile(const u64 *a)
 {
-	return file_open_call(a[0], (u32)a[1], a[2], a[3], (u32)a[7], (u32)a[8]);
+	return file_open_call(a[0], (u32)a[1], a[2], a[3], a, (u32)a[6], (u32)a[7], (u32)a[8]);
 }
 
 /*
@@ -126,7 +134,7 @@ u32 sys_NtCreateFile(const u64 *a)
  */
 u32 sys_NtOpenFile(const u64 *a)
 {
-	return file_open_call(a[0], (u32)a[1], a[2], a[3], OPEN, (u32)a[5]);
+	return file_open_call(a[0], (u32)a[1], a[2], a[3], NULL, (u32)a[4], FILE_OPEN_, (u32)a[5]);
 }
 
 /* ---- reading ---- */
@@ -162,15 +170,39 @@ static u32 volume_read_user(struct file *f, u64 offset, u64 to, u64 n, u64 *done
 	while (*done < n && !status && !thread_ending()) {
 		part = MIN(n - *done, chunk);
 		status = file_status_nt(file_read(f, offset + *done, bounce, part, &got));
-		if (!status && got < part)
-			status = STATUS_DISK_CORRUPT_ERROR; /* n ends at the file's end or before */
-		if (!status && !copy_to_user(to + *done, bounce, part))
+		if (!status && !copy_to_user(to + *done, bounce, got))
 			status = STATUS_ACCESS_VIOLATION;
 		if (!status)
-			*done += part;
+			*done += got;
+		if (got < part)
+			break; /* somebody made the file shorter meanwhile */
 	}
 	kfree(bounce);
 	return status;
+}
+
+/*
+ * Where an operation begins: OFFSET_USE_POSITION, OFFSET_END, or a number of bytes. A handle that was not opened for
+ * synchronous operations has no position; one without buffering reads and writes whole sectors.
+ */
+static u32 offset_get(struct file_object *o, u64 offset_at, u64 length, u64 *offset)
+{
+	*offset = OFFSET_USE_POSITION;
+	if (o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	if (offset_at && !get_user_u64(offset_at, offset))
+		return STATUS_ACCESS_VIOLATION;
+	if (*offset != OFFSET_USE_POSITION && *offset != OFFSET_END && (i64)*offset < 0)
+		return STATUS_INVALID_PARAMETER;
+	if (*offset == OFFSET_USE_POSITION && !(o->options & OPTION_SYNCHRONOUS))
+		return STATUS_INVALID_PARAMETER;
+	if (o->options & OPTION_NO_BUFFERING) {
+		u64 from = *offset == OFFSET_USE_POSITION ? __atomic_load_n(&o->position, __ATOMIC_RELAXED) : *offset;
+
+		if (length % SECTOR_SIZE || (*offset != OFFSET_END && from % SECTOR_SIZE))
+			return STATUS_INVALID_PARAMETER;
+	}
+	return STATUS_SUCCESS;
 }
 
 /*
@@ -179,16 +211,13 @@ static u32 volume_read_user(struct file *f, u64 offset, u64 to, u64 n, u64 *done
  */
 static u32 volume_read(struct file_object *o, u64 offset_at, u64 to, u64 length, u64 *done)
 {
-	u64 offset = OFFSET_USE_POSITION, size = o->file->size, n, before, after;
-	u32 status;
+	u64 offset, size = __atomic_load_n(&o->file->size, __ATOMIC_RELAXED), n, before, after;
+	u32 status = offset_get(o, offset_at, length, &offset);
 
-	if (o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_)
-		return STATUS_INVALID_DEVICE_REQUEST;
-	if (offset_at && !get_user_u64(offset_at, &offset))
-		return STATUS_ACCESS_VIOLATION;
-	if (offset != OFFSET_USE_POSITION && (i64)offset < 0)
+	if (status)
+		return status;
+	if (offset == OFFSET_END)
 		return STATUS_INVALID_PARAMETER;
-
 	mutex_lock(&o->lock);
 	before = o->position;
 	if (offset == OFFSET_USE_POSITION)
@@ -201,7 +230,10 @@ static u32 volume_read(struct file_object *o, u64 offset_at, u64 to, u64 length,
 	if (!n)
 		return STATUS_END_OF_FILE;
 
-	status = volume_read_user(o->file, offset, to, n, done);
+	if (file_lock_allows(o, offset, n, false))
+		status = volume_read_user(o->file, offset, to, n, done);
+	else
+		status = STATUS_FILE_LOCK_CONFLICT;
 	if (status) {
 		mutex_lock(&o->lock);
 		if (o->position == after)
@@ -293,18 +325,108 @@ static u32 console_write_user(u64 from, u32 n, u64 *done)
 	return STATUS_SUCCESS;
 }
 
+/* offset FILE_AT_END: each part goes where the end is by then. *end: behind the last byte. */
+static u32 volume_write_user(struct file *f, u64 offset, u64 from, u64 n, u64 *done, u64 *end)
+{
+	u64 chunk = MIN(n, BOUNCE_MAX), part, at = offset;
+	u8 *bounce = kmalloc(MAX(chunk, 1u));
+	u32 status = STATUS_SUCCESS;
+
+	if (!bounce)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	/* Room for all of it, or nothing is written. */
+	if (n > chunk)
+		status = file_status_nt(file_reserve(f, (offset == FILE_AT_END ? f->size : offset) + n));
+	while (*done < n && !status && !thread_ending()) {
+		part = MIN(n - *done, chunk);
+		if (!copy_from_user(bounce, from + *done, part))
+			status = STATUS_ACCESS_VIOLATION;
+		else
+			status = file_status_nt(file_write(f, offset == FILE_AT_END ? offset : offset + *done, bounce, part, &at));
+		if (!status) {
+			*done += part;
+			*end = at + part;
+		}
+	}
+	kfree(bounce);
+	return status;
+}
+
+/* A handle that may only append writes at the end, whatever it asks for. The position as for reads. */
+static u32 volume_write(struct file_object *o, bool append, u64 offset_at, u64 from, u64 length, u64 *done)
+{
+	u64 offset, before, end = 0;
+	bool use_position;
+	u32 status = offset_get(o, offset_at, length, &offset);
+
+	if (status)
+		return status;
+	if (offset == OFFSET_END)
+		append = true;
+	mutex_lock(&o->lock);
+	before = o->position;
+	use_position = !append && offset == OFFSET_USE_POSITION;
+	if (use_position)
+		offset = before;
+	end = append ? before : offset + length;
+	if (!append)
+		o->position = end;
+	mutex_unlock(&o->lock);
+	if (!append && (length > FILE_SIZE_MAX || offset > FILE_SIZE_MAX))
+		status = STATUS_DISK_FULL;
+	else if (!file_lock_allows(o, append ? o->file->size : offset, length, true))
+		status = STATUS_FILE_LOCK_CONFLICT;
+	else if (length)
+		status = volume_write_user(o->file, append ? FILE_AT_END : offset, from, length, done, &end);
+	if (!status && o->options & OPTION_WRITE_THROUGH)
+		status = file_status_nt(file_commit());
+	mutex_lock(&o->lock);
+	if (append && !status)
+		o->position = end;
+	else if (status && !append && o->position == offset + length)
+		o->position = before;
+	mutex_unlock(&o->lock);
+	return status;
+}
+
 /* NtWriteFile: arguments as NtReadFile's */
 u32 sys_NtWriteFile(const u64 *a)
 {
 	struct file_object *o;
 	struct object *event;
 	u64 done = 0;
-	u32 length = (u32)a[6];
-	u32 status = io_begin(a, FILE_WRITE_DATA_, &o, &event);
+	u32 length = (u32)a[6], access;
+	u32 status = io_begin(a, 0, &o, &event);
 
 	if (status)
 		return status;
-	status = o->file ? STATUS_MEDIA_WRITE_PROTECTED : console_write_user(a[5], length, &done);
+	status = file_access_get(a[0], &access);
+	if (!status && !(access & (FILE_WRITE_DATA_ | FILE_APPEND_DATA_)))
+		status = STATUS_ACCESS_DENIED;
+	if (!status && o->file)
+		status = volume_write(o, !(access & FILE_WRITE_DATA_), a[7], a[5], length, &done);
+	else if (!status)
+		status = console_write_user(a[5], length, &done);
 	object_unref(&o->object);
 	return io_complete(a[4], event, status, done);
+}
+
+/* NtFlushBuffersFile(HANDLE file, IO_STATUS_BLOCK *io). A directory: the whole volume, as whole as it can be. */
+u32 sys_NtFlushBuffersFile(const u64 *a)
+{
+	struct file_object *o;
+	u32 status, access = 0;
+
+	if (!user_probe(a[1], sizeof(struct nt_io_status_block)))
+		return STATUS_ACCESS_VIOLATION;
+	status = file_handle_lookup(a[0], 0, &o);
+	if (status)
+		return status;
+	status = file_access_get(a[0], &access);
+	if (!status && !(access & (FILE_WRITE_DATA_ | FILE_APPEND_DATA_)))
+		status = STATUS_ACCESS_DENIED;
+	if (!status && o->file)
+		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? file_sync() : file_commit());
+	object_unref(&o->object);
+	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }

@@ -1,4 +1,4 @@
-/* What the two files of file system calls share. */
+/* What the files of file system calls share. */
 #ifndef PROC_SYS_FILE_H
 #define PROC_SYS_FILE_H
 
@@ -15,5 +15,7 @@ bool io_status_put(u64 to, u32 status, u64 information);
  */
 u32 io_begin(const u64 *a, u32 access, struct file_object **file, struct object **event);
 u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done);
+u32 file_attributes_nt(u32 attributes); /* Windows wants at least one bit */
+u64 file_time_nt(u64 unix_seconds);     /* 0: no time */
 
 #endif

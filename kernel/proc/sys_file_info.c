@@ -1,27 +1,58 @@
-/* System calls that ask about files and list directories. Source: Windows documentation of these calls. */
+/* System calls that ask about files, and change what is not their contents. Source: Windows documentation of these calls. */
 #include "abi/nt_process.h"
+#include "io/block.h"
 #include "io/fat_path.h"
 #include "lib/string.h"
-#include "mm/pool.h"
 #include "proc/syscall.h"
 #include "proc/sys_file.h"
 #include "proc/thread.h"
 #include "proc/timeout.h"
 
 #define FILE_ATTRIBUTE_NORMAL_ 0x80u
-#define ALLOCATION_UNIT 4096 /* what sizes on disk are rounded to: a cluster or more */
 
-/* Windows wants at least one bit. */
-static u32 attributes_of(u32 attributes)
+u32 file_attributes_nt(u32 attributes)
 {
 	return attributes ? attributes : FILE_ATTRIBUTE_NORMAL_;
+}
+
+u64 file_time_nt(u64 unix_seconds)
+{
+	return unix_seconds ? time_from_unix(unix_seconds) : 0;
+}
+
+/* 0 and -1 leave a time as it is; what lies before 1970 is that year's beginning. */
+static u64 unix_from_nt(u64 time)
+{
+	u64 seconds = time / TIME_UNITS_PER_SECOND;
+
+	if ((i64)time <= 0)
+		return 0;
+	return seconds > TIME_1601_TO_1970 ? seconds - TIME_1601_TO_1970 : 1;
 }
 
 static void basic_fill(const struct file *f, struct nt_file_basic_information *b)
 {
 	memset(b, 0, sizeof(*b));
-	b->creation_time = b->access_time = b->write_time = b->change_time = time_from_unix(f->modified_unix);
-	b->attributes = attributes_of(f->attributes);
+	b->creation_time = file_time_nt(f->created_unix);
+	b->access_time = file_time_nt(f->accessed_unix);
+	b->write_time = b->change_time = file_time_nt(f->modified_unix);
+	b->attributes = file_attributes_nt(f->attributes);
+}
+
+static void network_fill(struct file *f, struct nt_file_network_open_information *n)
+{
+	struct nt_file_basic_information b;
+
+	basic_fill(f, &b);
+	*n = (struct nt_file_network_open_information){
+		.creation_time = b.creation_time,
+		.access_time = b.access_time,
+		.write_time = b.write_time,
+		.change_time = b.change_time,
+		.allocation_size = file_allocation(f),
+		.end_of_file = f->size,
+		.attributes = b.attributes,
+	};
 }
 
 /* ---- about one file ---- */
@@ -33,8 +64,11 @@ static u32 query_name(const struct file *f, const u64 *a, u64 *size)
 		u16 name[FILE_PATH_MAX];
 	} out;
 	u32 length = (u32)a[3];
-	int units = utf8_to_utf16(f->path, strlen(f->path), out.name, FILE_PATH_MAX);
+	char path[FILE_PATH_MAX];
+	int units;
 
+	file_path(f, path);
+	units = utf8_to_utf16(path, strlen(path), out.name, FILE_PATH_MAX);
 	if (units < 0)
 		return STATUS_OBJECT_NAME_INVALID;
 	if (length < sizeof(u32))
@@ -57,9 +91,10 @@ static u32 query_fixed(const u64 *a, const void *data, u32 needed, u64 *size)
 
 static u32 query_file(struct file_object *o, const u64 *a, u64 *size)
 {
-	const struct file *f = o->file;
-	struct nt_file_basic_information basic;
+	struct nt_file_network_open_information network;
 	struct nt_file_standard_information standard;
+	struct nt_file_basic_information basic;
+	struct file *f = o->file;
 	u64 position;
 
 	switch ((u32)a[4]) {
@@ -68,12 +103,16 @@ static u32 query_file(struct file_object *o, const u64 *a, u64 *size)
 		return query_fixed(a, &basic, sizeof(basic), size);
 	case 5: /* FileStandardInformation */
 		standard = (struct nt_file_standard_information){
-			.allocation_size = ALIGN_UP(f->size, ALLOCATION_UNIT),
+			.allocation_size = file_allocation(f),
 			.end_of_file = f->size,
-			.links = 1,
+			.links = !f->delete_pending,
+			.delete_pending = f->delete_pending,
 			.directory = !!(f->attributes & FILE_ATTRIBUTE_DIRECTORY_),
 		};
 		return query_fixed(a, &standard, sizeof(standard), size);
+	case 6: /* FileInternalInformation: a number that no other file has */
+		position = f->entry_at;
+		return query_fixed(a, &position, sizeof(position), size);
 	case 9: /* FileNameInformation */
 		return query_name(f, a, size);
 	case 14: /* FilePositionInformation */
@@ -81,6 +120,9 @@ static u32 query_file(struct file_object *o, const u64 *a, u64 *size)
 		position = o->position;
 		mutex_unlock(&o->lock);
 		return query_fixed(a, &position, sizeof(position), size);
+	case 34: /* FileNetworkOpenInformation */
+		network_fill(f, &network);
+		return query_fixed(a, &network, sizeof(network), size);
 	default:
 		return STATUS_INVALID_INFO_CLASS;
 	}
@@ -103,48 +145,171 @@ u32 sys_NtQueryInformationFile(const u64 *a)
 	return io_status_put(a[1], status, size) ? status : STATUS_ACCESS_VIOLATION;
 }
 
-/*
- * NtSetInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, class FilePositionInformation
- * (14))
- */
+/* ---- changing ---- */
+
+static u32 set_basic(struct file *f, u64 from)
+{
+	struct nt_file_basic_information b;
+	struct file_times times;
+
+	if (!copy_from_user(&b, from, sizeof(b)))
+		return STATUS_ACCESS_VIOLATION;
+	if (b.attributes & FILE_ATTRIBUTE_DIRECTORY_ && !(f->attributes & FILE_ATTRIBUTE_DIRECTORY_))
+		return STATUS_INVALID_PARAMETER;
+	times.created_unix = unix_from_nt(b.creation_time);
+	times.accessed_unix = unix_from_nt(b.access_time);
+	times.modified_unix = unix_from_nt(b.write_time);
+	return file_status_nt(file_set_facts(f, b.attributes ? b.attributes : ~0u, &times));
+}
+
+/* A name with a path is a whole one; without, it stays in its directory. */
+static u32 set_name(struct file *f, u64 from, u32 length)
+{
+	struct nt_file_rename_information r;
+	char name[FILE_PATH_MAX], full[FILE_PATH_MAX];
+	const char *path = name;
+	bool console = false;
+	u32 status;
+	size_t at;
+
+	if (!copy_from_user(&r, from, FILE_RENAME_NAME))
+		return STATUS_ACCESS_VIOLATION;
+	if (r.name_bytes > length - FILE_RENAME_NAME)
+		return STATUS_INFO_LENGTH_MISMATCH;
+	if (r.root)
+		return STATUS_INVALID_HANDLE;
+	status = user_utf16(from + FILE_RENAME_NAME, r.name_bytes, name, sizeof(name));
+	if (!status && name[0] == '\\') {
+		status = file_path_translate(name, &path, &console);
+	} else if (!status) {
+		if (strchr(name, '\\') || strchr(name, ':'))
+			return STATUS_OBJECT_NAME_INVALID;
+		file_path(f, full);
+		for (at = strlen(full); at && full[at - 1] != '\\'; at--)
+			;
+		if (at + strlen(name) >= sizeof(full))
+			return STATUS_OBJECT_NAME_INVALID;
+		strlcpy(full + at, name, sizeof(full) - at);
+		path = full;
+	}
+	if (status)
+		return status;
+	return console ? STATUS_NOT_SAME_DEVICE : file_status_nt(file_rename(f, path, r.replace));
+}
+
+static u32 set_number(struct file_object *o, u64 from, u32 class)
+{
+	u64 value;
+
+	if (!get_user_u64(from, &value))
+		return STATUS_ACCESS_VIOLATION;
+	if ((i64)value < 0)
+		return STATUS_INVALID_PARAMETER;
+	if (class == 19)
+		return file_status_nt(file_set_allocation(o->file, value));
+	if (class == 20)
+		return file_status_nt(file_set_size(o->file, value));
+	if (o->options & OPTION_NO_BUFFERING && value % SECTOR_SIZE)
+		return STATUS_INVALID_PARAMETER;
+	mutex_lock(&o->lock);
+	o->position = value;
+	mutex_unlock(&o->lock);
+	return STATUS_SUCCESS;
+}
+
+/* The classes, with the right that each wants and the bytes that it needs at least. */
+static const struct {
+	u32 class, access, size;
+} set_classes[] = {
+	{ 4 /* FileBasicInformation */, FILE_WRITE_ATTRIBUTES_, sizeof(struct nt_file_basic_information) },
+	{ 10 /* FileRenameInformation */, DELETE_, FILE_RENAME_NAME },
+	{ 13 /* FileDispositionInformation */, DELETE_, 1 },
+	{ 14 /* FilePositionInformation */, 0, 8 },
+	{ 19 /* FileAllocationInformation */, FILE_WRITE_DATA_, 8 },
+	{ 20 /* FileEndOfFileInformation */, FILE_WRITE_DATA_, 8 },
+};
+
+static u32 set_file(struct file_object *o, const u64 *a)
+{
+	u8 flag;
+
+	switch ((u32)a[4]) {
+	case 4:
+		return set_basic(o->file, a[2]);
+	case 10:
+		return set_name(o->file, a[2], (u32)a[3]);
+	case 13:
+		if (!copy_from_user(&flag, a[2], 1))
+			return STATUS_ACCESS_VIOLATION;
+		return file_status_nt(file_set_delete(o->file, flag));
+	default:
+		return set_number(o, a[2], (u32)a[4]);
+	}
+}
+
+/* NtSetInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, FILE_INFORMATION_CLASS class) */
 u32 sys_NtSetInformationFile(const u64 *a)
 {
 	struct file_object *o;
-	u64 position;
-	u32 status;
+	u32 status, i = 0;
 
 	if (!user_probe(a[1], sizeof(struct nt_io_status_block)))
 		return STATUS_ACCESS_VIOLATION;
-	status = file_handle_lookup(a[0], 0, &o);
+	while (i < ARRAY_SIZE(set_classes) && set_classes[i].class != (u32)a[4])
+		i++;
+	if (i == ARRAY_SIZE(set_classes))
+		return STATUS_INVALID_INFO_CLASS;
+	if ((u32)a[3] < set_classes[i].size)
+		return STATUS_INFO_LENGTH_MISMATCH;
+	status = file_handle_lookup(a[0], set_classes[i].access, &o);
 	if (status)
 		return status;
-	if (!o->file)
-		status = STATUS_INVALID_DEVICE_REQUEST;
-	else if ((u32)a[4] != 14) /* all others would change the volume */
-		status = (u32)a[4] == 4 || (u32)a[4] == 10 || (u32)a[4] == 13 || (u32)a[4] == 19 || (u32)a[4] == 20 ?
-			 STATUS_MEDIA_WRITE_PROTECTED : STATUS_INVALID_INFO_CLASS;
-	else if ((u32)a[3] < sizeof(position))
-		status = STATUS_INFO_LENGTH_MISMATCH;
-	else if (!get_user_u64(a[2], &position))
-		status = STATUS_ACCESS_VIOLATION;
-	else if ((i64)position < 0)
-		status = STATUS_INVALID_PARAMETER;
-	if (!status) {
-		mutex_lock(&o->lock);
-		o->position = position;
-		mutex_unlock(&o->lock);
-	}
+	status = o->file ? set_file(o, a) : STATUS_INVALID_DEVICE_REQUEST;
 	object_unref(&o->object);
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }
 
-/*
- * NtQueryVolumeInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, class
- * FileFsDeviceInformation (4))
- */
+/* ---- about a volume ---- */
+
+static u32 query_volume(struct file_object *o, const u64 *a, u64 *size)
+{
+	struct nt_file_device_information device = { .type = o->file ? FILE_DEVICE_DISK_ : FILE_DEVICE_CONSOLE_ };
+	struct nt_file_fs_full_size_information full;
+	struct nt_file_fs_size_information fixed;
+	struct file_space space;
+	u32 class = (u32)a[4];
+	enum file_status fs;
+
+	if (class == 4) /* FileFsDeviceInformation */
+		return query_fixed(a, &device, sizeof(device), size);
+	if (class != 3 && class != 7)
+		return STATUS_INVALID_INFO_CLASS;
+	if (!o->file)
+		return STATUS_INVALID_DEVICE_REQUEST;
+	fs = file_space(&space);
+	if (fs)
+		return file_status_nt(fs);
+	full = (struct nt_file_fs_full_size_information){
+		.total_units = space.clusters,
+		.caller_available_units = space.free_clusters,
+		.available_units = space.free_clusters,
+		.sectors_per_unit = space.cluster_bytes / SECTOR_SIZE,
+		.bytes_per_sector = SECTOR_SIZE,
+	};
+	if (class == 7) /* FileFsFullSizeInformation */
+		return query_fixed(a, &full, sizeof(full), size);
+	fixed = (struct nt_file_fs_size_information){ /* FileFsSizeInformation */
+		.total_units = full.total_units,
+		.available_units = full.available_units,
+		.sectors_per_unit = full.sectors_per_unit,
+		.bytes_per_sector = full.bytes_per_sector,
+	};
+	return query_fixed(a, &fixed, sizeof(fixed), size);
+}
+
+/* NtQueryVolumeInformationFile(HANDLE file, IO_STATUS_BLOCK *io, void *buffer, ULONG size, FS_INFORMATION_CLASS class) */
 u32 sys_NtQueryVolumeInformationFile(const u64 *a)
 {
-	struct nt_file_device_information device = { .type = FILE_DEVICE_DISK_ };
 	struct file_object *o;
 	u64 size = 0;
 	u32 status;
@@ -154,30 +319,36 @@ u32 sys_NtQueryVolumeInformationFile(const u64 *a)
 	status = file_handle_lookup(a[0], 0, &o);
 	if (status)
 		return status;
-	if (!o->file)
-		device.type = FILE_DEVICE_CONSOLE_;
+	status = query_volume(o, a, &size);
 	object_unref(&o->object);
-	status = (u32)a[4] == 4 ? query_fixed(a, &device, sizeof(device), &size) : STATUS_INVALID_INFO_CLASS;
 	return io_status_put(a[1], status, size) ? status : STATUS_ACCESS_VIOLATION;
+}
+
+/* ---- by name ---- */
+
+/* The file that OBJECT_ATTRIBUTES name, with one reference. */
+static u32 file_by_name(u64 attributes_at, struct file **f)
+{
+	char name[FILE_PATH_MAX];
+	const char *path;
+	u32 attributes, status;
+	bool console;
+
+	status = user_object_attributes(attributes_at, name, sizeof(name), &attributes);
+	if (!status)
+		status = file_path_translate(name, &path, &console);
+	if (!status && console)
+		status = STATUS_INVALID_DEVICE_REQUEST;
+	return status ? status : file_status_nt(file_open(path, f));
 }
 
 /* NtQueryAttributesFile(OBJECT_ATTRIBUTES *attributes, FILE_BASIC_INFORMATION *out) */
 u32 sys_NtQueryAttributesFile(const u64 *a)
 {
 	struct nt_file_basic_information basic;
-	char name[FILE_PATH_MAX];
-	const char *path;
 	struct file *f;
-	u32 attributes, status;
-	bool console;
+	u32 status = file_by_name(a[0], &f);
 
-	status = user_object_attributes(a[0], name, sizeof(name), &attributes);
-	if (!status)
-		status = file_path_translate(name, &path, &console);
-	if (!status && console)
-		status = STATUS_INVALID_DEVICE_REQUEST;
-	if (!status)
-		status = file_status_nt(file_open(path, &f));
 	if (status)
 		return status;
 	basic_fill(f, &basic);
@@ -185,146 +356,16 @@ u32 sys_NtQueryAttributesFile(const u64 *a)
 	return copy_to_user(a[1], &basic, sizeof(basic)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
 }
 
-/* ---- directories ---- */
-
-enum { CLASS_DIRECTORY = 1, CLASS_BOTH = 3 }; /* FileDirectoryInformation, FileBothDirectoryInformation */
-
-/*
- * One entry at at, of which room bytes are left. Returns its size; 0: no room, not even (first) for a part of the name,
- * which *cut then tells.
- */
-static u32 entry_put(const struct file_entry *e, u32 index, u32 class, bool first, u8 *at, u32 room, bool *cut)
+/* NtQueryFullAttributesFile(OBJECT_ATTRIBUTES *attributes, FILE_NETWORK_OPEN_INFORMATION *out) */
+u32 sys_NtQueryFullAttributesFile(const u64 *a)
 {
-	u32 header = class == CLASS_BOTH ? FILE_BOTH_DIRECTORY_NAME : sizeof(struct nt_file_directory_information);
-	struct nt_file_directory_information d = {
-		.index = index,
-		.end_of_file = e->size,
-		.allocation_size = ALIGN_UP(e->size, ALLOCATION_UNIT),
-		.attributes = attributes_of(e->attributes),
-	};
-	u16 name[FILE_NAME_MAX];
-	int units = utf8_to_utf16(e->name, strlen(e->name), name, FILE_NAME_MAX);
-	u32 bytes;
+	struct nt_file_network_open_information network;
+	struct file *f;
+	u32 status = file_by_name(a[0], &f);
 
-	if (units < 0)
-		units = 0;
-	d.creation_time = d.access_time = d.write_time = d.change_time = time_from_unix(e->modified_unix);
-	d.name_bytes = bytes = (u32)units * 2;
-	if (header > room)
-		return 0;
-	if (header + bytes > room) {
-		if (!first)
-			return 0;
-		bytes = room - header;
-		*cut = true;
-	}
-	memset(at, 0, header);
-	memcpy(at, &d, sizeof(d));
-	memcpy(at + header, name, bytes);
-	return header + bytes;
-}
-
-/*
- * Fills buffer from entry *next of the directory on, and moves *next behind the last one that fits. Returns the status;
- * *size: the bytes.
- */
-static u32 entries_put(struct file *directory, u32 class, bool single, u8 *buffer, u32 room, u32 *next, u32 *size)
-{
-	struct file_entry *e = kmalloc(sizeof(*e));
-	u32 previous = 0, at = 0, n, status = STATUS_SUCCESS;
-	bool cut = false;
-	enum file_status fs;
-
-	*size = 0;
-	if (!e)
-		return STATUS_INSUFFICIENT_RESOURCES;
-	do {
-		fs = file_list(directory, *next, e);
-		if (fs) {
-			if (!*size)
-				status = fs != FILE_END ? file_status_nt(fs) :
-					 *next ? STATUS_NO_MORE_FILES : STATUS_NO_SUCH_FILE;
-			break;
-		}
-		n = at < room ? entry_put(e, *next, class, !*size, buffer + at, room - at, &cut) : 0;
-		if (!n) {
-			if (!*size)
-				status = STATUS_INFO_LENGTH_MISMATCH;
-			break;
-		}
-		if (*size) {
-			u32 offset = at - previous;
-
-			memcpy(buffer + previous, &offset, sizeof(offset));
-		}
-		++*next;
-		previous = at;
-		*size = at + n;
-		memset(buffer + *size, 0, MIN(ALIGN_UP(*size, 8), room) - *size);
-		at = (u32)ALIGN_UP(*size, 8);
-	} while (!single && !cut);
-	kfree(e);
-	return cut ? STATUS_BUFFER_OVERFLOW : status;
-}
-
-static bool pattern_is_all(u64 address)
-{
-	char pattern[FILE_NAME_MAX];
-
-	return !address || (!user_unicode_string(address, pattern, sizeof(pattern)) &&
-			    (!pattern[0] || !strcmp(pattern, "*")));
-}
-
-static u32 directory_read(struct file_object *o, u64 to, u32 length, u32 class, bool single, bool restart, u64 *done)
-{
-	u32 room = MIN(length, KMALLOC_MAX), before, after, size, status;
-	u8 *buffer = kmalloc(MAX(room, 8u));
-
-	if (!buffer)
-		return STATUS_INSUFFICIENT_RESOURCES;
-	mutex_lock(&o->lock);
-	before = o->next_entry;
-	after = restart ? 0 : before;
-	status = entries_put(o->file, class, single, buffer, room, &after, &size);
-	if (size)
-		o->next_entry = after;
-	mutex_unlock(&o->lock);
-	if (size && !copy_to_user(to, buffer, size)) {
-		status = STATUS_ACCESS_VIOLATION;
-		mutex_lock(&o->lock);
-		if (o->next_entry == after)
-			o->next_entry = before;
-		mutex_unlock(&o->lock);
-	}
-	kfree(buffer);
-	*done = size;
-	return status;
-}
-
-/*
- * NtQueryDirectoryFile(HANDLE file, HANDLE event, apc, apc_context, IO_STATUS_BLOCK *io, void *buffer, ULONG length,
- * FILE_INFORMATION_CLASS class, BOOLEAN single, UNICODE_STRING *pattern, BOOLEAN restart). Patterns other than "*" are
- * matched in user space.
- */
-u32 sys_NtQueryDirectoryFile(const u64 *a)
-{
-	u32 class = (u32)a[7];
-	struct file_object *o;
-	struct object *event;
-	u64 done = 0;
-	u32 status;
-
-	if (class != CLASS_DIRECTORY && class != CLASS_BOTH)
-		return STATUS_INVALID_INFO_CLASS;
-	if (!pattern_is_all(a[9]))
-		return STATUS_NOT_SUPPORTED;
-	status = io_begin(a, FILE_READ_DATA_ /* FILE_LIST_DIRECTORY */, &o, &event);
 	if (status)
 		return status;
-	if (!o->file || !(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_))
-		status = STATUS_INVALID_PARAMETER;
-	else
-		status = directory_read(o, a[5], (u32)a[6], class, (u8)a[8], (u8)a[10], &done);
-	object_unref(&o->object);
-	return io_complete(a[4], event, status, NT_SUCCESS(status) || status == STATUS_BUFFER_OVERFLOW ? done : 0);
+	network_fill(f, &network);
+	file_unref(f);
+	return copy_to_user(a[1], &network, sizeof(network)) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
 }

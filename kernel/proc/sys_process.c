@@ -256,13 +256,14 @@ static u32 query_path(struct process *p, const u64 *a, const char *prefix)
 		struct nt_unicode_string string;
 		u16 text[FILE_PATH_MAX + 8];
 	} out;
-	char path[FILE_PATH_MAX + 8];
+	char path[FILE_PATH_MAX + 8], name[FILE_PATH_MAX];
 	u32 size;
 	int units;
 
 	if (!process_vspace_enter(p)) /* the image goes with the address space */
 		return STATUS_PROCESS_IS_TERMINATING;
-	ksnprintf(path, sizeof(path), "%s%s", prefix, section_file(p->image)->path);
+	file_path(section_file(p->image), name);
+	ksnprintf(path, sizeof(path), "%s%s", prefix, name);
 	process_vspace_leave(p);
 	units = utf8_to_utf16(path, strlen(path), out.text, ARRAY_SIZE(out.text) - 1);
 	if (units < 0)

@@ -4,6 +4,7 @@
 #include "abi/nt_process.h"
 #include "io/console.h"
 #include "io/fat_path.h"
+#include "io/file.h"
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "options.h"
@@ -32,6 +33,7 @@ u32 sys_NtShutdownSystem(const u64 *a)
 {
 	if ((u32)a[0] > 2)
 		return STATUS_INVALID_PARAMETER;
+	file_shutdown();
 	machine_exit(0);
 }
 

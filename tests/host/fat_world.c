@@ -28,6 +28,7 @@ u8 *image;
 size_t image_size;
 struct block_device disk;
 u64 requests, bad_from, bad_to;
+bool image_changed;
 u8 *touched;
 
 /* Damage: what was there before, newest last. */
@@ -59,26 +60,64 @@ void repair(void)
 	}
 }
 
+struct write *writes;
+u32 write_count, flush_count;
+static u32 write_room;
+bool record;
+u64 fail_writes_after = ~0ull;
+
+static void write_record(u64 sector, u64 count, bool flush)
+{
+	if (!record)
+		return;
+	if (write_count == write_room) {
+		write_room = write_room ? write_room * 2 : 1024;
+		writes = realloc(writes, write_room * sizeof(*writes));
+		expect(writes);
+	}
+	writes[write_count] = (struct write){ sector, count, NULL, flush };
+	if (count) {
+		writes[write_count].bytes = malloc(count * SECTOR_SIZE);
+		memcpy(writes[write_count].bytes, image + sector * SECTOR_SIZE, count * SECTOR_SIZE);
+	}
+	write_count++;
+}
+
+void record_begin(void)
+{
+	for (u32 i = 0; i < write_count; i++)
+		free(writes[i].bytes);
+	write_count = 0;
+	record = true;
+}
+
 void block_submit(struct block_device *d, struct block_request *r)
 {
 	u64 at = r->sector;
 
-	expect(d == &disk && !r->write && !r->complete);
+	expect(d == &disk && !r->complete);
 	expect(r->piece_count >= 1 && r->piece_count <= BLOCK_PIECES_MAX);
 	requests++;
-	r->failed = false;
+	r->failed = r->write && fail_writes_after == 0;
+	if (r->write && fail_writes_after && fail_writes_after != ~0ull)
+		fail_writes_after--;
 	for (u32 i = 0; i < r->piece_count; i++) {
 		u32 n = r->pieces[i].bytes;
 
 		expect(n > 0 && n % SECTOR_SIZE == 0 && at + n / SECTOR_SIZE <= d->sectors);
 		if (bad_from < bad_to && at < bad_to && at + n / SECTOR_SIZE > bad_from)
 			r->failed = true;
-		memcpy(phys_to_virt(r->pieces[i].phys), image + at * SECTOR_SIZE, n);
+		if (r->write && !r->failed) {
+			memcpy(image + at * SECTOR_SIZE, phys_to_virt(r->pieces[i].phys), n);
+			write_record(at, n / SECTOR_SIZE, false);
+		} else if (!r->write) {
+			memcpy(phys_to_virt(r->pieces[i].phys), image + at * SECTOR_SIZE, n);
+		}
 		if (touched && n == FAT_BLOCK_SIZE && r->piece_count == 1)
 			memset(touched + at, 1, n / SECTOR_SIZE);
 		at += n / SECTOR_SIZE;
 	}
-	if (r->failed)
+	if (r->failed && !r->write)
 		for (u32 i = 0; i < r->piece_count; i++)
 			memset(phys_to_virt(r->pieces[i].phys), 0xdb, r->pieces[i].bytes);
 	r->done = true;
@@ -88,6 +127,16 @@ bool block_wait(struct block_request *r)
 {
 	expect(r->done);
 	return !r->failed;
+}
+
+bool block_flush(struct block_device *d)
+{
+	expect(d == &disk);
+	if (fail_writes_after == 0)
+		return false;
+	flush_count++;
+	write_record(0, 0, true);
+	return true;
 }
 
 /* Kernel memory and locks. */
@@ -127,7 +176,8 @@ void page_zero(void *page)
 	memset(page, 0, PAGE_SIZE);
 }
 
-static u32 rank_held;
+static struct mutex *mutexes_held[8];
+static u32 mutexes_count;
 
 void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 {
@@ -135,16 +185,38 @@ void mutex_init(struct mutex *m, const char *name, enum lock_rank rank)
 	m->name = name;
 }
 
+bool mutex_trylock(struct mutex *m)
+{
+	if (mutex_held(m))
+		return false;
+	expect(mutexes_count < ARRAY_SIZE(mutexes_held));
+	mutexes_held[mutexes_count++] = m;
+	return true;
+}
+
 void mutex_lock(struct mutex *m)
 {
-	expect(rank_held == 0);
-	rank_held = m->rank;
+	for (u32 i = 0; i < mutexes_count; i++)
+		expect(mutexes_held[i]->rank < m->rank);
+	expect(mutex_trylock(m));
 }
 
 void mutex_unlock(struct mutex *m)
 {
-	expect(rank_held == m->rank);
-	rank_held = 0;
+	for (u32 i = 0; i < mutexes_count; i++)
+		if (mutexes_held[i] == m) {
+			mutexes_held[i] = mutexes_held[--mutexes_count];
+			return;
+		}
+	tap_fail(__FILE__, __LINE__, "%s is not held", m->name);
+}
+
+bool mutex_held(const struct mutex *m)
+{
+	for (u32 i = 0; i < mutexes_count; i++)
+		if (mutexes_held[i] == m)
+			return true;
+	return false;
 }
 
 static struct spinlock *spin_taken;
@@ -163,7 +235,48 @@ void spin_unlock(struct spinlock *s)
 
 bool world_locked(void)
 {
-	return rank_held != 0 || spin_taken;
+	return mutexes_count != 0 || spin_taken;
+}
+
+/* Time, and the thread that commits, which never runs here. */
+
+u64 world_now = 1750000000;
+
+u64 clock_boot_unix_seconds(void)
+{
+	return world_now;
+}
+
+u64 clock_ns(void)
+{
+	return 0;
+}
+
+void wait_wake_all(struct wait_queue *q)
+{
+	(void)q;
+}
+
+bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible)
+{
+	(void)q;
+	(void)s;
+	(void)deadline;
+	(void)interruptible;
+	abort();
+}
+
+void sleep_until(u64 deadline)
+{
+	(void)deadline;
+}
+
+struct thread *thread_create_kernel(const char *name, void (*entry)(void *), void *arg)
+{
+	(void)name;
+	(void)entry;
+	(void)arg;
+	return NULL;
 }
 
 u64 baseline;
@@ -182,9 +295,9 @@ static void image_load(void)
 
 bool world_mount(void)
 {
-	rank_held = 0;
+	mutexes_count = 0;
 	spin_taken = NULL;
-	fail_after = ~0ull;
+	fail_after = fail_writes_after = ~0ull;
 	strcpy(disk.name, "vd0");
 	disk.sectors = image_size / SECTOR_SIZE;
 	return fat_mount(&disk);
@@ -196,8 +309,13 @@ void world_begin(void)
 
 	bad_from = bad_to = 0;
 	repair();
-	if (!image)
+	record = false;
+	if (!image || image_changed) {
+		if (image)
+			munmap(image, image_size);
 		image_load();
+		image_changed = false;
+	}
 	memset(longest, 'n', 256);
 	longest[0] = '\\';
 	expected[8].path = longest;
@@ -242,6 +360,17 @@ size_t cluster_at(u32 cluster)
 u32 cluster_bytes(void)
 {
 	return image[13] * fat_get16(image + 11);
+}
+
+enum file_status image_read_pages(struct file *f, u64 offset, u64 limit, const u64 *phys, u32 count)
+{
+	enum file_status status = file_image_begin(f);
+
+	if (status != FILE_OK)
+		return status;
+	status = file_read_pages(f, offset, limit, phys, count);
+	file_image_end(f);
+	return status;
 }
 
 void expect_contents(const u8 *bytes, u64 offset, u64 n, u32 seed)

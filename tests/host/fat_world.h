@@ -30,10 +30,24 @@ extern size_t image_size;
 extern struct block_device disk;
 extern u64 requests;         /* that the disk got */
 extern u64 bad_from, bad_to; /* sectors in [bad_from, bad_to) can't be read */
+extern u64 fail_writes_after; /* how many more writes succeed; flushes fail with them */
+extern bool image_changed;   /* world_begin loads the image anew */
+extern u64 world_now;        /* seconds since 1970 */
 extern u8 *touched;          /* if set, of each sector: read as metadata */
 extern u64 allocations;      /* of kernel memory that were not freed */
 extern u64 fail_after;       /* how many more allocations succeed */
 extern u64 baseline;         /* allocations when cache_fill was called */
+
+/* What was written, in order, and the flushes between, while record is set. */
+struct write {
+	u64 sector, count; /* one piece of a request */
+	u8 *bytes;
+	bool flush;
+};
+extern struct write *writes;
+extern u32 write_count, flush_count;
+extern bool record;
+void record_begin(void);
 
 /* Uses this image from now on: its name in the program's directory. */
 void world_image(const char *program, const char *name);
@@ -54,6 +68,8 @@ size_t fat_entry_at(u32 cluster);
 size_t cluster_at(u32 cluster);
 u32 cluster_bytes(void);
 
+/* file_read_pages, as an image reads. */
+enum file_status image_read_pages(struct file *f, u64 offset, u64 limit, const u64 *phys, u32 count);
 /* The n bytes from offset of a file are what they should be. */
 void expect_contents(const u8 *bytes, u64 offset, u64 n, u32 seed);
 /* Opens path, compares everything with e. */

@@ -15,15 +15,18 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra $(if $(CI),-Werror) -fno-omit-fra
 HOST_CPPFLAGS := -D_GNU_SOURCE -DHOST_TEST -DDEBUG -I kernel -I . -I tests/host
 HOST_HEADERS := $(wildcard boot/*.h kernel/*/*.h tests/host/*.h)
 
-HOST_TESTS := bitmap commit fat fat_damage pe pe_fuzz pe_relocate printf string symbols tree
+HOST_TESTS := bitmap commit fat fat_damage fat_write pe pe_fuzz pe_relocate printf string symbols tree
 
 HOST_SOURCES_bitmap  := kernel/lib/bitmap.c
 HOST_SOURCES_commit  := kernel/mm/commit.c
-HOST_SOURCES_fat     := $(addprefix kernel/io/,fat.c fat_cache.c fat_dir.c fat_path.c file.c file_read.c) \
-			kernel/lib/string.c tests/host/fat_world.c
+HOST_SOURCES_fat     := $(addprefix kernel/io/,fat.c fat_cache.c fat_commit.c fat_dir.c fat_dir_change.c fat_name.c fat_path.c \
+			fat_table.c file.c file_batch.c file_change.c file_read.c file_write.c) \
+			kernel/lib/printf.c kernel/lib/string.c tests/host/fat_world.c
 HOST_NEEDS_fat       := fat_512.img fat_1024.img
 HOST_SOURCES_fat_damage := $(HOST_SOURCES_fat)
 HOST_NEEDS_fat_damage   := $(HOST_NEEDS_fat)
+HOST_SOURCES_fat_write  := $(HOST_SOURCES_fat) tests/host/fat_check.c tests/host/fat_model.c
+HOST_NEEDS_fat_write    := fat_small.img
 HOST_SOURCES_pe      := kernel/image/pe.c kernel/lib/string.c tests/host/pe_world.c
 HOST_NEEDS_pe        := pe_sample.exe pe_sample.dll
 HOST_SOURCES_pe_fuzz := $(HOST_SOURCES_pe)
@@ -63,3 +66,13 @@ $(B)/host/fat_512.img: tests/host/fat_image.py
 $(B)/host/fat_1024.img: tests/host/fat_image.py
 	@mkdir -p $(@D)
 	python3 $< $@ 1024 2
+
+# A small one, empty, to be written. mkfs.fat writes its size where only FAT12 and FAT16 have it: in both boot sectors it
+# goes to where FAT32 has it.
+$(B)/host/fat_small.img: tests/host/host.mk
+	@mkdir -p $(@D); rm -f $@
+	@PATH="$$PATH:/sbin:/usr/sbin" mkfs.fat -F 32 -S 512 -s 1 -n SMALL -C $@ 1024 >/dev/null 2>&1
+	@for at in 0 3072; do \
+		printf '\0\0' | dd of=$@ bs=1 seek=$$((at + 19)) conv=notrunc status=none; \
+		printf '\0\010\0\0' | dd of=$@ bs=1 seek=$$((at + 32)) conv=notrunc status=none; \
+	done

@@ -24,8 +24,8 @@ static void disk_errors_are_told(void)
 	expect_equal(file_read(f, 0, bytes, KIB(64), &got), FILE_IO_ERROR);
 	expect_equal(got, 0);
 	expect_equal(file_read(f, 20480, bytes, 1, &got), FILE_IO_ERROR);
-	expect_equal(file_read_pages(f, 20480, ~0ull, phys, 4), FILE_IO_ERROR);
-	expect_equal(file_read_pages(f, 20479, ~0ull, phys, 1), FILE_IO_ERROR);
+	expect_equal(image_read_pages(f, 20480, ~0ull, phys, 4), FILE_IO_ERROR);
+	expect_equal(image_read_pages(f, 20479, ~0ull, phys, 1), FILE_IO_ERROR);
 	expect_file("\\HELLO.TXT", &expected[0]);
 	bad_to = bad_from;
 	expect_equal(file_read(f, 0, bytes, KIB(64), &got), FILE_OK);
@@ -207,12 +207,13 @@ static void explore(const char *path, u32 depth, u32 *budget)
 {
 	struct file_entry *e;
 	struct file *f;
+	u32 slot = 0;
 
 	if (*budget == 0 || file_open(path, &f) != FILE_OK)
 		return;
 	--*budget;
 	e = kmalloc(sizeof(*e));
-	for (u32 i = 0; i < 300 && file_list(f, i, e) == FILE_OK; i++) {
+	for (u32 i = 0; i < 300 && file_list(f, &slot, e) == FILE_OK; i++) {
 		char child[FILE_PATH_MAX * 3];
 
 		snprintf(child, sizeof(child), "%s\\%s", path, e->name);
@@ -229,8 +230,8 @@ static void explore(const char *path, u32 depth, u32 *budget)
 			phys[i] = virt_to_phys(pages + i * PAGE_SIZE);
 		file_read(f, size / 2, bytes, KMALLOC_MAX, &got);
 		file_read(f, size ? size - 1 : 0, bytes, KMALLOC_MAX, &got);
-		file_read_pages(f, tap_below(size + 1), tap_below(size + 1), phys, PAGES);
-		file_read_pages(f, ALIGN_DOWN(size, PAGE_SIZE), ~0ull, phys, 1);
+		image_read_pages(f, tap_below(size + 1), tap_below(size + 1), phys, PAGES);
+		image_read_pages(f, ALIGN_DOWN(size, PAGE_SIZE), ~0ull, phys, 1);
 		kfree(bytes);
 	}
 	kfree(e);

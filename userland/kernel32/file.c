@@ -21,7 +21,7 @@ HANDLE WINAPI CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_AT
 {
 	static const ULONG dispositions[] = { 0, FILE_CREATE, FILE_OVERWRITE_IF, FILE_OPEN, FILE_OPEN_IF,
 					      FILE_OVERWRITE };
-	ULONG options = FILE_SYNCHRONOUS_IO_NONALERT;
+	ULONG options = (flags & FILE_FLAG_OVERLAPPED) ? 0 : FILE_SYNCHRONOUS_IO_NONALERT;
 	OBJECT_ATTRIBUTES attributes;
 	UNICODE_STRING name;
 	IO_STATUS_BLOCK io;
@@ -29,11 +29,15 @@ HANDLE WINAPI CreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_AT
 	NTSTATUS status;
 
 	(void)template;
-	/* There is no asynchronous I/O: better an error than a caller who waits for what has happened already. */
-	if (disposition < CREATE_NEW || disposition > TRUNCATE_EXISTING || (flags & FILE_FLAG_OVERLAPPED)) {
-		SetLastError((flags & FILE_FLAG_OVERLAPPED) ? ERROR_NOT_SUPPORTED : ERROR_INVALID_PARAMETER);
+	if (disposition < CREATE_NEW || disposition > TRUNCATE_EXISTING ||
+	    (disposition == TRUNCATE_EXISTING && !(access & (GENERIC_WRITE | GENERIC_ALL | FILE_WRITE_DATA)))) {
+		SetLastError(ERROR_INVALID_PARAMETER);
 		return INVALID_HANDLE_VALUE;
 	}
+	if (flags & FILE_FLAG_WRITE_THROUGH)
+		options |= FILE_WRITE_THROUGH;
+	if (flags & FILE_FLAG_NO_BUFFERING)
+		options |= FILE_NO_INTERMEDIATE_BUFFERING;
 	if (!(flags & FILE_FLAG_BACKUP_SEMANTICS))
 		options |= FILE_NON_DIRECTORY_FILE;
 	if (flags & FILE_FLAG_DELETE_ON_CLOSE) {
@@ -79,7 +83,10 @@ HANDLE WINAPI CreateFileA(LPCSTR path, DWORD access, DWORD share, LPSECURITY_ATT
 	return file;
 }
 
-/* The position from an OVERLAPPED, for synchronous files: read or write there. */
+/*
+ * An OVERLAPPED says where to read or write; its event is signalled at the end. That is always before the call returns, as
+ * Windows may do it too: nothing is ever left to wait for.
+ */
 static LARGE_INTEGER *overlapped_offset(OVERLAPPED *overlapped, LARGE_INTEGER *offset)
 {
 	if (!overlapped)
@@ -87,6 +94,12 @@ static LARGE_INTEGER *overlapped_offset(OVERLAPPED *overlapped, LARGE_INTEGER *o
 	offset->LowPart = overlapped->Offset;
 	offset->HighPart = (LONG)overlapped->OffsetHigh;
 	return offset;
+}
+
+/* With its lowest bit set an event's handle says that no completion port is to be told: there are none. */
+static HANDLE overlapped_event(const OVERLAPPED *overlapped)
+{
+	return overlapped ? (HANDLE)((ULONG_PTR)overlapped->hEvent & ~(ULONG_PTR)1) : NULL;
 }
 
 /* At the end of the file TRUE with 0 bytes; with an OVERLAPPED FALSE and ERROR_HANDLE_EOF. */
@@ -100,8 +113,8 @@ WINBOOL WINAPI ReadFile(HANDLE file, LPVOID buffer, DWORD size, LPDWORD done, LP
 	if (handle_is_console(file)) {
 		status = console_read(file, buffer, size, &count);
 	} else {
-		status = NtReadFile(file, NULL, NULL, NULL, &io, buffer, size, overlapped_offset(overlapped, &offset),
-				    NULL);
+		status = NtReadFile(file, overlapped_event(overlapped), NULL, NULL, &io, buffer, size,
+				    overlapped_offset(overlapped, &offset), NULL);
 		if (NT_SUCCESS(status))
 			count = (DWORD)io.Information;
 		else if (status == STATUS_END_OF_FILE && !overlapped)
@@ -120,8 +133,8 @@ WINBOOL WINAPI WriteFile(HANDLE file, LPCVOID buffer, DWORD size, LPDWORD done, 
 {
 	IO_STATUS_BLOCK io = { 0 };
 	LARGE_INTEGER offset;
-	NTSTATUS status = NtWriteFile(file, NULL, NULL, NULL, &io, buffer, size, overlapped_offset(overlapped, &offset),
-				      NULL);
+	NTSTATUS status = NtWriteFile(file, overlapped_event(overlapped), NULL, NULL, &io, buffer, size,
+				      overlapped_offset(overlapped, &offset), NULL);
 
 	if (done)
 		*done = NT_SUCCESS(status) ? (DWORD)io.Information : 0;
@@ -223,111 +236,10 @@ DWORD WINAPI GetFileType(HANDLE file)
 	return device.DeviceType == DEVICE_CONSOLE ? FILE_TYPE_CHAR : FILE_TYPE_DISK;
 }
 
-WINBOOL WINAPI GetFileInformationByHandle(HANDLE file, LPBY_HANDLE_FILE_INFORMATION out)
-{
-	FILE_BASIC_INFORMATION basic;
-	FILE_STANDARD_INFORMATION standard;
-	NTSTATUS status = file_query(file, &basic, sizeof(basic), 4);
-
-	if (NT_SUCCESS(status))
-		status = file_query(file, &standard, sizeof(standard), 5);
-	if (!status_result(status))
-		return FALSE;
-	memset(out, 0, sizeof(*out));
-	out->dwFileAttributes = basic.FileAttributes;
-	memcpy(&out->ftCreationTime, &basic.CreationTime, sizeof(FILETIME));
-	memcpy(&out->ftLastAccessTime, &basic.LastAccessTime, sizeof(FILETIME));
-	memcpy(&out->ftLastWriteTime, &basic.LastWriteTime, sizeof(FILETIME));
-	out->nFileSizeHigh = (DWORD)standard.EndOfFile.HighPart;
-	out->nFileSizeLow = standard.EndOfFile.LowPart;
-	out->nNumberOfLinks = standard.NumberOfLinks;
-	return TRUE;
-}
-
-WINBOOL WINAPI GetFileTime(HANDLE file, LPFILETIME creation, LPFILETIME access, LPFILETIME write)
-{
-	FILE_BASIC_INFORMATION basic;
-
-	if (!status_result(file_query(file, &basic, sizeof(basic), 4)))
-		return FALSE;
-	if (creation)
-		memcpy(creation, &basic.CreationTime, sizeof(FILETIME));
-	if (access)
-		memcpy(access, &basic.LastAccessTime, sizeof(FILETIME));
-	if (write)
-		memcpy(write, &basic.LastWriteTime, sizeof(FILETIME));
-	return TRUE;
-}
-
-DWORD WINAPI GetFileAttributesW(LPCWSTR path)
-{
-	OBJECT_ATTRIBUTES attributes;
-	FILE_BASIC_INFORMATION basic;
-	UNICODE_STRING name;
-	NTSTATUS status = path_to_nt(path, &name);
-
-	if (NT_SUCCESS(status)) {
-		InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE, NULL, NULL);
-		status = NtQueryAttributesFile(&attributes, &basic);
-		path_free(&name);
-	}
-	return status_result(status) ? basic.FileAttributes : INVALID_FILE_ATTRIBUTES;
-}
-
-DWORD WINAPI GetFileAttributesA(LPCSTR path)
-{
-	WCHAR *wide = wide_from(path);
-	DWORD attributes = wide ? GetFileAttributesW(wide) : INVALID_FILE_ATTRIBUTES;
-
-	memory_free(wide);
-	return attributes;
-}
-
-WINBOOL WINAPI GetFileAttributesExW(LPCWSTR path, GET_FILEEX_INFO_LEVELS level, LPVOID out)
-{
-	BY_HANDLE_FILE_INFORMATION information;
-	WIN32_FILE_ATTRIBUTE_DATA *data = out;
-	HANDLE file;
-	BOOL done;
-
-	if (level != GetFileExInfoStandard) {
-		SetLastError(ERROR_INVALID_PARAMETER);
-		return FALSE;
-	}
-	if (!status_result(path_open(path, FILE_READ_ATTRIBUTES, 0, &file)))
-		return FALSE;
-	done = GetFileInformationByHandle(file, &information);
-	NtClose(file);
-	if (!done)
-		return FALSE;
-	data->dwFileAttributes = information.dwFileAttributes;
-	data->ftCreationTime = information.ftCreationTime;
-	data->ftLastAccessTime = information.ftLastAccessTime;
-	data->ftLastWriteTime = information.ftLastWriteTime;
-	data->nFileSizeHigh = information.nFileSizeHigh;
-	data->nFileSizeLow = information.nFileSizeLow;
-	return TRUE;
-}
-
-WINBOOL WINAPI GetFileAttributesExA(LPCSTR path, GET_FILEEX_INFO_LEVELS level, LPVOID out)
-{
-	WCHAR *wide = wide_from(path);
-	BOOL done = wide && GetFileAttributesExW(wide, level, out);
-
-	memory_free(wide);
-	return done;
-}
-
-/*
- * The console keeps nothing back. A file would have to be open for writing, and none can be: the volume is read-only.
- */
+/* The console keeps nothing back. */
 WINBOOL WINAPI FlushFileBuffers(HANDLE file)
 {
-	DWORD type = GetFileType(file);
+	IO_STATUS_BLOCK io;
 
-	if (handle_is_console(file))
-		return TRUE;
-	if (type != FILE_TYPE_UNKNOWN)
-		SetLastError(ERROR_ACCESS_DENIED);
-	return FALSE;
+	return handle_is_console(file) || status_result(NtFlushBuffersFile(file, &io));
 }

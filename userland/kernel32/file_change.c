@@ -1,17 +1,5 @@
-/*
- * What changes a volume. Whether it may be changed is for the kernel to say: on a read-only one all of this ends in
- * ERROR_WRITE_PROTECT, for files that exist.
- */
+/* Files and directories that come and go: copies, temporary files; locked ranges; the space that is left. */
 #include "kernel32.h"
-
-WINBOOL WINAPI DeleteFileW(LPCWSTR path)
-{
-	HANDLE file;
-
-	if (!status_result(path_open(path, DELETE, FILE_DELETE_ON_CLOSE | FILE_NON_DIRECTORY_FILE, &file)))
-		return FALSE;
-	return status_result(NtClose(file));
-}
 
 WINBOOL WINAPI DeleteFileA(LPCSTR path)
 {
@@ -20,15 +8,6 @@ WINBOOL WINAPI DeleteFileA(LPCSTR path)
 
 	memory_free(wide);
 	return done;
-}
-
-WINBOOL WINAPI RemoveDirectoryW(LPCWSTR path)
-{
-	HANDLE directory;
-
-	if (!status_result(path_open(path, DELETE, FILE_DELETE_ON_CLOSE | FILE_DIRECTORY_FILE, &directory)))
-		return FALSE;
-	return status_result(NtClose(directory));
 }
 
 WINBOOL WINAPI RemoveDirectoryA(LPCSTR path)
@@ -70,49 +49,277 @@ WINBOOL WINAPI CreateDirectoryA(LPCSTR path, LPSECURITY_ATTRIBUTES security)
 	return done;
 }
 
-/* FILE_RENAME_INFORMATION, which mingw-w64's winternl.h lacks. */
-struct rename_information {
-	BOOLEAN replace;
-	HANDLE root;
-	ULONG name_bytes;
-	WCHAR name[];
-};
+/* ---- copies ---- */
 
-WINBOOL WINAPI MoveFileW(LPCWSTR from, LPCWSTR to)
+#define COPY_BYTES 65536u
+
+/* Contents, attributes and the time of the last change; an unfinished copy is deleted again. */
+WINBOOL WINAPI CopyFileW(LPCWSTR from, LPCWSTR to, WINBOOL fail_if_exists)
 {
-	struct rename_information *information = NULL;
-	UNICODE_STRING name;
-	IO_STATUS_BLOCK io;
-	HANDLE file = NULL;
-	NTSTATUS status = path_to_nt(to, &name);
+	BY_HANDLE_FILE_INFORMATION facts;
+	HANDLE source, target = INVALID_HANDLE_VALUE;
+	BYTE *buffer = memory_get(COPY_BYTES);
+	DWORD count, error = ERROR_SUCCESS;
+	BOOL done = FALSE;
 
-	if (!status_result(status))
+	if (!buffer)
 		return FALSE;
-	status = path_open(from, DELETE, 0, &file);
-	if (NT_SUCCESS(status)) {
-		information = memory_get(sizeof(*information) + name.Length);
-		status = STATUS_NO_MEMORY;
+	source = CreateFileW(from, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, OPEN_EXISTING, 0, NULL);
+	if (source != INVALID_HANDLE_VALUE && GetFileInformationByHandle(source, &facts))
+		target = CreateFileW(to, GENERIC_WRITE | DELETE, 0, NULL, fail_if_exists ? CREATE_NEW : CREATE_ALWAYS,
+				     facts.dwFileAttributes & ~(DWORD)FILE_ATTRIBUTE_NORMAL, NULL);
+	if (target != INVALID_HANDLE_VALUE) {
+		do
+			done = ReadFile(source, buffer, COPY_BYTES, &count, NULL) &&
+			       (!count || WriteFile(target, buffer, count, &count, NULL));
+		while (done && count);
+		done = done && SetFileTime(target, NULL, NULL, &facts.ftLastWriteTime);
 	}
-	if (information) {
-		memset(information, 0, sizeof(*information));
-		information->name_bytes = name.Length;
-		memcpy(information->name, name.Buffer, name.Length);
-		status = NtSetInformationFile(file, &io, information, (ULONG)sizeof(*information) + name.Length,
-					      (FILE_INFORMATION_CLASS)10 /* FileRenameInformation */);
-		memory_free(information);
+	error = RtlGetLastWin32Error();
+	if (target != INVALID_HANDLE_VALUE) {
+		FILE_DISPOSITION_INFO disposition = { TRUE };
+
+		if (!done)
+			SetFileInformationByHandle(target, FileDispositionInfo, &disposition, sizeof(disposition));
+		NtClose(target);
 	}
-	if (file)
-		NtClose(file);
-	path_free(&name);
-	return status_result(status);
+	if (source != INVALID_HANDLE_VALUE)
+		NtClose(source);
+	memory_free(buffer);
+	SetLastError(error);
+	return done;
 }
 
-WINBOOL WINAPI MoveFileA(LPCSTR from, LPCSTR to)
+WINBOOL WINAPI CopyFileA(LPCSTR from, LPCSTR to, WINBOOL fail_if_exists)
 {
 	WCHAR *wide_from_path = wide_from(from), *wide_to = wide_from(to);
-	BOOL done = wide_from_path && wide_to && MoveFileW(wide_from_path, wide_to);
+	BOOL done = wide_from_path && wide_to && CopyFileW(wide_from_path, wide_to, fail_if_exists);
 
 	memory_free(wide_from_path);
 	memory_free(wide_to);
+	return done;
+}
+
+/* ---- locked ranges ---- */
+
+WINBOOL WINAPI LockFileEx(HANDLE file, DWORD flags, DWORD reserved, DWORD low, DWORD high, LPOVERLAPPED overlapped)
+{
+	LARGE_INTEGER offset, length;
+	IO_STATUS_BLOCK io;
+
+	(void)reserved;
+	offset.LowPart = overlapped->Offset;
+	offset.HighPart = (LONG)overlapped->OffsetHigh;
+	length.LowPart = low;
+	length.HighPart = (LONG)high;
+	return status_result(NtLockFile(file, overlapped->hEvent, NULL, NULL, &io, &offset, &length, 0,
+					(flags & LOCKFILE_FAIL_IMMEDIATELY) != 0, (flags & LOCKFILE_EXCLUSIVE_LOCK) != 0));
+}
+
+WINBOOL WINAPI LockFile(HANDLE file, DWORD offset_low, DWORD offset_high, DWORD low, DWORD high)
+{
+	OVERLAPPED overlapped = { 0 };
+
+	overlapped.Offset = offset_low;
+	overlapped.OffsetHigh = offset_high;
+	return LockFileEx(file, LOCKFILE_FAIL_IMMEDIATELY | LOCKFILE_EXCLUSIVE_LOCK, 0, low, high, &overlapped);
+}
+
+WINBOOL WINAPI UnlockFile(HANDLE file, DWORD offset_low, DWORD offset_high, DWORD low, DWORD high)
+{
+	LARGE_INTEGER offset, length;
+	IO_STATUS_BLOCK io;
+
+	offset.LowPart = offset_low;
+	offset.HighPart = (LONG)offset_high;
+	length.LowPart = low;
+	length.HighPart = (LONG)high;
+	return status_result(NtUnlockFile(file, &io, &offset, &length, 0));
+}
+
+WINBOOL WINAPI UnlockFileEx(HANDLE file, DWORD reserved, DWORD low, DWORD high, LPOVERLAPPED overlapped)
+{
+	(void)reserved;
+	return UnlockFile(file, overlapped->Offset, overlapped->OffsetHigh, low, high);
+}
+
+/* ---- operations that have ended already ---- */
+
+WINBOOL WINAPI GetOverlappedResult(HANDLE file, LPOVERLAPPED overlapped, LPDWORD done, WINBOOL wait)
+{
+	(void)file;
+	(void)wait;
+	*done = (DWORD)overlapped->InternalHigh;
+	return status_result((NTSTATUS)overlapped->Internal);
+}
+
+/* ---- temporary files ---- */
+
+/* TMP, TEMP, or C:\temp, with a backslash at its end. It need not exist. */
+DWORD WINAPI GetTempPathW(DWORD units, LPWSTR out)
+{
+	WCHAR path[MAX_PATH + 1], full[PATH_UNITS_MAX];
+	DWORD length = GetEnvironmentVariableW(L"TMP", path, MAX_PATH);
+
+	if (!length || length >= MAX_PATH)
+		length = GetEnvironmentVariableW(L"TEMP", path, MAX_PATH);
+	if (!length || length >= MAX_PATH)
+		memcpy(path, L"C:\\temp", 8 * sizeof(WCHAR));
+	length = path_full(path, full, PATH_UNITS_MAX - 1);
+	if (!length || length >= PATH_UNITS_MAX - 1) {
+		SetLastError(ERROR_FILENAME_EXCED_RANGE);
+		return 0;
+	}
+	if (full[length - 1] != '\\')
+		full[length++] = '\\';
+	full[length] = 0;
+	if (length + 1 > units)
+		return length + 1;
+	memcpy(out, full, (length + 1) * sizeof(WCHAR));
+	return length;
+}
+
+DWORD WINAPI GetTempPathA(DWORD size, LPSTR out)
+{
+	WCHAR path[PATH_UNITS_MAX];
+	DWORD length = GetTempPathW(PATH_UNITS_MAX, path);
+
+	return length ? narrow_result(path, length, out, size) : 0;
+}
+
+/* directory\PREnnnn.tmp; without a number of the caller's one is found whose file does not exist, and the file is made. */
+UINT WINAPI GetTempFileNameW(LPCWSTR directory, LPCWSTR prefix, UINT number, LPWSTR out)
+{
+	ULONG length = (ULONG)wcslen(directory), prefix_units = prefix ? (ULONG)wcslen(prefix) : 0, attributes;
+	LARGE_INTEGER now;
+	UINT unique = number;
+
+	if (length > MAX_PATH - 14) {
+		SetLastError(ERROR_BUFFER_OVERFLOW);
+		return 0;
+	}
+	attributes = GetFileAttributesW(directory);
+	if (attributes == INVALID_FILE_ATTRIBUTES || !(attributes & FILE_ATTRIBUTE_DIRECTORY)) {
+		SetLastError(ERROR_DIRECTORY);
+		return 0;
+	}
+	memcpy(out, directory, length * sizeof(WCHAR));
+	if (length && out[length - 1] != '\\' && out[length - 1] != '/')
+		out[length++] = '\\';
+	for (ULONG i = 0; i < prefix_units && i < 3; i++)
+		out[length++] = prefix[i];
+	NtQuerySystemTime(&now);
+	for (UINT attempt = 0; attempt < 0xFFFF; attempt++) {
+		ULONG at = length;
+		HANDLE file;
+
+		if (!number) {
+			unique = (UINT)(now.QuadPart / 10000 + attempt) & 0xFFFF;
+			if (!unique)
+				continue;
+		}
+		for (int shift = 12; shift >= 0; shift -= 4)
+			if (unique & 0xFFFF && (unique & 0xFFFF) >> shift)
+				out[at++] = L"0123456789ABCDEF"[unique >> shift & 15];
+		memcpy(out + at, L".tmp", 5 * sizeof(WCHAR));
+		if (number)
+			return number;
+		file = CreateFileW(out, GENERIC_READ, 0, NULL, CREATE_NEW, FILE_ATTRIBUTE_NORMAL, NULL);
+		if (file != INVALID_HANDLE_VALUE) {
+			NtClose(file);
+			return unique;
+		}
+		if (RtlGetLastWin32Error() != ERROR_FILE_EXISTS && RtlGetLastWin32Error() != ERROR_ACCESS_DENIED &&
+		    RtlGetLastWin32Error() != ERROR_SHARING_VIOLATION)
+			return 0;
+	}
+	return 0;
+}
+
+UINT WINAPI GetTempFileNameA(LPCSTR directory, LPCSTR prefix, UINT number, LPSTR out)
+{
+	WCHAR *wide_directory = wide_from(directory), *wide_prefix = wide_from(prefix ? prefix : ""), name[MAX_PATH];
+	UINT unique = 0;
+
+	if (wide_directory && wide_prefix)
+		unique = GetTempFileNameW(wide_directory, wide_prefix, number, name);
+	if (unique)
+		narrow_result(name, (DWORD)wcslen(name), out, MAX_PATH);
+	memory_free(wide_directory);
+	memory_free(wide_prefix);
+	return unique;
+}
+
+/* ---- space ---- */
+
+struct full_size {
+	LARGE_INTEGER total, available_to_caller, available;
+	ULONG sectors_per_unit, bytes_per_sector;
+};
+
+static BOOL size_query(LPCWSTR path, struct full_size *size)
+{
+	IO_STATUS_BLOCK io;
+	HANDLE file;
+	NTSTATUS status = path_open(path ? path : L"\\", FILE_READ_ATTRIBUTES, FILE_DIRECTORY_FILE, &file);
+
+	if (NT_SUCCESS(status)) {
+		status = NtQueryVolumeInformationFile(file, &io, size, sizeof(*size), (FS_INFORMATION_CLASS)7);
+		NtClose(file);
+	}
+	return status_result(status);
+}
+
+WINBOOL WINAPI GetDiskFreeSpaceExW(LPCWSTR path, PULARGE_INTEGER to_caller, PULARGE_INTEGER total, PULARGE_INTEGER available)
+{
+	struct full_size size;
+	ULONGLONG unit;
+
+	if (!size_query(path, &size))
+		return FALSE;
+	unit = (ULONGLONG)size.sectors_per_unit * size.bytes_per_sector;
+	if (to_caller)
+		to_caller->QuadPart = (ULONGLONG)size.available_to_caller.QuadPart * unit;
+	if (total)
+		total->QuadPart = (ULONGLONG)size.total.QuadPart * unit;
+	if (available)
+		available->QuadPart = (ULONGLONG)size.available.QuadPart * unit;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetDiskFreeSpaceExA(LPCSTR path, PULARGE_INTEGER to_caller, PULARGE_INTEGER total, PULARGE_INTEGER available)
+{
+	WCHAR *wide = path ? wide_from(path) : NULL;
+	BOOL done = (wide || !path) && GetDiskFreeSpaceExW(wide, to_caller, total, available);
+
+	memory_free(wide);
+	return done;
+}
+
+WINBOOL WINAPI GetDiskFreeSpaceW(LPCWSTR path, LPDWORD sectors_per_cluster, LPDWORD bytes_per_sector, LPDWORD available,
+				 LPDWORD total)
+{
+	struct full_size size;
+
+	if (!size_query(path, &size))
+		return FALSE;
+	if (sectors_per_cluster)
+		*sectors_per_cluster = size.sectors_per_unit;
+	if (bytes_per_sector)
+		*bytes_per_sector = size.bytes_per_sector;
+	if (available)
+		*available = size.available.LowPart;
+	if (total)
+		*total = size.total.LowPart;
+	return TRUE;
+}
+
+WINBOOL WINAPI GetDiskFreeSpaceA(LPCSTR path, LPDWORD sectors_per_cluster, LPDWORD bytes_per_sector, LPDWORD available,
+				 LPDWORD total)
+{
+	WCHAR *wide = path ? wide_from(path) : NULL;
+	BOOL done = (wide || !path) && GetDiskFreeSpaceW(wide, sectors_per_cluster, bytes_per_sector, available, total);
+
+	memory_free(wide);
 	return done;
 }

@@ -164,3 +164,26 @@ WINBOOL WINAPI FindNextFileA(HANDLE handle, LPWIN32_FIND_DATAA out)
 	data_narrow(&data, out);
 	return TRUE;
 }
+
+/* Levels and searches that only save work, and letters' case, are not told apart. */
+HANDLE WINAPI FindFirstFileExW(LPCWSTR path, FINDEX_INFO_LEVELS level, LPVOID out, FINDEX_SEARCH_OPS operation, LPVOID filter,
+			       DWORD flags)
+{
+	(void)flags;
+	if (level > FindExInfoBasic || operation > FindExSearchLimitToDirectories || filter) {
+		SetLastError(ERROR_INVALID_PARAMETER);
+		return INVALID_HANDLE_VALUE;
+	}
+	return FindFirstFileW(path, out);
+}
+
+HANDLE WINAPI FindFirstFileExA(LPCSTR path, FINDEX_INFO_LEVELS level, LPVOID out, FINDEX_SEARCH_OPS operation, LPVOID filter,
+			       DWORD flags)
+{
+	(void)flags;
+	if (level > FindExInfoBasic || operation > FindExSearchLimitToDirectories || filter) {
+		SetLastError(ERROR_INVALID_PARAMETER);
+		return INVALID_HANDLE_VALUE;
+	}
+	return FindFirstFileA(path, out);
+}

@@ -1,6 +1,9 @@
 /* sh: reads commands from the console, a file or its arguments, and runs them. */
 #include "sh.h"
 #include "tool.h"
+#include <fcntl.h>
+#include <io.h>
+#include <sys/stat.h>
 
 static const char usage[] = "usage: sh [-c COMMANDS... | FILE]\n"
 			    "Runs COMMANDS, the lines of FILE, or what is typed. help lists what is built in.\n"
@@ -8,18 +11,44 @@ static const char usage[] = "usage: sh [-c COMMANDS... | FILE]\n"
 
 struct shell shell;
 
+/* Runs one command. Its output, if it goes to a file, is this program's meanwhile: programs and commands alike get it. */
+static uint32_t command_run(struct command *c)
+{
+	bool background = c->end == COMMAND_BACKGROUND;
+	uint32_t code = SH_NOT_RUN;
+	int saved = -1;
+	fflush(stdout);
+	if (c->output) {
+		int file = _open(c->output, _O_WRONLY | _O_CREAT | _O_BINARY | (c->append ? _O_APPEND : _O_TRUNC), _S_IREAD | _S_IWRITE);
+		if (file < 0) {
+			tool_fail("sh", c->output, _doserrno);
+			return SH_NOT_RUN;
+		}
+		/* A program knows nothing of _O_APPEND: its handle begins at the end. */
+		_lseek(file, 0, SEEK_END);
+		saved = _dup(1);
+		_dup2(file, 1);
+		_close(file);
+	}
+	if (background || !builtin_run(c->words, c->count, &code))
+		code = program_run(c->words, c->count, c->source, background);
+	fflush(stdout);
+	if (saved >= 0) {
+		_dup2(saved, 1);
+		_close(saved);
+		shell.output = GetStdHandle(STD_OUTPUT_HANDLE); /* another handle of the same console */
+	}
+	return code;
+}
+
 void shell_run_line(const char *line)
 {
 	static struct command command;
 	const char *error = NULL;
 	bool skip = false;
 	while (!shell.exit && command_parse(&line, &command, &error)) {
-		bool background = command.end == COMMAND_BACKGROUND;
-		uint32_t code = 0;
 		if (!skip) {
-			if (background || !builtin_run(command.words, command.count, &code))
-				code = program_run(command.words, command.count, command.source, background);
-			fflush(stdout);
+			uint32_t code = command_run(&command);
 			shell.last_code = code;
 			if (code && !shell.exit && code != SH_NOT_FOUND && code != SH_NOT_RUN)
 				printf("%s\n", tool_exit_text(code));

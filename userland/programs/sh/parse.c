@@ -1,5 +1,5 @@
 /*
- * Words: blanks separate them, '...' and "..." keep them together ("" inside "..." is a "), $? is the last exit code.
+ * Words, and where the output goes: blanks separate them, '...' and "..." keep them together ("" inside "..." is a "), $? is the last exit code.
  */
 #include "sh.h"
 #include <stdio.h>
@@ -12,7 +12,7 @@ static bool is_blank(char c)
 
 static bool ends_word(char c)
 {
-	return c == 0 || is_blank(c) || c == ';' || c == '&';
+	return c == 0 || is_blank(c) || c == ';' || c == '&' || c == '>';
 }
 
 /* Copies one word to *to, with its quotes removed. NULL, or what is wrong with it. */
@@ -31,8 +31,8 @@ static const char *word_copy(const char **from, char **to)
 		} else if (quote != '\'' && at[0] == '$' && at[1] == '?') {
 			out += sprintf(out, "%lu", (unsigned long)shell.last_code);
 			at++;
-		} else if (!quote && strchr("|<>", *at)) {
-			return "there are no pipes and redirections; quote the character if it is meant as itself";
+		} else if (!quote && strchr("|<", *at)) {
+			return "there are no pipes, and only output is redirected; quote the character if it is meant as itself";
 		} else {
 			*out++ = *at;
 		}
@@ -43,12 +43,30 @@ static const char *word_copy(const char **from, char **to)
 	return quote ? "a quote is not closed" : NULL;
 }
 
+/* The file name behind > or >>. */
+static const char *output_parse(const char **from, char **to, struct command *c)
+{
+	const char *at = *from + 1;
+	if (c->output)
+		return "the output goes to two files";
+	c->append = *at == '>';
+	at += c->append;
+	while (is_blank(*at))
+		at++;
+	if (ends_word(*at))
+		return "a file name is missing behind >";
+	c->output = *to;
+	*from = at;
+	return word_copy(from, to);
+}
+
 bool command_parse(const char **line, struct command *c, const char **error)
 {
 	const char *at = *line;
 	char *to = c->text, *limit = c->text + sizeof(c->text) - SH_LINE_MAX;
 	*error = NULL;
 	c->count = 0;
+	c->output = NULL;
 	c->end = COMMAND_LAST;
 	while (is_blank(*at) || (*at == ';' && c->count == 0))
 		at++;
@@ -58,8 +76,12 @@ bool command_parse(const char **line, struct command *c, const char **error)
 			*error = "the command is too long";
 			return false;
 		}
-		c->words[c->count++] = to;
-		*error = word_copy(&at, &to);
+		if (*at == '>') {
+			*error = output_parse(&at, &to, c);
+		} else {
+			c->words[c->count++] = to;
+			*error = word_copy(&at, &to);
+		}
 		if (*error)
 			return false;
 		while (is_blank(*at))
@@ -84,8 +106,8 @@ bool command_parse(const char **line, struct command *c, const char **error)
 		at++;
 	}
 	*line = at;
-	if (c->count == 0 && c->end != COMMAND_LAST) {
-		*error = "a command is missing before & or &&";
+	if (c->count == 0 && (c->end != COMMAND_LAST || c->output)) {
+		*error = c->output ? "a command is missing before >" : "a command is missing before & or &&";
 		return false;
 	}
 	return c->count > 0;

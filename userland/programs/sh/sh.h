@@ -39,6 +39,8 @@ enum command_end { COMMAND_LAST, COMMAND_THEN, COMMAND_AND, COMMAND_BACKGROUND }
 struct command {
 	char *words[SH_WORDS_MAX + 1];
 	int count;
+	const char *output;         /* a file that its output goes to, or NULL */
+	bool append;                /* behind what that has */
 	enum command_end end;       /* what stands behind it: nothing, ; && or & */
 	char text[SH_LINE_MAX * 2]; /* the words' bytes */
 	char source[SH_LINE_MAX];   /* as it was written */

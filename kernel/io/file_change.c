@@ -1,0 +1,356 @@
+/* Names and what directories say of files: made, changed, deleted, listed. */
+#include "io/file_internal.h"
+
+#include "lib/string.h"
+#include "mm/pool.h"
+
+/* ---- making ---- */
+
+/* Makes what l->name names, in l->directory, and fills l->entry and l->canonical. */
+enum file_status file_create_entry(struct file_lookup *l, const struct file_request *r)
+{
+	struct fat_name *name = kmalloc(sizeof(*name));
+	struct fat_facts facts = { .attributes = r->attributes & FILE_ATTRIBUTES_SET };
+	enum file_status status = name ? FILE_OK : FILE_NO_MEMORY;
+	u32 erased;
+
+	facts.modified_unix = facts.created_unix = facts.accessed_unix = fat_now();
+	facts.attributes |= r->directory ? FILE_ATTRIBUTE_DIRECTORY_ : FILE_ATTRIBUTE_ARCHIVE_;
+	if (status == FILE_OK && !fat_name_make(name, l->name, l->name_length))
+		status = FILE_BAD_NAME;
+	if (status == FILE_OK && !file_path_append(l->canonical, l->name, l->name_length))
+		status = FILE_BAD_NAME;
+	if (status == FILE_OK)
+		status = fat_begin();
+	if (status == FILE_OK && r->directory)
+		status = fat_dir_make(l->directory, &facts, &facts.first_cluster);
+	if (status == FILE_OK) {
+		status = fat_dir_insert(l->directory, name, &facts, NULL, 0, &l->entry.place, &erased);
+		if (status != FILE_OK)
+			fat_chain_drop(facts.first_cluster);
+	}
+	if (status == FILE_OK) {
+		l->entry.attributes = facts.attributes;
+		l->entry.first_cluster = facts.first_cluster;
+		l->entry.size = 0;
+		l->entry.modified_unix = facts.modified_unix;
+		l->entry.created_unix = facts.created_unix;
+		l->entry.accessed_unix = facts.accessed_unix;
+	}
+	kfree(name);
+	return status;
+}
+
+/* ---- changing ---- */
+
+static struct fat_facts facts_of(const struct file *f)
+{
+	return (struct fat_facts){
+		.attributes = f->attributes,
+		.first_cluster = f->first_cluster,
+		.size = (u32)f->size,
+		.modified_unix = f->modified_unix,
+		.created_unix = f->created_unix,
+		.accessed_unix = f->accessed_unix,
+	};
+}
+
+enum file_status file_entry_update(struct file *f)
+{
+	struct fat_facts facts = facts_of(f);
+
+	return f->entry_at ? fat_dir_update(f->entry_at, &facts) : FILE_OK;
+}
+
+enum file_status file_set_facts(struct file *f, u32 attributes, const struct file_times *times)
+{
+	enum file_status status;
+
+	mutex_lock(&fat_volume.lock);
+	status = f->gone ? FILE_NOT_FOUND : fat_begin();
+	if (status == FILE_OK && !f->entry_at)
+		status = FILE_ACCESS; /* the root has no entry to keep them in */
+	if (status == FILE_OK) {
+		if (attributes != ~0u)
+			f->attributes = (f->attributes & FILE_ATTRIBUTE_DIRECTORY_) | (attributes & FILE_ATTRIBUTES_SET);
+		f->modified_unix = times->modified_unix ? times->modified_unix : f->modified_unix;
+		f->created_unix = times->created_unix ? times->created_unix : f->created_unix;
+		f->accessed_unix = times->accessed_unix ? times->accessed_unix : f->accessed_unix;
+		status = file_entry_update(f);
+	}
+	mutex_unlock(&fat_volume.lock);
+	return status;
+}
+
+/* ---- deleting ---- */
+
+enum file_status file_set_delete(struct file *f, bool delete_it)
+{
+	enum file_status status = FILE_OK;
+
+	mutex_lock(&fat_volume.lock);
+	if (f->gone)
+		status = FILE_DELETING;
+	else if (fat_volume.device->read_only)
+		status = FILE_READ_ONLY;
+	else if (delete_it && (!f->entry_at || f->images || f->attributes & FILE_ATTRIBUTE_READONLY_))
+		status = FILE_NO_DELETE;
+	else if (delete_it && f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+		status = fat_directory_empty(f->first_cluster);
+	if (status == FILE_OK)
+		f->delete_pending = delete_it;
+	mutex_unlock(&fat_volume.lock);
+	return status;
+}
+
+/* Nothing of it is on the volume any more; its entries are erased, or will be. */
+static void file_forget(struct file *f)
+{
+	fat_chain_drop(f->first_cluster);
+	kfree(f->runs);
+	f->runs = NULL;
+	f->run_count = 0;
+	f->first_cluster = 0;
+	f->size = 0;
+	f->gone = true;
+	file_table_remove(f);
+}
+
+enum file_status file_delete(struct file *f)
+{
+	struct fat_place place = file_place(f);
+	enum file_status status = FILE_OK;
+
+	assert(mutex_held(&f->lock) && mutex_held(&fat_volume.lock));
+	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+		status = fat_directory_empty(f->first_cluster);
+	if (status == FILE_OK)
+		status = fat_dir_erase(&place);
+	if (status == FILE_OK)
+		file_forget(f);
+	return status;
+}
+
+/* ---- renaming ---- */
+
+struct rename {
+	struct file_lookup l;
+	struct fat_name name;
+	struct fat_place places[2]; /* of what is replaced, if anything, and of the file's old name */
+	u32 place_count;
+	bool existed;          /* the new name, be it the file's own */
+	struct file *replaced; /* in use, but by nobody who has a handle; its lock is held */
+	u32 replaced_cluster;
+};
+
+/* The file that has the new name already: may it go? */
+static enum file_status replaced_check(struct rename *r, bool replace)
+{
+	const struct fat_entry *e = &r->l.entry;
+	struct file *f;
+
+	if (!replace)
+		return FILE_EXISTS;
+	if (e->attributes & (FILE_ATTRIBUTE_DIRECTORY_ | FILE_ATTRIBUTE_READONLY_))
+		return FILE_ACCESS;
+	f = file_table_find(e->place.at);
+	/* Somebody who only asks about it has no handle and holds its lock for a moment at most. */
+	if (f && (f->handles || f->images || !mutex_trylock(&f->lock))) {
+		file_unref(f);
+		return FILE_ACCESS;
+	}
+	r->replaced = f;
+	r->replaced_cluster = e->first_cluster;
+	r->places[r->place_count++] = e->place;
+	return FILE_OK;
+}
+
+/* What can't be renamed like that; fills r->l. */
+static enum file_status rename_check(struct file *f, const char *path, bool replace, struct rename *r)
+{
+	enum file_status status;
+	size_t length = strlen(f->path);
+
+	if (f->gone || f->delete_pending)
+		return FILE_DELETING;
+	if (!f->entry_at)
+		return FILE_ACCESS;
+	status = file_walk(path, &r->l);
+	if (status != FILE_OK && status != FILE_NOT_FOUND)
+		return status;
+	if (!r->l.name_length || !fat_name_make(&r->name, r->l.name, r->l.name_length))
+		return FILE_BAD_NAME;
+	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_) {
+		/* A directory can't go into itself, nor away from under files that are in use. */
+		if (strncmp(r->l.canonical, f->path, length) == 0 && r->l.canonical[length] == '\\')
+			return FILE_ACCESS;
+		if (status == FILE_NOT_FOUND && strcmp(r->l.canonical, f->path) == 0)
+			return FILE_ACCESS;
+		if (file_table_below(f->path))
+			return FILE_SHARING;
+	}
+	r->existed = status == FILE_OK;
+	if (r->existed && r->l.entry.place.at != f->entry_at)
+		return replaced_check(r, replace);
+	return FILE_OK;
+}
+
+/* The canonical path of the new name: the directory's, and the name as it was typed. */
+static bool rename_path(struct file_lookup *l, bool existed)
+{
+	char *end;
+
+	if (existed) {
+		for (end = l->canonical + strlen(l->canonical); *end != '\\'; end--)
+			;
+		*(end == l->canonical ? end + 1 : end) = 0;
+	}
+	return file_path_append(l->canonical, l->name, l->name_length);
+}
+
+/* The rest of what goes, after the new name is on the disk itself. */
+static enum file_status rename_finish(struct rename *r, u32 erased)
+{
+	enum file_status status = fat_commit();
+
+	for (u32 i = erased; i < r->place_count && status == FILE_OK; i++)
+		status = fat_dir_erase(&r->places[i]);
+	return status == FILE_OK ? fat_commit() : status;
+}
+
+static enum file_status rename_write(struct file *f, struct rename *r)
+{
+	bool moved = f->attributes & FILE_ATTRIBUTE_DIRECTORY_ && f->directory != r->l.directory;
+	enum file_status status = moved ? fat_dir_set_parent(f->first_cluster, r->l.directory) : FILE_OK;
+	struct fat_facts facts = facts_of(f);
+	struct fat_place place;
+	u32 erased;
+
+	if (status != FILE_OK)
+		return status;
+	status = fat_dir_insert(r->l.directory, &r->name, &facts, r->places, r->place_count, &place, &erased);
+	if (status != FILE_OK) {
+		if (moved)
+			fat_dir_set_parent(f->first_cluster, f->directory);
+		return status;
+	}
+	f->directory = place.directory;
+	f->slot = place.slot;
+	f->slots = place.slots;
+	f->entry_at = place.at;
+	return erased < r->place_count ? rename_finish(r, erased) : FILE_OK;
+}
+
+static enum file_status rename_locked(struct file *f, const char *path, bool replace, struct rename *r)
+{
+	enum file_status status = fat_begin();
+
+	if (status == FILE_OK)
+		status = rename_check(f, path, replace, r);
+	if (status != FILE_OK)
+		return status;
+	if (!rename_path(&r->l, r->existed))
+		status = FILE_BAD_NAME;
+	r->places[r->place_count++] = file_place(f);
+	if (status == FILE_OK)
+		status = rename_write(f, r);
+	if (status == FILE_OK) {
+		file_path_set(f, r->l.canonical);
+		if (r->replaced)
+			file_forget(r->replaced);
+		else if (r->place_count == 2)
+			fat_chain_drop(r->replaced_cluster);
+	}
+	if (r->replaced) {
+		mutex_unlock(&r->replaced->lock);
+		file_unref(r->replaced);
+	}
+	return status;
+}
+
+enum file_status file_rename(struct file *f, const char *path, bool replace)
+{
+	struct rename *r = kzalloc(sizeof(*r));
+	enum file_status status;
+
+	if (!r)
+		return FILE_NO_MEMORY;
+	mutex_lock(&fat_volume.lock);
+	status = rename_locked(f, path, replace, r);
+	mutex_unlock(&fat_volume.lock);
+	kfree(r);
+	return status;
+}
+
+/* ---- listing ---- */
+
+/* The directory may have grown since it was opened. */
+static enum file_status directory_refresh(struct file *d)
+{
+	struct fat_run *runs;
+	enum file_status status;
+	u32 run_count;
+
+	if (d->directory_changes == fat_volume.directory_changes)
+		return FILE_OK;
+	status = fat_chain_read(d->first_cluster, FAT_DIRECTORY, &runs, &run_count);
+	if (status != FILE_OK)
+		return status;
+	kfree(d->runs);
+	d->runs = runs;
+	d->run_count = run_count;
+	d->directory_changes = fat_volume.directory_changes;
+	return FILE_OK;
+}
+
+/* A file in use may be ahead of its entry only in what a crash may lose: the entry is what is listed. */
+enum file_status file_list(struct file *directory, u32 *slot, struct file_entry *out)
+{
+	struct fat_entry *e = kmalloc(sizeof(*e));
+	enum file_status status = e ? FILE_OK : FILE_NO_MEMORY;
+	struct fat_walk walk;
+
+	if (status == FILE_OK && !(directory->attributes & FILE_ATTRIBUTE_DIRECTORY_))
+		status = FILE_NOT_DIRECTORY;
+	mutex_lock(&fat_volume.lock);
+	if (status == FILE_OK)
+		status = directory->gone ? FILE_END : directory_refresh(directory);
+	if (status == FILE_OK) {
+		fat_walk_begin(&walk, directory->runs, directory->run_count, *slot);
+		status = fat_walk_next(&walk, e);
+	}
+	mutex_unlock(&fat_volume.lock);
+	if (status == FILE_OK) {
+		*slot = walk.slot;
+		check(utf16_to_utf8(e->name, e->name_length, out->name, sizeof(out->name)) >= 0);
+		check(utf16_to_utf8(e->short_name, e->short_length, out->short_name, sizeof(out->short_name)) >= 0);
+		out->size = e->size;
+		out->attributes = e->attributes;
+		out->modified_unix = e->modified_unix;
+		out->created_unix = e->created_unix;
+		out->accessed_unix = e->accessed_unix;
+	}
+	kfree(e);
+	return status;
+}
+
+enum file_status file_space(struct file_space *out)
+{
+	enum file_status status;
+	u32 free_clusters;
+
+	mutex_lock(&fat_volume.lock);
+	status = fat_volume.device ? FILE_OK : FILE_NOT_FOUND;
+	/* What was deleted counts as free, and the next commit makes it so: now. */
+	if (status == FILE_OK && fat_volume.freed_count)
+		status = fat_commit();
+	if (status == FILE_OK)
+		status = fat_free_clusters(&free_clusters);
+	if (status == FILE_OK) {
+		out->clusters = fat_volume.cluster_count;
+		out->free_clusters = free_clusters;
+		out->cluster_bytes = fat_cluster_bytes();
+	}
+	mutex_unlock(&fat_volume.lock);
+	return status;
+}

@@ -1,0 +1,64 @@
+/* What the parts of the file layer share. */
+#ifndef IO_FILE_INTERNAL_H
+#define IO_FILE_INTERNAL_H
+
+#include "io/block.h"
+#include "io/fat.h"
+#include "io/file.h"
+
+/* ---- file.c ---- */
+
+/* Where a path leads; too large for a stack. */
+struct file_lookup {
+	char normal[FILE_PATH_MAX], canonical[FILE_PATH_MAX];
+	struct fat_entry entry; /* of the file */
+	u32 directory;          /* first cluster of the directory that it is in, or would be in */
+	u16 name[FILE_NAME_MAX]; /* the last component, as it was typed; none for the root */
+	u32 name_length;
+};
+/*
+ * FILE_OK: entry and canonical are the file's. FILE_NOT_FOUND: there is no such name in the directory, whose canonical
+ * path canonical is then. The volume's lock is held.
+ */
+enum file_status file_walk(const char *path, struct file_lookup *l);
+bool file_path_append(char *path, const u16 *name, u32 length);
+/* The file with this entry if it is in use: one more reference; or NULL. */
+struct file *file_table_find(u64 entry_at);
+/* Nobody finds it any more. */
+void file_table_remove(struct file *f);
+/* Whether files below the directory at this path are in use. */
+bool file_table_below(const char *path);
+void file_path_set(struct file *f, const char *path);
+/* The struct file of an entry, which is not in the table yet. The volume's lock is held. */
+enum file_status file_make(const struct fat_entry *e, const char *canonical, struct file **out);
+
+/* ---- file_change.c; the volume's lock is held ---- */
+
+enum file_status file_create_entry(struct file_lookup *l, const struct file_request *r);
+enum file_status file_entry_update(struct file *f);
+/* Erases the name and drops the clusters; the file's lock is held too. */
+enum file_status file_delete(struct file *f);
+static inline struct fat_place file_place(const struct file *f)
+{
+	return (struct fat_place){ f->directory, f->slot, f->slots, f->entry_at };
+}
+
+/* ---- file_write.c ---- */
+
+/* The file's lock is held, the volume's is not. */
+enum file_status file_resize(struct file *f, u64 size);
+/* Both are held: gives back clusters behind the file's end. */
+void file_trim(struct file *f);
+
+/* ---- file_batch.c: requests that grow, and are sent when the next bytes do not join them ---- */
+
+struct file_batch {
+	struct block_request request;
+	u64 sectors; /* so far */
+};
+void file_batch_begin(struct file_batch *b, bool write);
+/* Sectors of the file: offset and n are multiples of 512, inside the file's clusters. */
+enum file_status file_batch_add(struct file_batch *b, const struct file *f, u64 offset, u64 n, u64 phys);
+enum file_status file_batch_send(struct file_batch *b);
+
+#endif

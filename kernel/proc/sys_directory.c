@@ -1,0 +1,166 @@
+/* System calls that list directories. Source: Windows documentation of NtQueryDirectoryFile. */
+#include "abi/nt_process.h"
+#include "io/fat_path.h"
+#include "lib/string.h"
+#include "mm/pool.h"
+#include "proc/syscall.h"
+#include "proc/sys_file.h"
+#include "proc/thread.h"
+
+#define ALLOCATION_UNIT 4096 /* what sizes on disk are rounded to: a cluster or more */
+
+enum { CLASS_DIRECTORY = 1, CLASS_BOTH = 3 }; /* FileDirectoryInformation, FileBothDirectoryInformation */
+
+/*
+ * One entry at at, of which room bytes are left. Returns its size; 0: no room, not even (first) for a part of the name,
+ * which *cut then tells.
+ */
+static u32 entry_put(const struct file_entry *e, u32 index, u32 class, bool first, u8 *at, u32 room, bool *cut)
+{
+	u32 header = class == CLASS_BOTH ? FILE_BOTH_DIRECTORY_NAME : sizeof(struct nt_file_directory_information);
+	struct nt_file_directory_information d = {
+		.index = index,
+		.end_of_file = e->size,
+		.allocation_size = ALIGN_UP(e->size, ALLOCATION_UNIT),
+		.attributes = file_attributes_nt(e->attributes),
+		.creation_time = file_time_nt(e->created_unix),
+		.access_time = file_time_nt(e->accessed_unix),
+		.write_time = file_time_nt(e->modified_unix),
+		.change_time = file_time_nt(e->modified_unix),
+	};
+	u16 name[FILE_NAME_MAX];
+	int units = utf8_to_utf16(e->name, strlen(e->name), name, FILE_NAME_MAX);
+	u32 bytes;
+
+	if (units < 0)
+		units = 0;
+	d.name_bytes = bytes = (u32)units * 2;
+	if (header > room)
+		return 0;
+	if (header + bytes > room) {
+		if (!first)
+			return 0;
+		bytes = room - header;
+		*cut = true;
+	}
+	memset(at, 0, header);
+	memcpy(at, &d, sizeof(d));
+	if (class == CLASS_BOTH && ascii_compare_nocase(e->name, e->short_name)) {
+		u16 short_name[12];
+		int short_units = utf8_to_utf16(e->short_name, strlen(e->short_name), short_name, ARRAY_SIZE(short_name));
+
+		if (short_units > 0) {
+			at[FILE_BOTH_DIRECTORY_SHORT] = (u8)(short_units * 2);
+			memcpy(at + FILE_BOTH_DIRECTORY_SHORT + 2, short_name, (u32)short_units * 2);
+		}
+	}
+	memcpy(at + header, name, bytes);
+	return header + bytes;
+}
+
+/*
+ * Fills buffer from slot *next of the directory on, and moves *next behind the last one that fits. Returns the status;
+ * *size: the bytes.
+ */
+static u32 entries_put(struct file *directory, u32 class, bool single, u8 *buffer, u32 room, u32 *next, u32 *size)
+{
+	struct file_entry *e = kmalloc(sizeof(*e));
+	u32 previous = 0, at = 0, n, status = STATUS_SUCCESS;
+	bool cut = false;
+	enum file_status fs;
+
+	*size = 0;
+	if (!e)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	do {
+		u32 slot = *next;
+
+		fs = file_list(directory, &slot, e);
+		if (fs) {
+			if (!*size)
+				status = fs != FILE_END ? file_status_nt(fs) :
+					 *next ? STATUS_NO_MORE_FILES : STATUS_NO_SUCH_FILE;
+			break;
+		}
+		n = at < room ? entry_put(e, slot, class, !*size, buffer + at, room - at, &cut) : 0;
+		if (!n) {
+			if (!*size)
+				status = STATUS_INFO_LENGTH_MISMATCH;
+			break;
+		}
+		if (*size) {
+			u32 offset = at - previous;
+
+			memcpy(buffer + previous, &offset, sizeof(offset));
+		}
+		*next = slot;
+		previous = at;
+		*size = at + n;
+		memset(buffer + *size, 0, MIN(ALIGN_UP(*size, 8), room) - *size);
+		at = (u32)ALIGN_UP(*size, 8);
+	} while (!single && !cut);
+	kfree(e);
+	return cut ? STATUS_BUFFER_OVERFLOW : status;
+}
+
+static bool pattern_is_all(u64 address)
+{
+	char pattern[FILE_NAME_MAX];
+
+	return !address || (!user_unicode_string(address, pattern, sizeof(pattern)) &&
+			    (!pattern[0] || !strcmp(pattern, "*")));
+}
+
+static u32 directory_read(struct file_object *o, u64 to, u32 length, u32 class, bool single, bool restart, u64 *done)
+{
+	u32 room = MIN(length, KMALLOC_MAX), before, after, size, status;
+	u8 *buffer = kmalloc(MAX(room, 8u));
+
+	if (!buffer)
+		return STATUS_INSUFFICIENT_RESOURCES;
+	mutex_lock(&o->lock);
+	before = o->next_slot;
+	after = restart ? 0 : before;
+	status = entries_put(o->file, class, single, buffer, room, &after, &size);
+	if (size)
+		o->next_slot = after;
+	mutex_unlock(&o->lock);
+	if (size && !copy_to_user(to, buffer, size)) {
+		status = STATUS_ACCESS_VIOLATION;
+		mutex_lock(&o->lock);
+		if (o->next_slot == after)
+			o->next_slot = before;
+		mutex_unlock(&o->lock);
+	}
+	kfree(buffer);
+	*done = size;
+	return status;
+}
+
+/*
+ * NtQueryDirectoryFile(HANDLE file, HANDLE event, apc, apc_context, IO_STATUS_BLOCK *io, void *buffer, ULONG length,
+ * FILE_INFORMATION_CLASS class, BOOLEAN single, UNICODE_STRING *pattern, BOOLEAN restart). Patterns other than "*" are
+ * matched in user space.
+ */
+u32 sys_NtQueryDirectoryFile(const u64 *a)
+{
+	u32 class = (u32)a[7];
+	struct file_object *o;
+	struct object *event;
+	u64 done = 0;
+	u32 status;
+
+	if (class != CLASS_DIRECTORY && class != CLASS_BOTH)
+		return STATUS_INVALID_INFO_CLASS;
+	if (!pattern_is_all(a[9]))
+		return STATUS_NOT_SUPPORTED;
+	status = io_begin(a, FILE_READ_DATA_ /* FILE_LIST_DIRECTORY */, &o, &event);
+	if (status)
+		return status;
+	if (!o->file || !(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_))
+		status = STATUS_INVALID_PARAMETER;
+	else
+		status = directory_read(o, a[5], (u32)a[6], class, (u8)a[8], (u8)a[10], &done);
+	object_unref(&o->object);
+	return io_complete(a[4], event, status, NT_SUCCESS(status) || status == STATUS_BUFFER_OVERFLOW ? done : 0);
+}

@@ -1,0 +1,66 @@
+/* cp: copies files and directories. */
+#include "file_tool.h"
+
+static const char usage[] = "usage: cp [-r] FROM TO\n"
+			    "       cp [-r] FROM... DIRECTORY\n"
+			    "Copies files; what has the name already is overwritten.\n"
+			    "  -r   directories too, with all that is in them\n";
+
+static bool recursive;
+
+static int copy(const char *from, const char *to);
+
+/* context: the directory that it goes to. */
+static int copy_into(const char *from, void *context)
+{
+	char to[MAX_PATH];
+	return file_path_join("cp", to, context, file_last_part(from)) ? copy(from, to) : TOOL_FAILED;
+}
+
+/* Whether to is from, or below it. */
+static bool leads_into(const char *from, const char *to)
+{
+	char source[MAX_PATH], target[MAX_PATH];
+	size_t length;
+	if (!GetFullPathNameA(from, MAX_PATH, source, NULL) || !GetFullPathNameA(to, MAX_PATH, target, NULL))
+		return false;
+	length = strlen(source);
+	return !_strnicmp(source, target, length) && (!target[length] || target[length] == '\\');
+}
+
+static int copy(const char *from, const char *to)
+{
+	if (!file_is_directory(from))
+		return CopyFileA(from, to, FALSE) ? TOOL_OK : tool_fail("cp", GetFileAttributesA(from) == INVALID_FILE_ATTRIBUTES ? from : to, GetLastError());
+	if (!recursive) {
+		fprintf(stderr, "cp: %s is a directory; -r copies it\n", from);
+		return TOOL_FAILED;
+	}
+	if (leads_into(from, to)) {
+		fprintf(stderr, "cp: %s can't be copied into itself\n", from);
+		return TOOL_FAILED;
+	}
+	if (!CreateDirectoryA(to, NULL) && GetLastError() != ERROR_ALREADY_EXISTS)
+		return tool_fail("cp", to, GetLastError());
+	return file_each_in("cp", from, copy_into, (void *)to);
+}
+
+int main(int argc, char **argv)
+{
+	int first = 1, result = TOOL_OK;
+	if (tool_wants_help(argc, argv))
+		return tool_usage(usage, "cp", NULL, NULL);
+	if (argc > 1 && !strcmp(argv[1], "-r")) {
+		recursive = true;
+		first++;
+	}
+	if (argc - first < 2)
+		return tool_usage(usage, "cp", "two names are needed at least", NULL);
+	char *to = argv[argc - 1];
+	bool into = file_is_directory(to);
+	if (argc - first > 2 && !into)
+		return tool_fail("cp", to, GetFileAttributesA(to) == INVALID_FILE_ATTRIBUTES ? GetLastError() : ERROR_DIRECTORY);
+	for (int i = first; i < argc - 1; i++)
+		result |= into ? copy_into(argv[i], to) : copy(argv[i], to);
+	return result;
+}

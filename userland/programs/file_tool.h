@@ -1,0 +1,54 @@
+/* What the programs that change files have in common. */
+#ifndef FILE_TOOL_H
+#define FILE_TOOL_H
+
+#include "tool.h"
+
+static inline bool file_is_directory(const char *path)
+{
+	DWORD attributes = GetFileAttributesA(path);
+	return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY);
+}
+
+static inline const char *file_last_part(const char *path)
+{
+	const char *last = path;
+	for (; *path; path++)
+		if ((*path == '\\' || *path == '/' || *path == ':') && path[1])
+			last = path + 1;
+	return last;
+}
+
+/* directory\name in to (MAX_PATH bytes); false, with a message, if that is too long. */
+static inline bool file_path_join(const char *program, char *to, const char *directory, const char *name)
+{
+	size_t length = strlen(directory);
+	const char *between = length && strchr("\\/:", directory[length - 1]) ? "" : "\\";
+	if (snprintf(to, MAX_PATH, "%s%s%s", directory, between, name) < MAX_PATH)
+		return true;
+	tool_fail(program, directory, ERROR_FILENAME_EXCED_RANGE);
+	return false;
+}
+
+/* Calls each for all that is in a directory, "." and ".." aside; stops when it fails. Returns an exit code. */
+static inline int file_each_in(const char *program, const char *directory, int (*each)(const char *path, void *context),
+			       void *context)
+{
+	char path[MAX_PATH];
+	WIN32_FIND_DATAA found;
+	int result = TOOL_OK;
+	if (!file_path_join(program, path, directory, "*"))
+		return TOOL_FAILED;
+	HANDLE search = FindFirstFileA(path, &found);
+	if (search == INVALID_HANDLE_VALUE)
+		return GetLastError() == ERROR_FILE_NOT_FOUND ? TOOL_OK : tool_fail(program, directory, GetLastError());
+	do {
+		if (!strcmp(found.cFileName, ".") || !strcmp(found.cFileName, ".."))
+			continue;
+		result |= file_path_join(program, path, directory, found.cFileName) ? each(path, context) : TOOL_FAILED;
+	} while (FindNextFileA(search, &found));
+	FindClose(search);
+	return result;
+}
+
+#endif
