@@ -67,14 +67,14 @@ static void gather(struct fault *f, struct ahead *a, u64 va, word_t *word, u32 w
 	a->slot = word_swap_slot(first);
 	a->io.kind = IO_SWAP;
 	a->io.count = 0;
-	a->io.refault = false;
+	a->io.returns = a->io.refault = false;
 	for (u32 n = 0; n < want && swap_follows(first, word[n], n); n++) {
 		u32 pfn = frame_alloc(FRAME_FOR_USER, false);
 
 		if (!pfn)
 			break;
 		if (!n)
-			a->io.refault = refault_note(first);
+			a->io.returns = return_note(first, &a->io.refault);
 		page_io_add(&a->io, pfn, &word[n], FRAME_AHEAD, 0, read_priority(f, n, PRIORITY_NORMAL));
 	}
 }
