@@ -193,6 +193,7 @@ u64 pages_remove(struct vspace *v, u64 start, u64 end)
 				page_remove_absent(&word[i]);
 			}
 		}
-	gather_finish(&g);
+	if (g.high) /* else nothing was in a page table */
+		gather_finish(&g);
 	return removed;
 }

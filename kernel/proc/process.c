@@ -144,16 +144,11 @@ void process_vspace_leave(struct process *p)
 	spin_unlock(&processes_lock);
 }
 
-/* The caller's own process stays while the caller runs in it: nothing is counted for it. */
-u32 process_vspace_acquire(u64 handle, u32 access, struct process **out)
+u32 process_vspace_acquire_by_handle(u64 handle, u32 access, struct process **out)
 {
 	struct object *o;
-	u32 status;
+	u32 status = handle_lookup(process_current(), handle, &process_type, access, &o);
 
-	*out = process_current();
-	if (handle == NT_CURRENT_PROCESS)
-		return STATUS_SUCCESS;
-	status = handle_lookup(process_current(), handle, &process_type, access, &o);
 	if (status)
 		return status;
 	*out = container_of(o, struct process, object);
@@ -163,10 +158,8 @@ u32 process_vspace_acquire(u64 handle, u32 access, struct process **out)
 	return *out == process_current() ? STATUS_SUCCESS : STATUS_PROCESS_IS_TERMINATING;
 }
 
-void process_vspace_release(struct process *p)
+void process_vspace_release_other(struct process *p)
 {
-	if (p == process_current())
-		return;
 	process_vspace_leave(p);
 	object_unref(&p->object);
 }

@@ -75,8 +75,24 @@ void process_memory_query(struct process *p, struct nt_vm_counters *out);
  * STATUS_PROCESS_IS_TERMINATING if it has ended. Process and address space stay until process_vspace_release, by the same
  * thread.
  */
-u32 process_vspace_acquire(u64 handle, u32 access, struct process **out);
-void process_vspace_release(struct process *p);
+static inline u32 process_vspace_acquire(u64 handle, u32 access, struct process **out);
+static inline void process_vspace_release(struct process *p);
+/* The caller's own process stays while the caller runs in it: nothing is counted for it. */
+u32 process_vspace_acquire_by_handle(u64 handle, u32 access, struct process **out);
+void process_vspace_release_other(struct process *p);
+
+static inline u32 process_vspace_acquire(u64 handle, u32 access, struct process **out)
+{
+	*out = process_current();
+	return likely(handle == NT_CURRENT_PROCESS) ? STATUS_SUCCESS : process_vspace_acquire_by_handle(handle, access, out);
+}
+
+static inline void process_vspace_release(struct process *p)
+{
+	if (p != process_current())
+		process_vspace_release_other(p);
+}
+
 /* The same for a process that the caller has a reference to, which stays the caller's. False: it has ended. */
 bool process_vspace_enter(struct process *p);
 void process_vspace_leave(struct process *p);

@@ -68,10 +68,8 @@ static const struct {
 	{ ERROR_COMMITMENT_LIMIT, "The commit limit does not allow this: memory and paging files are too small." },
 };
 
-BOOL status_result(NTSTATUS status)
+BOOL status_failed(NTSTATUS status)
 {
-	if (NT_SUCCESS(status))
-		return TRUE;
 	RtlSetLastWin32ErrorAndNtStatusFromNtStatus(status);
 	return FALSE;
 }

@@ -32,7 +32,12 @@ struct system_basic_information {
 };
 
 /* error.c */
-BOOL status_result(NTSTATUS status); /* TRUE for success; else FALSE with the last error set */
+BOOL status_failed(NTSTATUS status); /* FALSE, with the last error set */
+/* TRUE for success; else FALSE with the last error set */
+static inline BOOL status_result(NTSTATUS status)
+{
+	return NT_SUCCESS(status) ? TRUE : status_failed(status);
+}
 
 /* text.c: conversions for the A functions; the results are on the process heap. */
 WCHAR *wide_from(const char *text);              /* NULL: last error set */
