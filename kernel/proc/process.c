@@ -12,6 +12,7 @@ static struct spinlock processes_lock = SPINLOCK_INIT("processes", RANK_PROCESS_
 static struct list processes = LIST_INIT(processes);
 static u64 processes_count;
 static u32 last_id;
+static bool ids_used; /* last_id has come round: an id may be somebody's still */
 
 u64 process_first_user_tsc;
 
@@ -70,7 +71,8 @@ u32 client_id_new(void)
 	spin_lock(&processes_lock);
 	do {
 		last_id += 4; /* after 2^30 of them it starts anew */
-	} while (!last_id || find_by_id(last_id));
+		ids_used |= !last_id;
+	} while (!last_id || (ids_used && find_by_id(last_id)));
 	id = last_id;
 	spin_unlock(&processes_lock);
 	return id;
