@@ -62,7 +62,7 @@ PARALLEL = {"faults-threads": "threads of one process", "faults-processes": "pro
 
 
 def judge(sizes, values):
-    """"flat", "logarithmic" or "linear", from how the steps between three figures compare; two can only say "flat"."""
+    """How it grows: "flat", "logarithmic" or "linear", by how the steps between three figures compare; two only say "flat"."""
     known = [(size, value) for size, value in zip(sizes, values) if value is not None]
     if len(known) < 2:
         return "-"

@@ -210,6 +210,11 @@ void os_wait(intptr_t process)
 	waitpid((pid_t)process, NULL, 0);
 }
 
+void os_forget(intptr_t process)
+{
+	(void)process;
+}
+
 void os_exit(void)
 {
 	_exit(0);

@@ -45,6 +45,7 @@ void os_commit(void *at, size_t bytes);
 /* A copy of the process by copy-on-write. 0 in the copy, which ends with os_exit; else what os_wait takes. */
 intptr_t os_clone(void);
 void os_wait(intptr_t process);
+void os_forget(intptr_t process); /* nobody is going to wait for it: no handle of it stays */
 void os_exit(void);
 /* From now on an access that protection forbids calls fix(address), and is tried again. */
 void os_on_fault(void (*fix)(void *address));

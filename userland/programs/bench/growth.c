@@ -1,7 +1,6 @@
 /* How cost grows: what surrounds a row while it runs, sparse memory of any size, and faults on all processors at once. */
 #include "bench.h"
 #include <stdio.h>
-#include <stdlib.h>
 
 #define KIB 1024ull
 #define TIB (MIB * MIB)
@@ -11,35 +10,33 @@
 #define WORKERS_MAX 8
 #define WAITING 2 /* the token of processes that only wait */
 
-static intptr_t *copies;
-static unsigned int copy_count;
+static unsigned int copies;
 
 void surroundings_make(unsigned int views, unsigned int processes)
 {
 	intptr_t section = views ? os_section(PAGE_BYTES) : 0;
 
-	if (processes > 1) {
+	if (processes > 1)
 		os_token_start();
-		copies = calloc(processes, sizeof(*copies));
-	}
-	for (; copies && copy_count < processes - 1; copy_count++) {
-		copies[copy_count] = os_clone();
-		if (!copies[copy_count]) {
+	for (; copies < processes - 1; copies++) {
+		intptr_t copy = os_clone();
+
+		if (!copy) {
 			os_take(WAITING);
 			os_pass(WAITING);
 			os_exit();
 		}
+		os_forget(copy);
 	}
 	for (unsigned int i = 0; i < views; i++)
 		os_map(section, PAGE_BYTES);
 }
 
+/* Each copy wakes the next one when it ends. */
 void surroundings_end(void)
 {
-	if (copy_count)
+	if (copies)
 		os_pass(WAITING);
-	for (unsigned int i = 0; i < copy_count; i++)
-		os_wait(copies[i]);
 }
 
 /* Reserved, one page in the middle committed and touched, and given back. */

@@ -141,6 +141,11 @@ void os_wait(intptr_t process)
 	CloseHandle((HANDLE)process);
 }
 
+void os_forget(intptr_t process)
+{
+	CloseHandle((HANDLE)process);
+}
+
 void os_exit(void)
 {
 	NtTerminateProcess(GetCurrentProcess(), 0);
