@@ -54,7 +54,7 @@ static inline u64 swap_file_good(const struct swap_file *f) { return f->slots.bi
 u32 swap_file_empty(u32 number, u64 *unreadable);
 
 /*
- * Waits for a frame that can be had for good, as long as pages are being written: processes under pressure take what comes,
+ * Waits for a frame that can be had for good, as long as pages leave memory: processes under pressure take what comes,
  * and on a slow machine that goes on for long. False: nothing more can leave memory to make room, or the thread was told to end.
  */
 bool swap_room_wait(void);

@@ -17,8 +17,8 @@
 #include "mm/vspace.h"
 #include "proc/sched.h"
 
-#define PATIENCE_NS 2000000000ull /* without a frame, nor a page written, in this time: there is no room */
-#define PATIENCE_ROUNDS 30        /* and no frame in so many of them, whatever is written */
+#define PATIENCE_NS 5000000000ull /* without a frame, nor a page on its way out of memory, in this time: there is no room */
+#define PATIENCE_ROUNDS 12        /* and no frame in so many of them, whatever is on its way */
 #define MOMENT_NS 5000000ull
 #define ANSWER_NS 30000000000ull  /* a disk that has not answered for so long is not waited for */
 
@@ -244,14 +244,20 @@ static bool sections_step(struct removal *r)
 	return found;
 }
 
+/* Changes as long as pages leave working sets, are written, or lose their frames. */
+static u64 pages_leaving(void)
+{
+	return reclaim_counters.trimmed + reclaim_counters.swapped_out + reclaim_counters.discarded;
+}
+
 bool swap_room_wait(void)
 {
 	for (u32 round = 0; round < PATIENCE_ROUNDS; round++) {
-		u64 written = reclaim_counters.swapped_out;
+		u64 before = pages_leaving();
 
 		if (frames_wait_for_good(clock_ns() + PATIENCE_NS))
 			return true;
-		if (thread_ending() || reclaim_counters.swapped_out == written)
+		if (thread_ending() || pages_leaving() == before)
 			break;
 	}
 	return false;
