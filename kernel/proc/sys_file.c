@@ -31,14 +31,22 @@ u32 file_handle_lookup(u64 handle, u32 access, struct file_object **out)
 	return status;
 }
 
-/* The rights of a handle, for calls that want one of several. */
-static u32 file_access_get(u64 handle, u32 *access)
+/* For calls that want one of several rights: the object and its handle's rights, of one moment. */
+static u32 file_handle_query(u64 handle, u32 any_of, struct file_object **out, u32 *access)
 {
 	struct object *o;
 	u32 flags, status = handle_query(process_current(), handle, &o, access, &flags);
 
-	if (!status)
+	if (status)
+		return status;
+	if (o->type != &file_type)
+		status = STATUS_OBJECT_TYPE_MISMATCH;
+	else if (!(*access & any_of))
+		status = STATUS_ACCESS_DENIED;
+	if (status)
 		object_unref(o);
+	else
+		*out = file_object_of(o);
 	return status;
 }
 
@@ -269,16 +277,20 @@ u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done)
 	return status;
 }
 
+static u32 io_probe(const u64 *a)
+{
+	if (!user_probe(a[4], sizeof(struct nt_io_status_block)))
+		return STATUS_ACCESS_VIOLATION;
+	return a[2] ? STATUS_NOT_SUPPORTED : STATUS_SUCCESS; /* there are no user-mode APCs */
+}
+
 /* a: HANDLE file, HANDLE event, apc, apc_context, IO_STATUS_BLOCK *io, ... The file and the event, checked. */
 u32 io_begin(const u64 *a, u32 access, struct file_object **file, struct object **event)
 {
-	u32 status;
+	u32 status = io_probe(a);
 
-	if (!user_probe(a[4], sizeof(struct nt_io_status_block)))
-		return STATUS_ACCESS_VIOLATION;
-	if (a[2])
-		return STATUS_NOT_SUPPORTED; /* there are no user-mode APCs */
-	status = file_handle_lookup(a[0], access, file);
+	if (!status)
+		status = file_handle_lookup(a[0], access, file);
 	if (status)
 		return status;
 	status = completion_event(a[1], event);
@@ -396,16 +408,20 @@ u32 sys_NtWriteFile(const u64 *a)
 	struct object *event;
 	u64 done = 0;
 	u32 length = (u32)a[6], access;
-	u32 status = io_begin(a, 0, &o, &event);
+	u32 status = io_probe(a);
 
+	if (!status)
+		status = file_handle_query(a[0], FILE_WRITE_DATA_ | FILE_APPEND_DATA_, &o, &access);
 	if (status)
 		return status;
-	status = file_access_get(a[0], &access);
-	if (!status && !(access & (FILE_WRITE_DATA_ | FILE_APPEND_DATA_)))
-		status = STATUS_ACCESS_DENIED;
-	if (!status && o->file)
+	status = completion_event(a[1], &event);
+	if (status) {
+		object_unref(&o->object);
+		return status;
+	}
+	if (o->file)
 		status = volume_write(o, !(access & FILE_WRITE_DATA_), a[7], a[5], length, &done);
-	else if (!status)
+	else
 		status = console_write_user(a[5], length, &done);
 	object_unref(&o->object);
 	return io_complete(a[4], event, status, done);
@@ -415,17 +431,14 @@ u32 sys_NtWriteFile(const u64 *a)
 u32 sys_NtFlushBuffersFile(const u64 *a)
 {
 	struct file_object *o;
-	u32 status, access = 0;
+	u32 status, access;
 
 	if (!user_probe(a[1], sizeof(struct nt_io_status_block)))
 		return STATUS_ACCESS_VIOLATION;
-	status = file_handle_lookup(a[0], 0, &o);
+	status = file_handle_query(a[0], FILE_WRITE_DATA_ | FILE_APPEND_DATA_, &o, &access);
 	if (status)
 		return status;
-	status = file_access_get(a[0], &access);
-	if (!status && !(access & (FILE_WRITE_DATA_ | FILE_APPEND_DATA_)))
-		status = STATUS_ACCESS_DENIED;
-	if (!status && o->file)
+	if (o->file)
 		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? file_sync() : file_commit());
 	object_unref(&o->object);
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;

@@ -72,6 +72,7 @@ static void test_contents(void)
 	HANDLE file = make(PLACE "\\data.bin", CREATE_ALWAYS);
 	DWORD size = 0, count;
 	bool right = true;
+	memset(model, 0, sizeof(model));
 	for (int i = 0; i < 150; i++) {
 		DWORD offset = (DWORD)(random_next() % 200000), n = (DWORD)(random_next() % (i % 10 ? 3000 : 90000));
 		for (DWORD k = 0; k < n; k++)
