@@ -74,7 +74,7 @@ static void copies_drop(u32 file)
 
 /* ---- reading ---- */
 
-static void reader_run(void *arg)
+static void reader_main(void *arg)
 {
 	struct reader *r = arg;
 
@@ -103,7 +103,7 @@ static struct reader *reader_start(void)
 		return NULL;
 	spin_init(&r->lock, "swapoff", RANK_DISPATCH);
 	wait_queue_init(&r->changed);
-	if (thread_create_kernel("swapoff", reader_run, r))
+	if (thread_create_kernel("swapoff", reader_main, r))
 		return r;
 	kfree(r);
 	return NULL;
