@@ -1,7 +1,7 @@
 /*
  * The only code of the kernel that touches user memory. Between the labels of a range, a page fault that the pager can't
- * serve, or a protection fault, continues at the range's third address (arch/trap.c). All functions return true in al, or false after such a
- * fault.
+ * serve, or a protection fault, continues at the range's third address (arch/trap.c). All functions return true in al, or
+ * false after such a fault.
  */
 #include "arch/offsets.h"
 #include "arch/smap.h"
