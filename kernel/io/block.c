@@ -167,7 +167,7 @@ void block_complete(struct block_request *r, bool failed)
 #define POLLS_LATE_MAX 4
 #define POLLS_LEFT_OUT 32
 
-static void request_poll(struct block_request *r)
+void block_poll(struct block_request *r)
 {
 	struct block_device *d = r->device;
 	u64 end;
@@ -193,7 +193,6 @@ bool block_wait(struct block_request *r)
 	struct wait_bucket *b = wait_bucket(r);
 
 	check(!r->complete);
-	request_poll(r);
 	spin_lock(&b->lock);
 	while (!r->done)
 		wait_sleep(&b->queue, &b->lock, WAIT_FOREVER, false);

@@ -48,7 +48,7 @@ struct block_device {
 	/* The driver's. Any context; never sleeps: a request that finds no room waits in a list. */
 	void (*submit)(struct block_device *, struct block_request *);
 	void (*poll)(struct block_device *); /* finishes what is done, as its interrupt would. NULL: nothing ever is */
-	u32 polls_late, polls_left_out;      /* block_wait's, see there. Races are harmless */
+	u32 polls_late, polls_left_out;      /* block_poll's, see there. Races are harmless */
 	void *driver;
 	bool claimed; /* atomic; by block_claim */
 	u64 reads, writes, read_bytes, written_bytes, errors; /* counters, atomic */
@@ -68,7 +68,12 @@ void block_release(struct block_device *d);
 void block_submit(struct block_device *d, struct block_request *r);
 /* The same for a request without data: done when all writes that were done before are on the disk itself. */
 void block_submit_flush(struct block_device *d, struct block_request *r);
-/* Sleeps, or polls for a moment, until it is done; afterwards the request is the caller's again. True if it succeeded. Thread context. */
+/*
+ * Before block_wait, for one who waits often: looks for a moment whether it is done, as long as nobody else could run. Thread
+ * context, no spinlock.
+ */
+void block_poll(struct block_request *r);
+/* Sleeps until it is done; afterwards the request is the caller's again. True if it succeeded. Thread context. */
 bool block_wait(struct block_request *r);
 /* Submit and wait for one piece: bytes from sector on, at phys. The request (1 KiB) is on the stack. */
 bool block_transfer(struct block_device *d, bool write, u64 sector, u64 phys, u32 bytes);

@@ -248,7 +248,10 @@ void swap_write_begin(u32 file, u64 slot, const u32 *pfns, u32 n, struct block_r
 bool swap_write_end(u32 file, u64 slot, struct block_request *r)
 {
 	struct swap_file *f = &swap_files[file];
-	bool ok = block_wait(r);
+	bool ok;
+
+	block_poll(r);
+	ok = block_wait(r);
 
 	f->failures = ok ? 0 : f->failures + 1; /* one writer */
 	if (!ok)
@@ -284,6 +287,7 @@ bool swap_read(u32 file, u64 slot, const u32 *pfns, u32 n, u64 *bad)
 
 	*bad = 0;
 	swap_read_begin(file, slot, pfns, n, &request, NULL);
+	block_poll(&request);
 	if (!block_wait(&request)) {
 		error_note(&swap_files[file], "could not be read", slot);
 		return false;
