@@ -170,6 +170,20 @@ static inline bool leak_state_is_back(const struct leak_state *then, uint64_t ke
 	       now.available + kept >= then->available;
 }
 
+/* Waits until what others still hold is back, and judges. kept: as for leaks_none. */
+static inline void leak_state_judge(const struct leak_state *then, uint64_t kept)
+{
+	wait_until(leak_state_is_back(then, kept));
+	struct leak_state now = leak_state_now();
+	is_within(now.processes, 0, then->processes, "no process is left");
+	is_within(now.threads, 0, then->threads, "no thread is left");
+	is_within(now.handles, 0, then->handles, "no handle is left");
+	is_within(now.sections, 0, then->sections, "sections' commit charge is as before");
+	is_within(now.charge, 0, then->charge + kept, "commit charge is not higher than before");
+	is_within(now.slots, 0, then->slots, "paging-file slots in use are not more than before");
+	is_within(now.available + kept, then->available, UINT64_MAX, "frames are as free as before");
+}
+
 /*
  * Runs body three times and compares before and after the last two: the first run fills what is kept for good (the
  * process's own working set, page tables, the kernel's pools). Ended processes and threads take a moment to go. Those of the
@@ -182,19 +196,11 @@ static inline void leaks_none(void (*body)(void), uint64_t kept)
 	tap.quiet = true;
 	body();
 	Sleep(50);
-	struct leak_state then = leak_state_now(), now;
+	struct leak_state then = leak_state_now();
 	body();
 	body();
-	wait_until(leak_state_is_back(&then, kept));
-	now = leak_state_now();
 	tap.quiet = false;
-	is_within(now.processes, 0, then.processes, "no process is left");
-	is_within(now.threads, 0, then.threads, "no thread is left");
-	is_within(now.handles, 0, then.handles, "no handle is left");
-	is_within(now.sections, 0, then.sections, "sections' commit charge is as before");
-	is_within(now.charge, 0, then.charge + kept, "commit charge is not higher than before");
-	is_within(now.slots, 0, then.slots, "paging-file slots in use are not more than before");
-	is_within(now.available + kept, then.available, UINT64_MAX, "frames are as free as before");
+	leak_state_judge(&then, kept);
 }
 
 /* The memory manager's own check of all its structures. The last test of most programs. */
