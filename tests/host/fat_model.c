@@ -244,6 +244,23 @@ static void do_delete(void)
 
 u32 rename_from, rename_to;
 
+/* Whether the paths of all that is below stay short enough to be opened when n's own gets this long. */
+static bool paths_fit(const struct node *n, size_t length)
+{
+	char path[FILE_PATH_MAX];
+	size_t old;
+
+	path_of(n, path);
+	old = strlen(path);
+	for (u32 i = 1; i < NODES; i++)
+		if (nodes[i].parent && is_below(&nodes[i], n)) {
+			path_of(&nodes[i], path);
+			if (strlen(path) - old + length >= FILE_PATH_MAX)
+				return false;
+		}
+	return true;
+}
+
 static void do_rename(void)
 {
 	struct node *n = node_pick(tap_one_in(4)), *directory = node_pick(true), *other;
@@ -258,7 +275,7 @@ static void do_rename(void)
 		directory = n->parent;
 	name_make(name);
 	path_of(directory, path);
-	if (strlen(path) + strlen(name) > 300)
+	if (!paths_fit(n, strlen(path) + 1 + strlen(name)))
 		return;
 	strcat(path, "\\");
 	strcat(path, name);
