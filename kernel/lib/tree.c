@@ -219,6 +219,8 @@ struct tree_node *tree_leaf_take(struct tree *t)
 	while (n->left || n->right)
 		n = n->left ? n->left : n->right;
 	node_replace(t, n, NULL);
+	if (t->found == n)
+		t->found = NULL;
 	n->parent = NULL;
 	n->height = 0;
 	t->count--;
