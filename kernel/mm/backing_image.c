@@ -175,24 +175,47 @@ static u32 status_of(enum pe_error e)
 	}
 }
 
+static u64 random_bits(void)
+{
+	u64 x = clock_boot_unix_seconds() * 0x9e3779b97f4a7c15ull + tsc_read();
+
+	x = (x ^ x >> 31) * 0xbf58476d1ce4e5b9ull;
+	return x ^ x >> 29;
+}
+
+/* The place at at or lower where pages of bytes lie under one page table, if one is enough for them. */
+static u64 under_one_table(u64 at, u64 bytes)
+{
+	u64 last = at + bytes - 1;
+
+	if (bytes > TABLE_SPAN || at / TABLE_SPAN == last / TABLE_SPAN)
+		return at;
+	return ALIGN_DOWN(ALIGN_DOWN(last, TABLE_SPAN) - bytes, GRANULARITY);
+}
+
 /*
- * ASLR: one place for each image, for as long as its section lives. DLLs side by side downwards from a random start, EXEs
- * at random places below them, as on Windows, but in the same GiB: a process needs one page directory for all of them.
+ * ASLR: one place for each image, for as long as its section lives. All lie in one GiB, another one in each boot, so that they
+ * share a page directory: DLLs side by side downwards from a random start in its upper half, EXEs at random places in its
+ * lower one. What fits under one page table lies under one: each table more is one more to make and to walk for each process.
  */
+#define PLACES 0x7ff000000000ull /* so many GiB from here on: */
+#define PLACE_COUNT 60
+
 static u64 choose_base(const struct pe_image *pe)
 {
-	static u64 dll_top;
-	u64 random = clock_boot_unix_seconds() * 0x9e3779b97f4a7c15ull + tsc_read();
+	static u64 place, dll_top;
+	u64 random = random_bits();
 
-	random = (random ^ random >> 31) * 0xbf58476d1ce4e5b9ull;
-	random ^= random >> 29;
-	if (!options.aslr || !pe->relocatable || !(pe->dll_characteristics & 0x40 /* DYNAMIC_BASE */))
+	if (!options.aslr || !pe->relocatable || !(pe->dll_characteristics & PE_DLL_DYNAMIC_BASE))
 		return pe->preferred_base;
-	if (!(pe->characteristics & 0x2000 /* DLL */))
-		return 0x7ffec0000000ull + (random & 0x1fff) * GRANULARITY;
-	if (!dll_top)
-		dll_top = 0x7fff00000000ull - (random & 0xfff) * GRANULARITY;
-	dll_top = ALIGN_DOWN(dll_top - pe->size, GRANULARITY);
+	if (!place) {
+		place = PLACES + random % PLACE_COUNT * GIB(1);
+		dll_top = place + MIB(512) + (1 + (random >> 16 & 0xff)) * TABLE_SPAN - (random >> 32 & 3) * GRANULARITY;
+		random = random_bits();
+	}
+	if (!(pe->characteristics & PE_FILE_DLL))
+		return under_one_table(place + (random & 0x1fff) * GRANULARITY, pe->size);
+	dll_top = under_one_table(ALIGN_DOWN(dll_top - pe->size, GRANULARITY), pe->size);
 	return dll_top;
 }
 

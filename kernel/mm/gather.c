@@ -177,8 +177,10 @@ u64 pages_remove(struct vspace *v, u64 start, u64 end)
 		for (u64 i = 0; i < count; i++) {
 			word_t w = word[i];
 
-			if (!w)
+			if (!w) {
+				i = words_skip(word, i, count) - 1;
 				continue;
+			}
 			removed += word_charged(w);
 			if (word_valid(w) && w & PTE_SECTION) {
 				gather_page(&g, va + (i << PAGE_SHIFT), __atomic_exchange_n(&word[i], 0, __ATOMIC_RELAXED),

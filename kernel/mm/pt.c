@@ -11,6 +11,8 @@ static u32 shift_of(u32 level) { return PAGE_SHIFT + 9 * (level - 1); }
 static u64 span_of(u32 level) { return 1ull << shift_of(level); } /* of one entry */
 static u64 *table_of(u64 entry) { return phys_to_virt(entry & PTE_ADDRESS); }
 static u32 index_of(u64 va, u32 level) { return va >> shift_of(level) & 511; }
+/* How many entries of a table, whose first one is for base, are for addresses under end. */
+static u64 entries_under(u64 base, u32 level, u64 end) { return MIN((end - base + span_of(level) - 1) >> shift_of(level), 512); }
 static bool is_table(u64 entry) { return (entry & (PTE_VALID | PTE_LARGE)) == PTE_VALID; } /* else: nothing, or a large page */
 
 /* promised: for a page that was promised already, so that its table can't be refused. */
@@ -130,21 +132,26 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end)
 	return STATUS_SUCCESS;
 }
 
-word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count)
+word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *words)
 {
 	while (*va < end) {
 		word_t *word = pt_word(v, *va);
-		u64 *table = phys_to_virt(v->pml4_phys);
+		u64 *table = phys_to_virt(v->pml4_phys), i, base, count;
 		u32 level;
 
 		if (likely(word)) {
-			*count = MIN(512 - index_of(*va, 1), (end - *va) >> PAGE_SHIFT);
+			*words = MIN(512 - index_of(*va, 1), (end - *va) >> PAGE_SHIFT);
 			return word;
 		}
-		/* To the end of what the same missing table would have. */
+		/* In the table that has nothing here, to the next entry that leads further: a sparse range costs hardly anything. */
 		for (level = 4; is_table(table[index_of(*va, level)]); level--)
 			table = table_of(table[index_of(*va, level)]);
-		*va = ALIGN_DOWN(*va, span_of(level)) + span_of(level);
+		base = ALIGN_DOWN(*va, span_of(level + 1));
+		count = entries_under(base, level, end);
+		i = index_of(*va, level) + 1;
+		while ((i = words_skip(table, i, count)) < count && !is_table(table[i]))
+			i++;
+		*va = base + i * span_of(level);
 	}
 	return NULL;
 }
@@ -155,10 +162,10 @@ word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count)
  */
 static u32 unlink_tables(u64 *table, u32 level, u64 base, u64 start, u64 end, u64 low, u64 high, u32 chain)
 {
-	u64 first = start > base ? start : base;
+	u64 i = index_of(MAX(start, base), level), count = entries_under(base, level, end);
 
-	for (u64 at = ALIGN_DOWN(first, span_of(level)); at < end && at - base < span_of(level) * 512; at += span_of(level)) {
-		u64 *entry = &table[index_of(at, level)];
+	for (; (i = words_skip(table, i, count)) < count; i++) {
+		u64 *entry = &table[i], at = base + i * span_of(level);
 
 		if (!is_table(*entry))
 			continue;

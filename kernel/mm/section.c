@@ -87,17 +87,18 @@ word_t *section_word(struct section *s, u64 index)
 
 u64 section_next(struct section *s, u64 index)
 {
-	while (index < s->pages) {
-		u64 *table = s->root, span;
+	while (s->root && index < s->pages) {
+		u64 *table = s->root, span, i;
 		u32 level = s->levels;
 
-		for (; table && level > 1; level--)
+		for (; level > 1 && table[index_at(index, level)]; level--)
 			table = (u64 *)table[index_at(index, level)];
-		if (table)
+		if (level == 1)
 			return index;
-		/* Missing at this level: nothing in what one entry of the level above covers. */
-		span = 1ull << (9 * level);
-		index = ALIGN_DOWN(index, span) + span;
+		/* On, in the table that has nothing here, to the next entry that leads further. */
+		span = 1ull << (9 * (level - 1));
+		i = words_skip(table, index_at(index, level), TABLE_WORDS);
+		index = ALIGN_DOWN(index, span) + (i - index_at(index, level)) * span;
 	}
 	return s->pages;
 }
@@ -187,8 +188,8 @@ u64 section_committed(struct section *s, u64 first, u64 count)
 		const word_t *words = section_word(s, first);
 		u64 in_table = MIN(TABLE_WORDS - (first & (TABLE_WORDS - 1)), end - first);
 
-		for (u64 i = 0; i < in_table; i++)
-			n += words[i] != 0;
+		for (u64 i = 0; (i = words_skip(words, i, in_table)) < in_table; i++)
+			n++;
 		first += in_table;
 	}
 	mutex_unlock(&s->lock);
@@ -204,7 +205,7 @@ static void each_table(struct section *s, u64 *table, u32 level, u64 first,
 		f(s, first, table, MIN(TABLE_WORDS, s->pages - first), arg);
 		return;
 	}
-	for (u64 i = 0; i < TABLE_WORDS; i++)
+	for (u64 i = 0; (i = words_skip(table, i, TABLE_WORDS)) < TABLE_WORDS; i++)
 		each_table(s, (u64 *)table[i], level - 1, first + (i << (9 * (level - 1))), f, arg);
 }
 
@@ -213,13 +214,16 @@ void section_for_each_table(struct section *s, void (*f)(struct section *, u64, 
 	each_table(s, s->root, s->levels, 0, f, arg);
 }
 
+/* No page is left, so all words are 0. */
 static void tables_free(struct section *s, u64 *table, u32 level)
 {
 	if (!table)
 		return;
-	for (u64 i = 0; level > 1 && i < TABLE_WORDS; i++)
+	for (u64 i = 0; level > 1 && (i = words_skip(table, i, TABLE_WORDS)) < TABLE_WORDS; i++) {
 		tables_free(s, (u64 *)table[i], level - 1);
-	frame_free(frame_of_address(table));
+		table[i] = 0;
+	}
+	frame_free_zeroed(frame_of_address(table));
 	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
 	s->table_count--;
 }
@@ -297,12 +301,10 @@ static void pages_give_up(struct section *s, u64 first, word_t *words, u64 count
 	(void)s;
 	(void)first;
 	(void)arg;
-	for (u64 i = 0; i < count; i++) {
+	for (u64 i = 0; (i = words_skip(words, i, count)) < count; i++) {
 		u32 pfn = 0;
 		word_t w;
 
-		if (!words[i])
-			continue;
 		spin_lock(&frames_lock);
 		w = words[i];
 		words[i] = 0;

@@ -65,7 +65,7 @@ u64 view_words(struct vspace *v, u64 start, u64 end)
 	word_t *word;
 
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
-		for (u64 i = 0; i < count; i++)
+		for (u64 i = 0; (i = words_skip(word, i, count)) < count; i++)
 			n += word_charged(word[i]);
 	return n;
 }

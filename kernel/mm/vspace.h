@@ -63,10 +63,10 @@ static inline word_t *pt_word(struct vspace *v, u64 va)
 u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word);
 u32 pt_make_range(struct vspace *v, u64 start, u64 end);
 /*
- * The first word at or after *va and under end that lies in a table that exists, with *va moved there; *count: words in a
+ * The first word at or after *va and under end that lies in a table that exists, with *va moved there; *words: how many in a
  * row in that table, cut at end. NULL: there is none.
  */
-word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *count);
+word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *words);
 /* Frees the tables under [start, end) that no view needs; all words there are 0. No view is in [low, high), which is around it. */
 void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high);
 /*

@@ -144,7 +144,10 @@ struct leak_state {
 
 static inline struct leak_state leak_state_now(void)
 {
-	struct bs_memory m = memory_now();
+	struct bs_memory m;
+	/* The program's own pages that are in use now are those that this takes, whatever was touched before. */
+	SetProcessWorkingSetSize(GetCurrentProcess(), (SIZE_T)-1, (SIZE_T)-1);
+	m = memory_now();
 	return (struct leak_state){
 		.available = memory_available(&m) + m.frames_modified + m.frames_transition,
 		.charge = m.commit_charge,
