@@ -36,6 +36,7 @@ static uint32_t do_help(char **words, int count)
 	printf("PROGRAM [ARGUMENT]...   runs a program from here, C:\\bin or C:\\tests\n"
 	       "A ; B    A && B    A &  one after the other; B only if A gave exit code 0; A in\n"
 	       "                        the background\n"
+	       "A > FILE  A >> FILE     its output goes to a file: a new one, or behind its end\n"
 	       "\"...\"  '...'  $?  #     keep a word together; the last exit code; a comment\n"
 	       "cd [DIRECTORY]  pwd     change or show the current directory (cd alone: C:\\)\n"
 	       "echo [WORD]...          writes its words\n"
