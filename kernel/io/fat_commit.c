@@ -52,8 +52,10 @@ enum file_status fat_commit(void)
 		status = fat_cache_write_directories();
 	if (status == FILE_OK)
 		status = fat_barrier();
-	if (status == FILE_OK)
+	if (status == FILE_OK) {
 		fat_chains_free();
+		fat_volume.erased_count = 0;
+	}
 	return status;
 }
 
