@@ -1,5 +1,5 @@
 /*
- * Files: the FAT32 system volume. One struct file for each file in use, shared by all who opened it; an open handle is an
+ * Files, on FAT32 volumes. One struct file for each file in use, shared by all who opened it; an open handle is an
  * object of its own (proc) with a position. What a crash can leave, and the order of writes: docs/files.md.
  * Source: FAT32 File System Specification (Microsoft, 1.03); Windows documentation of NtCreateFile for sharing and deletion.
  */
@@ -46,6 +46,7 @@ enum file_status {
 
 struct file {
 	u32 refs; /* under the table's lock */
+	struct volume *volume; /* see fat.h */
 	/*
 	 * Contents and size of a file change under both this lock and the volume's, so either will do to read them. While
 	 * images is not 0 nothing of this changes, and its data is read with neither.
@@ -90,9 +91,16 @@ struct file_entry {                       /* of a directory */
 	u64 modified_unix, created_unix, accessed_unix;
 };
 
-/* Mounts the volume on d. False, with a message, if it is not a FAT32 volume that can be used. */
+/* Volumes have the letters from C, the system volume's, on. */
+#define VOLUME_LETTER_FIRST 'C'
+#define VOLUMES_MAX 2
+
+/*
+ * Mounts the volume on d in the place of what had this letter. False, with a message, if it is not a FAT32 volume that can
+ * be used: then nothing has the letter.
+ */
 struct block_device;
-bool fat_mount(struct block_device *d);
+bool fat_mount(struct block_device *d, char letter);
 void file_threads_start(void);
 
 /*

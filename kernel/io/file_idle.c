@@ -19,12 +19,12 @@ void file_idle_forget(struct file *f)
 	bool dropped = false;
 
 	mutex_lock(&f->lock);
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	if (!f->gone && file_is_idle(f, 2))
 		dropped = data_section_drop(f);
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	mutex_unlock(&f->lock);
-	if (!dropped && (again = file_table_find(f->entry_at))) /* as if it had been opened: not so soon again */
+	if (!dropped && (again = file_table_find(f->volume, f->entry_at))) /* as if it had been opened: not so soon again */
 		file_unref(again);
 	file_unref(f);
 }

@@ -26,9 +26,9 @@ enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u
 	assert(mutex_held(&f->lock) && IS_ALIGNED(offset, PAGE_SIZE));
 	if (f->gone)
 		return FILE_OK;
-	if (fat_volume.device->read_only)
+	if (f->volume->device->read_only)
 		return FILE_READ_ONLY;
-	file_batch_begin(&b, true);
+	file_batch_begin(&b, f->volume, true);
 	for (u32 i = 0; i < count && status == FILE_OK; i++) {
 		u64 start = offset + i * PAGE_SIZE;
 
@@ -61,7 +61,7 @@ enum file_status file_write_begin(struct file *f, u64 *offset, u64 n)
 		return FILE_NO_SPACE;
 	if (!n)
 		return FILE_OK;
-	if (fat_volume.device->read_only)
+	if (f->volume->device->read_only)
 		return FILE_READ_ONLY;
 	status = file_room_take(f, *offset + n);
 	return status == FILE_OK && *offset > f->size ? file_resize(f, *offset) : status;
@@ -70,10 +70,10 @@ enum file_status file_write_begin(struct file *f, u64 *offset, u64 n)
 void file_write_end(struct file *f, u64 end)
 {
 	assert(mutex_held(&f->lock));
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	file_changed(f);
 	f->size = MAX(f->size, end);
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 }
 
 enum file_status file_entry_settle(struct file *f, u64 size, bool touched)
@@ -83,14 +83,14 @@ enum file_status file_entry_settle(struct file *f, u64 size, bool touched)
 	assert(mutex_held(&f->lock));
 	if (f->gone)
 		return FILE_OK;
-	mutex_lock(&fat_volume.lock);
-	status = fat_begin();
+	mutex_lock(&f->volume->lock);
+	status = fat_begin(f->volume);
 	if (status == FILE_OK) {
 		if (touched)
 			file_changed(f);
 		f->entry_size = MAX(f->entry_size, MIN(size, f->size));
 		status = file_entry_update(f);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }

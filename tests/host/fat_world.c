@@ -201,6 +201,11 @@ void mutex_lock(struct mutex *m)
 	expect(mutex_trylock(m));
 }
 
+void mutex_lock_nested(struct mutex *m)
+{
+	mutex_lock(m);
+}
+
 void mutex_unlock(struct mutex *m)
 {
 	for (u32 i = 0; i < mutexes_count; i++)
@@ -343,7 +348,7 @@ bool world_mount(void)
 	fail_after = fail_writes_after = ~0ull;
 	strcpy(disk.name, "vd0");
 	disk.sectors = image_size / SECTOR_SIZE;
-	return fat_mount(&disk);
+	return fat_mount(&disk, VOLUME_LETTER_FIRST);
 }
 
 void world_begin(void)
@@ -367,11 +372,22 @@ void world_begin(void)
 
 void cache_fill(void)
 {
-	mutex_lock(&fat_volume.lock);
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+
+	mutex_lock(&v->lock);
 	for (u64 sector = 0; sector < 80 * 8; sector += 8)
-		fat_cache_get(sector);
-	mutex_unlock(&fat_volume.lock);
+		fat_cache_get(v, sector);
+	mutex_unlock(&v->lock);
+	volume_unref(v);
 	baseline = allocations;
+}
+
+void expect_no_leak(void)
+{
+	u64 before = baseline;
+
+	cache_fill();
+	expect_equal(baseline, before);
 }
 
 void world_image(const char *program, const char *name)

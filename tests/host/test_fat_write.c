@@ -306,15 +306,21 @@ static void errors_of_the_disk_are_told(void)
 static void damaged_volumes_are_written_without_harm(void)
 {
 	for (u32 round = 0; round < 120; round++) {
+		u64 fat_sector, data_sector;
+		struct volume *v;
 		struct file *f;
 
 		model_begin();
+		v = volume_get(VOLUME_LETTER_FIRST);
+		fat_sector = v->fat_sector;
+		data_sector = v->data_sector;
+		volume_unref(v);
 		for (u32 i = 0; i < 60; i++)
 			do_something();
 		model_end();
 		file_sync();
 		for (u32 i = 0; i < 30; i++) {
-			u64 area = tap_one_in(2) ? fat_volume.data_sector : fat_volume.fat_sector;
+			u64 area = tap_one_in(2) ? data_sector : fat_sector;
 			size_t at = (area + tap_below(12)) * SECTOR_SIZE + tap_below(SECTOR_SIZE);
 
 			image[at] = tap_one_in(2) ? (u8)tap_random() : image[at] ^ (u8)(1u << tap_below(8));
