@@ -50,7 +50,7 @@ bool settles(size_t counter_offset, uint64_t value)
 {
 	for (int i = 0; i < 100; i++) {
 		struct bs_memory now = memory_now();
-		if (*(uint64_t *)((char *)&now + counter_offset) <= value)
+		if (*(uint64_t *)((char *)&now + counter_offset) == value)
 			return true;
 		Sleep(10);
 	}

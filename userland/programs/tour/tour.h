@@ -55,8 +55,7 @@ struct look look_at(const void *base, uint64_t pages);
 const char *look_text(const struct look *l);
 struct bs_page look_page(const void *address);
 /*
- * Waits, a second at most, until counter (a field of struct bs_memory) is back at value, or less: ended processes take a
- * moment, and what is kept of files may have been given up since.
+ * Waits, a second at most, until counter (a field of struct bs_memory) is back at value: ended processes take a moment.
  */
 bool settles(size_t counter_offset, uint64_t value);
 
