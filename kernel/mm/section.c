@@ -73,7 +73,6 @@ static u32 table_make(struct section *s, u64 *entry)
 	}
 	frames[pfn].use = BS_USE_TABLE;
 	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	s->table_count++;
 	*entry = (u64)frame_address(pfn);
 	return STATUS_SUCCESS;
 }
@@ -266,7 +265,6 @@ static void tables_free(struct section *s, u64 *table, u32 level)
 	}
 	frame_free_zeroed(frame_of_address(table));
 	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	s->table_count--;
 }
 
 /* ---- lifetime ---- */
