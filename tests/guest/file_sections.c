@@ -145,6 +145,8 @@ static void test_sizes(void)
 	view[10000] = 'x';
 	ok(holds(file, 9999, "e", 1), "the last byte is written");
 	refused(section_of(file, PAGE_READONLY, 20000) != NULL, ERROR_NOT_ENOUGH_MEMORY, "one for reading can't be larger");
+	refused(section_of(file, PAGE_READWRITE, MB(1) << 20) != NULL, ERROR_NOT_ENOUGH_MEMORY, "none can be of 1 TiB");
+	refused(section_of(file, PAGE_READWRITE, MB(4000)) != NULL, ERROR_DISK_FULL, "nor larger than the disk");
 	HANDLE other = section_of(file, PAGE_READWRITE, 20000);
 	ok(other != NULL, "a second, larger section");
 	is(view[10000], 0, "what was behind the end is zeros, now that it is part of the file");
