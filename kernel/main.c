@@ -49,6 +49,15 @@ static void system_volume_mount(void)
 	machine_exit(EXIT_NO_FIRST_PROGRAM);
 }
 
+/* The disk with the serial number "disk2" holds D:. If it does not, the boot goes on without. */
+static void second_volume_mount(void)
+{
+	struct block_device *d = block_find("disk2");
+
+	if (d && block_claim(d) && !fat_mount(d, VOLUME_LETTER_FIRST + 1))
+		block_release(d);
+}
+
 static void greet(void)
 {
 	struct bs_memory m;
@@ -84,6 +93,7 @@ void kernel_main(const struct bootinfo *b)
 	pci_init();
 	virtio_blk_init();
 	system_volume_mount();
+	second_volume_mount();
 	swap_init();
 	mm_threads_start();
 	file_threads_start();

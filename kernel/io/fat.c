@@ -19,6 +19,8 @@ enum {
 	BPB_VERSION = 42,
 	BPB_ROOT_CLUSTER = 44,
 	BPB_INFO = 48,
+	BPB_SERIAL = 67,
+	BPB_LABEL = 71,
 	BPB_SIGNATURE = 510,
 };
 
@@ -62,6 +64,7 @@ static const char *volume_read(struct volume *v, const struct block_device *d, c
 	v->copies = flags & FLAGS_ONE_FAT ? 1 : fats;
 	v->copies_sector = flags & FLAGS_ONE_FAT ? v->fat_sector : (u64)reserved * scale;
 	v->info_sector = info && info < reserved ? (u64)info * scale : 0;
+	v->serial = fat_get32(b + BPB_SERIAL);
 	v->info_stale = v->free_known = false;
 	v->next_free = FAT_FIRST_CLUSTER;
 	v->freed_count = v->directory_changes = 0;
@@ -113,6 +116,54 @@ void volume_unref(struct volume *v)
 	kfree(v);
 }
 
+u32 volume_letters(void)
+{
+	u32 letters = 0;
+
+	spin_lock(&volumes_lock);
+	for (u32 i = 0; i < VOLUMES_MAX; i++)
+		letters |= volumes[i] ? 1u << (VOLUME_LETTER_FIRST - 'A' + i) : 0;
+	spin_unlock(&volumes_lock);
+	return letters;
+}
+
+char volume_letter(const struct volume *v)
+{
+	return v->letter;
+}
+
+/* A label as the volume has it: 11 bytes, blanks behind it. */
+static void label_read(const u8 *raw, struct volume_identity *out)
+{
+	out->label_length = FAT_SHORT_BYTES;
+	while (out->label_length && raw[out->label_length - 1] == ' ')
+		out->label_length--;
+	for (u32 i = 0; i < out->label_length; i++)
+		out->label[i] = raw[i] < 0x80 ? raw[i] : '_'; /* code pages are not known here */
+}
+
+enum file_status volume_identify(struct volume *v, struct volume_identity *out)
+{
+	u8 raw[FAT_SHORT_BYTES];
+	enum file_status status;
+	const u8 *first;
+
+	mutex_lock(&v->lock);
+	status = fat_label_read(v, raw);
+	if (status == FILE_NOT_FOUND) {
+		first = fat_cache_get(v, 0);
+		status = first ? FILE_OK : FILE_IO_ERROR;
+		if (first)
+			memcpy(raw, memcmp(first + BPB_LABEL, "NO NAME    ", FAT_SHORT_BYTES) ? (const char *)first + BPB_LABEL : "           ",
+			       FAT_SHORT_BYTES);
+	}
+	mutex_unlock(&v->lock);
+	out->serial = v->serial;
+	if (status == FILE_OK)
+		label_read(raw, out);
+	return status;
+}
+
 static void volume_set(char letter, struct volume *v)
 {
 	struct volume **at = &volumes[letter - VOLUME_LETTER_FIRST], *old;
@@ -155,10 +206,10 @@ bool fat_mount(struct block_device *d, char letter)
 	if (problem) {
 		if (v)
 			volume_unref(v);
-		klog(LOG_ERROR, "%s is not used as volume %c: %s", d->name, letter, problem);
+		klog(LOG_ERROR, "%s is not used as %c: (a FAT32 volume is wanted): %s", d->name, letter, problem);
 		return false;
 	}
-	klog(LOG_INFO, "%s: FAT32, %u clusters of %u bytes", d->name, v->cluster_count, fat_cluster_bytes(v));
+	klog(LOG_INFO, "%s: %c:, FAT32, %u clusters of %u bytes", d->name, letter, v->cluster_count, fat_cluster_bytes(v));
 	return true;
 }
 

@@ -51,6 +51,7 @@ struct volume {
 	u32 cluster_sectors;
 	u32 cluster_count; /* clusters 2 to cluster_count + 1 */
 	u32 root_cluster;
+	u32 serial;
 	u64 info_sector;  /* of FSInfo; 0: there is none */
 	bool info_stale;  /* FSInfo on the disk says that it does not know */
 	u32 next_free;    /* where the search for a free cluster begins */
@@ -60,7 +61,7 @@ struct volume {
 	u32 freed_count;
 	u32 directory_changes; /* counts directories that grew: who has kept one's clusters looks again */
 	bool unflushed;        /* atomic: the device may have in its own memory what was written to it */
-	bool commit_wanted;    /* by the committer; also under its lock */
+	bool commit_wanted;    /* the committer has to do something */
 };
 
 /* The volume that has this letter: one more reference; NULL: there is none. */
@@ -210,6 +211,8 @@ enum file_status fat_walk_next(struct fat_walk *w, struct fat_entry *e);
 void fat_root_entry(struct volume *v, struct fat_entry *e);
 /* Looks name (UTF-16) up in the directory that begins at this cluster. FILE_NOT_FOUND: not there. */
 enum file_status fat_lookup(struct volume *v, u32 directory, const u16 *name, u32 length, struct fat_entry *e);
+/* The 11 bytes of the root directory's label. FILE_NOT_FOUND: it has none. */
+enum file_status fat_label_read(struct volume *v, u8 *label);
 /* FILE_OK: nothing but "." and ".."; FILE_NOT_EMPTY. */
 enum file_status fat_directory_empty(struct volume *v, u32 directory);
 

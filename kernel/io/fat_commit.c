@@ -15,7 +15,7 @@ enum { INFO_LEAD = 0, INFO_STRUCTURE = 484, INFO_FREE = 488, INFO_NEXT = 492 };
 
 #define COMMIT_INTERVAL_NS 1000000000ull
 
-/* Under this lock: whether the thread has to do something, and for which volumes. */
+/* Under this lock: whether the thread has to do something; for which volumes, they say. */
 static struct spinlock committer_lock = SPINLOCK_INIT("FAT committer", RANK_DISPATCH);
 static struct wait_queue committer_queue = WAIT_QUEUE_INIT(committer_queue);
 static bool committer_wanted;
@@ -104,8 +104,9 @@ enum file_status fat_begin(struct volume *v)
 	if (status == FILE_OK && (fat_cache_crowded(v) || v->freed_count > FAT_FREED_MAX - 2))
 		status = fat_commit(v);
 	if (status == FILE_OK && !v->commit_wanted) {
+		v->commit_wanted = true;
 		spin_lock(&committer_lock);
-		v->commit_wanted = committer_wanted = true;
+		committer_wanted = true;
 		wait_wake_all(&committer_queue);
 		spin_unlock(&committer_lock);
 	}
@@ -138,33 +139,24 @@ static enum file_status sync_locked(struct volume *v)
 	return status;
 }
 
-/* Does it to every volume. The first error counts, the others are served all the same. */
-static enum file_status volumes_each(enum file_status (*what)(struct volume *))
+enum file_status volume_sync(struct volume *v)
 {
-	enum file_status status = FILE_OK, one;
+	enum file_status status;
 
-	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
-		struct volume *v = volume_get(letter);
-
-		if (!v)
-			continue;
-		mutex_lock(&v->lock);
-		one = what(v);
-		mutex_unlock(&v->lock);
-		volume_unref(v);
-		status = status == FILE_OK ? one : status;
-	}
+	mutex_lock(&v->lock);
+	status = sync_locked(v);
+	mutex_unlock(&v->lock);
 	return status;
 }
 
-enum file_status file_sync(void)
+enum file_status volume_commit(struct volume *v)
 {
-	return volumes_each(sync_locked);
-}
+	enum file_status status;
 
-enum file_status file_commit(void)
-{
-	return volumes_each(fat_commit);
+	mutex_lock(&v->lock);
+	status = fat_commit(v);
+	mutex_unlock(&v->lock);
+	return status;
 }
 
 /* The locks are never given back: nobody changes what has just been made whole. Nobody else takes two, in any order. */
@@ -182,17 +174,15 @@ void file_shutdown(void)
 }
 
 /* Changes since the last commit, if there are any. */
-static enum file_status commit_wanted_locked(struct volume *v)
+static void commit_wanted(struct volume *v)
 {
-	enum file_status status;
-
-	if (!v->commit_wanted)
-		return FILE_OK;
-	v->commit_wanted = false; /* under both locks or this one: fat_begin sees it */
-	status = fat_commit(v);
-	if (status == FILE_OK)
-		status = fat_cache_write_tables(v);
-	return status == FILE_OK ? fat_barrier(v) : status;
+	mutex_lock(&v->lock);
+	if (v->commit_wanted) {
+		v->commit_wanted = false;
+		if (fat_commit(v) == FILE_OK && fat_cache_write_tables(v) == FILE_OK)
+			fat_barrier(v);
+	}
+	mutex_unlock(&v->lock);
 }
 
 /* Changes are written a second after the first of them. */
@@ -206,7 +196,14 @@ static void committer_thread(void *arg)
 		committer_wanted = false;
 		spin_unlock(&committer_lock);
 		sleep_until(clock_ns() + COMMIT_INTERVAL_NS);
-		volumes_each(commit_wanted_locked);
+		for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
+			struct volume *v = volume_get(letter);
+
+			if (!v)
+				continue;
+			commit_wanted(v);
+			volume_unref(v);
+		}
 	}
 }
 

@@ -21,6 +21,18 @@ bool file_path_append(char *path, const u16 *name, u32 length)
 	return utf16_to_utf8(name, length, path + at, FILE_PATH_MAX - at) >= 0;
 }
 
+struct volume *file_path_volume(const char **path)
+{
+	const char *p = *path;
+	char letter = VOLUME_LETTER_FIRST;
+
+	if (p[0] && p[1] == ':') {
+		letter = p[0] >= 'a' && p[0] <= 'z' ? (char)(p[0] - 'a' + 'A') : p[0];
+		*path = p + 2;
+	}
+	return volume_get(letter);
+}
+
 enum file_status file_walk(const char *path, struct file_lookup *l)
 {
 	enum file_status status = path_normalize(path, l->normal);
@@ -56,7 +68,9 @@ enum file_status file_walk(const char *path, struct file_lookup *l)
 void file_path(const struct file *f, char *to)
 {
 	spin_lock(&table_lock);
-	strlcpy(to, f->path, FILE_PATH_MAX);
+	to[0] = f->volume->letter;
+	to[1] = ':';
+	strlcpy(to + 2, f->path, FILE_PATH_MAX);
 	spin_unlock(&table_lock);
 }
 
@@ -183,7 +197,7 @@ enum file_status file_open(const char *path, struct file **out)
 
 	if (!l)
 		return FILE_NO_MEMORY;
-	l->volume = volume_get(VOLUME_LETTER_FIRST);
+	l->volume = file_path_volume(&path);
 	if (!l->volume) {
 		kfree(l);
 		return FILE_PATH_NOT_FOUND;
@@ -324,7 +338,7 @@ enum file_status file_open_as(const char *path, const struct file_request *r, st
 
 	if (!l)
 		return FILE_NO_MEMORY;
-	l->volume = volume_get(VOLUME_LETTER_FIRST);
+	l->volume = file_path_volume(&path);
 	if (!l->volume) {
 		kfree(l);
 		return FILE_PATH_NOT_FOUND;

@@ -11,7 +11,8 @@
 #include "proc/lock.h"
 
 #define FILE_NAME_MAX 255 /* UTF-16 units of one component */
-#define FILE_PATH_MAX 520 /* bytes of a whole path with its 0, UTF-8 */
+#define FILE_PATH_MAX 520 /* bytes of a whole path with its 0, UTF-8, without the drive's letter */
+#define FILE_FULL_PATH_MAX (FILE_PATH_MAX + 2) /* with it */
 #define FILE_SIZE_MAX 0xffffffffull /* a directory entry has 32 bits for it */
 
 enum file_status {
@@ -33,6 +34,7 @@ enum file_status {
 	FILE_NOT_EMPTY,
 	FILE_NO_SPACE,
 	FILE_READ_ONLY, /* the disk */
+	FILE_OTHER_VOLUME, /* a rename can't lead there */
 };
 
 #define FILE_ATTRIBUTE_READONLY_ 0x01 /* values of FAT and of Windows alike */
@@ -67,7 +69,7 @@ struct file {
 	bool delete_pending; /* it goes when the last handle is closed */
 	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
 
-	char path[FILE_PATH_MAX]; /* under the table's lock (file_path): canonical, as on disk: "\dir\Name.exe"; the root: "\" */
+	char path[FILE_PATH_MAX]; /* under the table's lock: canonical, as on disk: "\dir\Name.exe"; the root: "\" */
 	void *image_section; /* mm's: the section of this file as an image, or NULL; under the lock of mm/section.c */
 	struct list link;
 	struct list locked; /* ranges of bytes that handles have locked: proc's, under its lock */
@@ -91,17 +93,28 @@ struct file_entry {                       /* of a directory */
  */
 struct block_device;
 bool fat_mount(struct block_device *d, char letter);
+/* Bit 0: there is an A:, and so on. */
+u32 volume_letters(void);
+char volume_letter(const struct volume *v);
+
+/* What a volume says of itself. */
+struct volume_identity {
+	u32 serial;
+	u16 label[11]; /* of the root directory; without one there, of the first sector */
+	u32 label_length;
+};
+enum file_status volume_identify(struct volume *v, struct volume_identity *out);
 void file_threads_start(void);
 
 /*
- * Opens path: absolute, '\\' or '/' between components, "." and ".." resolved by the text alone, long and short names,
+ * Opens path: absolute, behind a drive's letter ("D:\x") or without one on the system volume, '\\' or '/' between components, "." and ".." resolved by the text alone, long and short names,
  * letters of ASCII and Latin-1 compared without case (Windows does so for all of Unicode). Two opens of the same file
  * give the same struct file with one more reference. For the kernel itself: a reference is no handle, nobody is kept out.
  */
 enum file_status file_open(const char *path, struct file **out);
 void file_ref(struct file *f);
 void file_unref(struct file *f); /* the last one frees it; no spinlock held */
-void file_path(const struct file *f, char *to); /* to has FILE_PATH_MAX bytes */
+void file_path(const struct file *f, char *to); /* "D:\dir\x"; to has FILE_FULL_PATH_MAX bytes */
 
 /* What a handle may do, and lets others do. */
 #define FILE_MAY_READ 1
@@ -183,13 +196,13 @@ struct file_space {
 	u64 clusters, free_clusters;
 	u32 cluster_bytes;
 };
-enum file_status file_space(struct file_space *out);
+enum file_status volume_space(struct volume *v, struct file_space *out);
 
-/* All changes, of all files, are on the disk itself afterwards. */
-enum file_status file_commit(void);
+/* All changes of the volume's files are on the disk itself afterwards. */
+enum file_status volume_commit(struct volume *v);
 /* The same, and the volume is as whole as it can be: nothing is left to be written. */
-enum file_status file_sync(void);
-/* The last: no change is possible after it. */
+enum file_status volume_sync(struct volume *v);
+/* The last: no change of any volume is possible after it. */
 void file_shutdown(void);
 
 extern struct file_counters {

@@ -273,11 +273,17 @@ enum file_status file_rename(struct file *f, const char *path, bool replace)
 {
 	struct rename *r = kzalloc(sizeof(*r));
 	enum file_status status;
+	struct volume *v;
 
 	if (!r)
 		return FILE_NO_MEMORY;
+	v = file_path_volume(&path);
+	status = v == f->volume ? FILE_OK : v ? FILE_OTHER_VOLUME : FILE_PATH_NOT_FOUND;
+	if (v)
+		volume_unref(v);
 	mutex_lock(&f->volume->lock);
-	status = rename_locked(f, path, replace, r);
+	if (status == FILE_OK)
+		status = rename_locked(f, path, replace, r);
 	mutex_unlock(&f->volume->lock);
 	kfree(r);
 	return status;
@@ -335,14 +341,11 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 	return status;
 }
 
-enum file_status file_space(struct file_space *out)
+enum file_status volume_space(struct volume *v, struct file_space *out)
 {
-	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
 	enum file_status status = FILE_OK;
 	u32 free_clusters;
 
-	if (!v)
-		return FILE_NOT_FOUND;
 	mutex_lock(&v->lock);
 	/* What was deleted counts as free, and the next commit makes it so: now. */
 	if (v->freed_count)
@@ -355,6 +358,5 @@ enum file_status file_space(struct file_space *out)
 		out->cluster_bytes = fat_cluster_bytes(v);
 	}
 	mutex_unlock(&v->lock);
-	volume_unref(v);
 	return status;
 }

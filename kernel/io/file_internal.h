@@ -22,6 +22,10 @@ struct file_lookup {
  * path canonical is then. l->volume is set, and its lock is held.
  */
 enum file_status file_walk(const char *path, struct file_lookup *l);
+/*
+ * The volume that a path names, with one reference; *path moves behind the letter. NULL: there is none.
+ */
+struct volume *file_path_volume(const char **path);
 bool file_path_append(char *path, const u16 *name, u32 length);
 /* The volume's file with this entry if it is in use: one more reference; or NULL. */
 struct file *file_table_find(const struct volume *v, u64 entry_at);

@@ -391,7 +391,7 @@ static u32 volume_write(struct file_object *o, bool append, u64 offset_at, u64 f
 	else if (length)
 		status = volume_write_user(o->file, append ? FILE_AT_END : offset, from, length, done, &end);
 	if (!status && o->options & OPTION_WRITE_THROUGH)
-		status = file_status_nt(file_commit());
+		status = file_status_nt(volume_commit(o->file->volume));
 	mutex_lock(&o->lock);
 	if (append && !status)
 		o->position = end;
@@ -438,8 +438,10 @@ u32 sys_NtFlushBuffersFile(const u64 *a)
 	status = file_handle_query(a[0], FILE_WRITE_DATA_ | FILE_APPEND_DATA_, &o, &access);
 	if (status)
 		return status;
-	if (o->file)
-		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? file_sync() : file_commit());
+	if (o->file && o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+		status = file_status_nt(volume_sync(o->file->volume));
+	else if (o->file)
+		status = file_status_nt(volume_commit(o->file->volume));
 	object_unref(&o->object);
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }

@@ -327,6 +327,35 @@ void world_begin(void)
 	expect(world_mount());
 }
 
+static enum file_status of_volume(enum file_status (*what)(struct volume *))
+{
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+	enum file_status status = v ? what(v) : FILE_OK;
+
+	if (v)
+		volume_unref(v);
+	return status;
+}
+
+enum file_status world_sync(void)
+{
+	return of_volume(volume_sync);
+}
+
+enum file_status world_commit(void)
+{
+	return of_volume(volume_commit);
+}
+
+enum file_status world_space(struct file_space *out)
+{
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+	enum file_status status = volume_space(v, out);
+
+	volume_unref(v);
+	return status;
+}
+
 void cache_fill(void)
 {
 	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
