@@ -19,6 +19,7 @@
 #include "proc/lock.h"
 
 #define FAT_FREED_MAX 64
+#define FAT_ERASED_MAX 32
 
 #define FAT_BLOCK_SIZE 4096
 #define FAT_BLOCKS_MAX 64
@@ -59,6 +60,10 @@ struct volume {
 	bool free_known;
 	u32 freed[FAT_FREED_MAX]; /* first clusters of chains that are free after the next commit */
 	u32 freed_count;
+	struct fat_erased {
+		u64 key, sector;
+	} erased[FAT_ERASED_MAX]; /* names that the disk may have until the next commit: see fat_dir_change.c */
+	u32 erased_count;         /* above FAT_ERASED_MAX: there are others */
 	u32 directory_changes; /* counts directories that grew: who has kept one's clusters looks again */
 	bool unflushed;        /* atomic: the device may have in its own memory what was written to it */
 	bool commit_wanted;    /* the committer has to do something */

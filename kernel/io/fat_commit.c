@@ -50,8 +50,10 @@ enum file_status fat_commit(struct volume *v)
 		status = fat_cache_write_directories(v);
 	if (status == FILE_OK)
 		status = fat_barrier(v);
-	if (status == FILE_OK)
+	if (status == FILE_OK) {
 		fat_chains_free(v);
+		v->erased_count = 0;
+	}
 	return status;
 }
 

@@ -244,6 +244,38 @@ static bool place_in_sector(const struct target *t, const struct fat_place *p, u
 	       (p->slot + p->slots - 1) / SLOTS_PER_SECTOR == slot / SLOTS_PER_SECTOR;
 }
 
+/*
+ * A name that was erased and is made again, in another sector, must not be on the disk twice after a crash: the commit that
+ * erases it has to come first. The key is equal for equal names: of the short one, that part which is the same whatever
+ * number makes it unique. For names that differ it may be equal, and costs a commit.
+ */
+static u64 name_key(const struct target *t, const u8 *short_name)
+{
+	const u8 *extension = short_name + FAT_SHORT_BYTES - 3;
+	u8 second = short_name[1] == '~' ? ' ' : short_name[1];
+
+	return (u64)t->first ^ (u64)short_name[0] << 32 ^ (u64)second << 40 ^
+	       ((u64)extension[0] << 16 ^ (u64)extension[1] << 8 ^ extension[2]) * 0x9e3779b97f4a7c15ull;
+}
+
+static void erased_note(const struct target *t, u32 short_slot, const u8 *short_name)
+{
+	if (t->volume->erased_count < FAT_ERASED_MAX)
+		t->volume->erased[t->volume->erased_count] =
+			(struct fat_erased){ name_key(t, short_name), slot_sector(t, short_slot) };
+	t->volume->erased_count = MIN(t->volume->erased_count + 1, FAT_ERASED_MAX + 1);
+}
+
+static bool erased_elsewhere(const struct target *t, u32 slot, const u8 *short_name)
+{
+	u64 key = name_key(t, short_name), sector = slot_sector(t, slot);
+
+	for (u32 i = 0; i < MIN(t->volume->erased_count, FAT_ERASED_MAX); i++)
+		if (t->volume->erased[i].key == key && t->volume->erased[i].sector != sector)
+			return true;
+	return t->volume->erased_count > FAT_ERASED_MAX;
+}
+
 static enum file_status set_erase(const struct target *t, const struct fat_place *p)
 {
 	/* The pieces of the long name belong to the short entry, which is the last: it goes last. */
@@ -252,6 +284,8 @@ static enum file_status set_erase(const struct target *t, const struct fat_place
 
 		if (!raw)
 			return FILE_IO_ERROR;
+		if (i == p->slots - 1)
+			erased_note(t, p->slot + i, raw);
 		raw[0] = NAME_ERASED;
 	}
 	return FILE_OK;
@@ -298,6 +332,8 @@ static enum file_status insert(struct target *t, const struct fat_name *name, co
 		if (status == FILE_OK)
 			status = space_get(t, need, &slot);
 	}
+	if (status == FILE_OK && erased_elsewhere(t, slot + need - 1, short_name))
+		status = fat_commit(t->volume);
 	if (status == FILE_OK)
 		status = end_move(t, slot, need);
 	for (u32 i = 0; i < *erased && status == FILE_OK; i++)

@@ -14,7 +14,7 @@ struct list all_sections = LIST_INIT(all_sections);
 
 static void section_destroy(struct object *o);
 
-const struct object_type section_type = {
+HOT_CONST const struct object_type section_type = {
 	.name = "section",
 	.generic_read = SECTION_QUERY | SECTION_MAP_READ | 0x20000,
 	.generic_write = SECTION_MAP_WRITE | 0x20000,

@@ -15,7 +15,7 @@ static void file_object_destroy(struct object *o)
 	kfree(f);
 }
 
-const struct object_type file_type = {
+HOT_CONST const struct object_type file_type = {
 	.name = "file",
 	.generic_read = 0x120089,
 	.generic_write = 0x120116,
