@@ -293,6 +293,8 @@ class Machine:
             arguments += ["-fw_cfg", f"name={CONSOLE_ITEM},file={comma_quote(path)}"]
         if self.qmp:
             arguments += ["-qmp", f"unix:{comma_quote(directory)}/qmp,server=on,wait=off"]
+        if any(disk.port for disk in [*second, *self.disks]):
+            arguments += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]  # the ports tell, not ACPI
         if self.gdb:
             arguments += ["-S", "-chardev", f"socket,id=gdb,path={comma_quote(self.gdb)},server=on,wait=off",
                           "-gdb", "chardev:gdb"]

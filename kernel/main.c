@@ -49,13 +49,13 @@ static void system_volume_mount(void)
 	machine_exit(EXIT_NO_FIRST_PROGRAM);
 }
 
-/* The disk with the serial number "disk2" holds D:. If it does not, the boot goes on without. */
+/* If the disk holds no volume, the boot goes on without. */
 static void second_volume_mount(void)
 {
-	struct block_device *d = block_find("disk2");
+	struct block_device *d = block_find(VOLUME_SECOND_SERIAL);
 
-	if (d && block_claim(d) && !fat_mount(d, VOLUME_LETTER_FIRST + 1))
-		block_release(d);
+	if (d)
+		volume_arrive(d);
 }
 
 static void greet(void)
@@ -97,6 +97,7 @@ void kernel_main(const struct bootinfo *b)
 	swap_init();
 	mm_threads_start();
 	file_threads_start();
+	pci_hotplug_start();
 	greet();
 
 	object_init();

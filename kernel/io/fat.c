@@ -149,7 +149,9 @@ enum file_status volume_identify(struct volume *v, struct volume_identity *out)
 	const u8 *first;
 
 	mutex_lock(&v->lock);
-	status = fat_label_read(v, raw);
+	status = volume_status(v);
+	if (status == FILE_OK)
+		status = fat_label_read(v, raw);
 	if (status == FILE_NOT_FOUND) {
 		first = fat_cache_get(v, 0);
 		status = first ? FILE_OK : FILE_IO_ERROR;
@@ -164,6 +166,20 @@ enum file_status volume_identify(struct volume *v, struct volume_identity *out)
 	return status;
 }
 
+enum file_status volume_status(const struct volume *v)
+{
+	enum volume_state state = __atomic_load_n(&v->state, __ATOMIC_ACQUIRE);
+
+	return likely(state == VOLUME_PRESENT) ? FILE_OK : state == VOLUME_AWAY ? FILE_NO_MEDIUM : FILE_STALE;
+}
+
+enum file_status volume_error(const struct volume *v, enum file_status status)
+{
+	enum file_status gone = volume_status(v);
+
+	return status == FILE_OK || gone == FILE_OK ? status : gone;
+}
+
 static void volume_set(char letter, struct volume *v)
 {
 	struct volume **at = &volumes[letter - VOLUME_LETTER_FIRST], *old;
@@ -172,8 +188,12 @@ static void volume_set(char letter, struct volume *v)
 	old = *at;
 	*at = v;
 	spin_unlock(&volumes_lock);
-	if (old)
-		volume_unref(old);
+	if (!old)
+		return;
+	mutex_lock(&old->lock);
+	__atomic_store_n(&old->state, VOLUME_REPLACED, __ATOMIC_RELEASE);
+	mutex_unlock(&old->lock);
+	volume_unref(old);
 }
 
 static const char *volume_open(struct volume *v, struct block_device *d, char letter)
@@ -189,8 +209,10 @@ static const char *volume_open(struct volume *v, struct block_device *d, char le
 		return "no memory";
 	mutex_lock(&v->lock);
 	first = fat_cache_get(v, 0);
-	if (first)
+	if (first) {
+		memcpy(v->first, first, sizeof(v->first));
 		problem = volume_read(v, d, first);
+	}
 	if (!problem)
 		fat_commit_init(v);
 	mutex_unlock(&v->lock);
@@ -211,6 +233,77 @@ bool fat_mount(struct block_device *d, char letter)
 	}
 	klog(LOG_INFO, "%s: %c:, FAT32, %u clusters of %u bytes", d->name, letter, v->cluster_count, fat_cluster_bytes(v));
 	return true;
+}
+
+void volume_leave(struct block_device *d)
+{
+	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
+		struct volume *v = volume_get(letter);
+
+		if (!v)
+			continue;
+		mutex_lock(&v->lock);
+		if (v->device == d && volume_status(v) == FILE_OK) {
+			v->resumable = fat_sync(v) == FILE_OK;
+			__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
+			klog(LOG_WARNING, "%s: %c: is taken out%s", d->name, letter,
+			     v->resumable ? "" : "; not all changes could be written");
+		}
+		mutex_unlock(&v->lock);
+		volume_unref(v);
+	}
+}
+
+/* Whether the disk is the one that v was on, as far as its first sector says. */
+static bool volume_is_on(struct volume *v, struct block_device *d)
+{
+	u8 *first = kmalloc(sizeof(v->first));
+	bool same = first && block_transfer(d, false, 0, virt_to_phys(first), sizeof(v->first)) &&
+		    memcmp(first, v->first, sizeof(v->first)) == 0;
+
+	kfree(first);
+	return same;
+}
+
+/* What was cached may have been changed elsewhere; files are compared when they are used next. */
+static bool volume_resume(struct volume *v, struct block_device *d)
+{
+	bool resumed;
+
+	mutex_lock(&v->lock);
+	resumed = volume_status(v) == FILE_NO_MEDIUM && v->resumable && volume_is_on(v, d);
+	if (resumed) {
+		fat_cache_forget(v);
+		v->device = d;
+		v->free_known = v->info_stale = false;
+		v->freed_count = v->erased_count = 0;
+		v->directory_changes++;
+		__atomic_store_n(&v->medium, v->medium + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&v->state, VOLUME_PRESENT, __ATOMIC_RELEASE);
+	}
+	mutex_unlock(&v->lock);
+	return resumed;
+}
+
+void volume_arrive(struct block_device *d)
+{
+	char letter = VOLUME_LETTER_FIRST + 1;
+	struct volume *v = volume_get(letter);
+	bool resumed = false, occupied = v && volume_status(v) == FILE_OK;
+
+	if (strcmp(d->serial, VOLUME_SECOND_SERIAL) || occupied || !block_claim(d)) {
+		if (v)
+			volume_unref(v);
+		return;
+	}
+	if (v) {
+		resumed = volume_resume(v, d);
+		volume_unref(v);
+	}
+	if (resumed)
+		klog(LOG_WARNING, "%s: %c: is back", d->name, letter);
+	else if (!fat_mount(d, letter))
+		block_release(d);
 }
 
 /* ---- clusters ---- */

@@ -41,7 +41,11 @@ struct fat_cache {
 struct volume {
 	u32 refs; /* under the list's lock: that it is mounted, and one for each struct file */
 	char letter;
-	struct block_device *device;
+	struct block_device *device; /* changes while the volume is away */
+	enum volume_state { VOLUME_PRESENT, VOLUME_AWAY, VOLUME_REPLACED } state; /* under the lock; read without */
+	u32 medium;        /* counts how often its disk came back; under the lock; read without */
+	bool resumable;    /* away, but all of it was written before */
+	u8 first[512];     /* the first sector */
 	struct mutex lock; /* RANK_FS; over all below, if nothing else is said */
 	struct fat_cache cache;
 	u64 fat_sector;              /* of the FAT that is read; in sectors of 512 bytes, as everywhere */
@@ -72,6 +76,10 @@ struct volume {
 /* The volume that has this letter: one more reference; NULL: there is none. */
 struct volume *volume_get(char letter);
 void volume_ref(struct volume *v);
+/* FILE_OK: its disk is there; FILE_NO_MEDIUM, FILE_STALE. */
+enum file_status volume_status(const struct volume *v);
+/* An error, named for what it comes from if the disk has gone meanwhile. */
+enum file_status volume_error(const struct volume *v, enum file_status status);
 void volume_unref(struct volume *v); /* the last one frees it */
 
 #define FAT_FIRST_CLUSTER 2
@@ -81,6 +89,7 @@ void volume_unref(struct volume *v); /* the last one frees it */
 /* False: no memory for the fewest blocks that do. */
 bool fat_cache_init(struct volume *v);
 void fat_cache_free(struct volume *v);
+void fat_cache_forget(struct volume *v); /* nothing is known of the disk any more */
 /* The 512 bytes of a sector, in its block; they stay until the next call. NULL: it can't be read, or room can't be made. */
 const u8 *fat_cache_get(struct volume *v, u64 sector);
 /* The same to change them: they will be written. */
@@ -101,6 +110,8 @@ bool fat_cache_dirty(struct volume *v);
 enum file_status fat_begin(struct volume *v);
 /* All changes so far are on the disk itself when this succeeds, but for what says that clusters are free. */
 enum file_status fat_commit(struct volume *v);
+/* The same, and FSInfo is right. */
+enum file_status fat_sync(struct volume *v);
 /* All that was written to the device is on the disk itself. */
 enum file_status fat_barrier(struct volume *v);
 void fat_wrote(struct volume *v); /* something was written to the device; any context */
@@ -236,6 +247,8 @@ enum file_status fat_dir_insert(struct volume *v, u32 directory, const struct fa
 				struct fat_place *out, u32 *erased);
 enum file_status fat_dir_erase(struct volume *v, const struct fat_place *place);
 enum file_status fat_dir_update(struct volume *v, u64 at, const struct fat_facts *facts);
+/* *so: there is an entry at at, of a directory or not, and it says just this. */
+enum file_status fat_dir_compare(struct volume *v, u64 at, u32 attributes, u32 first_cluster, u32 size, u64 modified, bool *so);
 /* A cluster for a new directory, with "." and "..", on the device when it returns. parent: 0 for the root. */
 enum file_status fat_dir_make(struct volume *v, u32 parent, const struct fat_facts *facts, u32 *cluster);
 /* ".." of the directory that begins at this cluster. */

@@ -39,11 +39,21 @@ void fat_cache_free(struct volume *v)
 		kfree(v->cache.blocks[i].bytes);
 }
 
+void fat_cache_forget(struct volume *v)
+{
+	for (u32 i = 0; i < v->cache.block_count; i++) {
+		v->cache.blocks[i].number = NO_BLOCK;
+		v->cache.blocks[i].dirty = 0;
+	}
+}
+
 /* count sectors of memory from or to the disk. */
 static bool transfer(struct volume *v, bool write, u64 sector, u8 *bytes, u64 count)
 {
 	struct block_request *r = &v->cache.request;
 
+	if (volume_status(v) != FILE_OK)
+		return false;
 	r->sector = sector;
 	r->write = write;
 	r->complete = NULL;

@@ -42,8 +42,10 @@ enum file_status fat_barrier(struct volume *v)
 
 enum file_status fat_commit(struct volume *v)
 {
-	enum file_status status = fat_cache_write_tables(v);
+	enum file_status status = volume_status(v);
 
+	if (status == FILE_OK)
+		status = fat_cache_write_tables(v);
 	if (status == FILE_OK)
 		status = fat_barrier(v);
 	if (status == FILE_OK)
@@ -96,9 +98,11 @@ static enum file_status info_forget(struct volume *v)
 
 enum file_status fat_begin(struct volume *v)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status = volume_status(v);
 
 	assert(mutex_held(&v->lock));
+	if (status != FILE_OK)
+		return status;
 	if (v->device->read_only)
 		return FILE_READ_ONLY;
 	if (!v->info_stale)
@@ -116,7 +120,7 @@ enum file_status fat_begin(struct volume *v)
 }
 
 /* The second round writes that clusters are free. */
-static enum file_status sync_locked(struct volume *v)
+enum file_status fat_sync(struct volume *v)
 {
 	enum file_status status = FILE_OK;
 	u32 count;
@@ -146,7 +150,7 @@ enum file_status volume_sync(struct volume *v)
 	enum file_status status;
 
 	mutex_lock(&v->lock);
-	status = sync_locked(v);
+	status = fat_sync(v);
 	mutex_unlock(&v->lock);
 	return status;
 }
@@ -170,7 +174,7 @@ void file_shutdown(void)
 		if (!v)
 			continue;
 		mutex_lock_nested(&v->lock);
-		if (sync_locked(v) != FILE_OK)
+		if (volume_status(v) == FILE_OK && fat_sync(v) != FILE_OK)
 			klog(LOG_ERROR, "%s: not all changes could be written", v->device->name);
 	}
 }

@@ -148,6 +148,7 @@ enum file_status file_make(struct volume *v, const struct fat_entry *e, const ch
 	f->slot = e->place.slot;
 	f->slots = e->place.slots;
 	f->directory_changes = v->directory_changes;
+	f->medium = v->medium;
 	strlcpy(f->path, canonical, sizeof(f->path));
 	spin_lock(&table_lock);
 	list_push_front(&table, &f->link);
@@ -181,12 +182,93 @@ void file_unref(struct file *f)
 	kfree(f);
 }
 
+/* ---- disks that were away ---- */
+
+#define MEDIUM_LOST (~0u) /* of a file that will never be found again */
+
+/* Whether entry and clusters of a file are what they were. */
+static enum file_status on_disk_as_before(struct file *f, bool *so)
+{
+	bool directory = f->attributes & FILE_ATTRIBUTE_DIRECTORY_;
+	enum file_status status = FILE_OK;
+	struct fat_run *runs;
+	u32 run_count;
+
+	*so = true;
+	if (f->entry_at)
+		status = fat_dir_compare(f->volume, f->entry_at, f->attributes, f->first_cluster, (u32)f->size,
+					 f->modified_unix, so);
+	if (status != FILE_OK || !*so)
+		return status;
+	status = fat_chain_read(f->volume, f->first_cluster, directory ? FAT_DIRECTORY : f->size, &runs, &run_count);
+	if (status == FILE_CORRUPT) {
+		*so = false;
+		return FILE_OK;
+	}
+	if (status == FILE_OK)
+		*so = run_count == f->run_count &&
+		      (!run_count || memcmp(runs, f->runs, (run_count + 1) * sizeof(*runs)) == 0);
+	if (status == FILE_OK)
+		kfree(runs);
+	return status;
+}
+
+enum file_status file_check(struct file *f)
+{
+	struct volume *v = f->volume;
+	enum file_status status = volume_status(v);
+	bool same;
+
+	assert(mutex_held(&v->lock));
+	if (status != FILE_OK || f->medium == v->medium)
+		return status;
+	if (f->medium == MEDIUM_LOST)
+		return FILE_STALE;
+	if (!f->gone) {
+		status = on_disk_as_before(f, &same);
+		if (status != FILE_OK)
+			return status;
+		if (!same) {
+			f->gone = true;
+			file_table_remove(f);
+			__atomic_store_n(&f->medium, MEDIUM_LOST, __ATOMIC_RELEASE);
+			return FILE_STALE;
+		}
+	}
+	__atomic_store_n(&f->medium, v->medium, __ATOMIC_RELEASE);
+	return FILE_OK;
+}
+
+enum file_status file_check_unlocked(struct file *f)
+{
+	struct volume *v = f->volume;
+	enum file_status status;
+
+	if (likely(volume_status(v) == FILE_OK &&
+		   __atomic_load_n(&f->medium, __ATOMIC_ACQUIRE) == __atomic_load_n(&v->medium, __ATOMIC_ACQUIRE)))
+		return FILE_OK;
+	mutex_lock(&v->lock);
+	status = file_check(f);
+	mutex_unlock(&v->lock);
+	return status;
+}
+
 /* ---- opening ---- */
 
 /* The file that a path leads to, which exists. The volume's lock is held. */
 static enum file_status existing_get(struct file_lookup *l, struct file **out)
 {
 	*out = file_table_find(l->volume, l->entry.place.at);
+	if (*out) {
+		enum file_status status = file_check(*out);
+
+		if (status != FILE_OK) {
+			file_unref(*out);
+			*out = NULL;
+		}
+		if (status != FILE_OK && status != FILE_STALE)
+			return status;
+	}
 	return *out ? FILE_OK : file_make(l->volume, &l->entry, l->canonical, out);
 }
 
@@ -204,10 +286,13 @@ enum file_status file_open(const char *path, struct file **out)
 	}
 	/* Held over search and insertion, so that no second struct file is made for one file. */
 	mutex_lock(&l->volume->lock);
-	status = file_walk(path, l);
+	status = volume_status(l->volume);
+	if (status == FILE_OK)
+		status = file_walk(path, l);
 	if (status == FILE_OK)
 		status = existing_get(l, out);
 	mutex_unlock(&l->volume->lock);
+	status = volume_error(l->volume, status);
 	volume_unref(l->volume);
 	kfree(l);
 	if (status == FILE_OK)
@@ -344,8 +429,12 @@ enum file_status file_open_as(const char *path, const struct file_request *r, st
 		return FILE_PATH_NOT_FOUND;
 	}
 	mutex_lock(&l->volume->lock);
-	status = open_locked(path, l, r, out, outcome);
+	status = volume_status(l->volume);
+	if (status == FILE_OK)
+		status = open_locked(path, l, r, out, outcome);
 	mutex_unlock(&l->volume->lock);
+	if (status != FILE_OK)
+		status = volume_error(l->volume, status);
 	volume_unref(l->volume);
 	kfree(l);
 	if (status != FILE_OK)
@@ -382,11 +471,14 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 
 enum file_status file_image_begin(struct file *f)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status;
 
 	mutex_lock(&f->lock);
 	mutex_lock(&f->volume->lock);
-	if (f->gone)
+	status = file_check(f);
+	if (status != FILE_OK)
+		;
+	else if (f->gone)
 		status = FILE_NOT_FOUND;
 	else if (f->delete_pending)
 		status = FILE_DELETING;

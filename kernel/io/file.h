@@ -35,6 +35,8 @@ enum file_status {
 	FILE_NO_SPACE,
 	FILE_READ_ONLY, /* the disk */
 	FILE_OTHER_VOLUME, /* a rename can't lead there */
+	FILE_NO_MEDIUM,    /* the disk was taken out; it may come back */
+	FILE_STALE,        /* the disk came back without this file, or another one is in its place: it stays so */
 };
 
 #define FILE_ATTRIBUTE_READONLY_ 0x01 /* values of FAT and of Windows alike */
@@ -63,6 +65,7 @@ struct file {
 	u64 entry_at; /* its identity: where its short directory entry is, bytes from the volume's start; 0: the root */
 	u32 directory, slot, slots;  /* where its entries are: struct fat_place */
 	u32 directory_changes;       /* the volume's, when the runs of a directory were read */
+	u32 medium;                  /* the volume's, when it was last seen that the file is on it: file_check */
 	u32 handles, readers, writers, deleters; /* how many have it open, and for what */
 	u32 shares_read, shares_write, shares_delete;
 	u32 images;          /* its contents must not change: there is an image section, or one is being made */
@@ -86,6 +89,7 @@ struct file_entry {                       /* of a directory */
 /* Volumes have the letters from C, the system volume's, on. */
 #define VOLUME_LETTER_FIRST 'C'
 #define VOLUMES_MAX 2
+#define VOLUME_SECOND_SERIAL "disk2" /* of the disk that D: is on */
 
 /*
  * Mounts the volume on d in the place of what had this letter. False, with a message, if it is not a FAT32 volume that can
@@ -95,6 +99,13 @@ struct block_device;
 bool fat_mount(struct block_device *d, char letter);
 /* Bit 0: there is an A:, and so on. */
 u32 volume_letters(void);
+/* A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. */
+void volume_leave(struct block_device *d);
+/*
+ * A disk has come: if it is the one that D: was on, unchanged, open files go on; else it becomes D: if it is meant to
+ * be.
+ */
+void volume_arrive(struct block_device *d);
 char volume_letter(const struct volume *v);
 
 /* What a volume says of itself. */

@@ -67,7 +67,9 @@ enum file_status file_set_facts(struct file *f, u32 attributes, const struct fil
 	enum file_status status;
 
 	mutex_lock(&f->volume->lock);
-	status = f->gone ? FILE_NOT_FOUND : fat_begin(f->volume);
+	status = file_check(f);
+	if (status == FILE_OK)
+		status = f->gone ? FILE_NOT_FOUND : fat_begin(f->volume);
 	if (status == FILE_OK && !f->entry_at)
 		status = FILE_ACCESS; /* the root has no entry to keep them in */
 	if (status == FILE_OK) {
@@ -86,10 +88,13 @@ enum file_status file_set_facts(struct file *f, u32 attributes, const struct fil
 
 enum file_status file_set_delete(struct file *f, bool delete_it)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status;
 
 	mutex_lock(&f->volume->lock);
-	if (f->gone)
+	status = file_check(f);
+	if (status != FILE_OK)
+		;
+	else if (f->gone)
 		status = FILE_DELETING;
 	else if (f->volume->device->read_only)
 		status = FILE_READ_ONLY;
@@ -244,8 +249,10 @@ static enum file_status rename_write(struct file *f, struct rename *r)
 
 static enum file_status rename_locked(struct file *f, const char *path, bool replace, struct rename *r)
 {
-	enum file_status status = fat_begin(f->volume);
+	enum file_status status = file_check(f);
 
+	if (status == FILE_OK)
+		status = fat_begin(f->volume);
 	if (status == FILE_OK)
 		status = rename_check(f, path, replace, r);
 	if (status != FILE_OK)
@@ -321,12 +328,15 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 		status = FILE_NOT_DIRECTORY;
 	mutex_lock(&directory->volume->lock);
 	if (status == FILE_OK)
+		status = file_check(directory);
+	if (status == FILE_OK)
 		status = directory->gone ? FILE_END : directory_refresh(directory);
 	if (status == FILE_OK) {
 		fat_walk_begin(directory->volume, &walk, directory->runs, directory->run_count, *slot);
 		status = fat_walk_next(&walk, e);
 	}
 	mutex_unlock(&directory->volume->lock);
+	status = status == FILE_END ? status : volume_error(directory->volume, status);
 	if (status == FILE_OK) {
 		*slot = walk.slot;
 		check(utf16_to_utf8(e->name, e->name_length, out->name, sizeof(out->name)) >= 0);
@@ -343,12 +353,13 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 
 enum file_status volume_space(struct volume *v, struct file_space *out)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status;
 	u32 free_clusters;
 
 	mutex_lock(&v->lock);
+	status = volume_status(v);
 	/* What was deleted counts as free, and the next commit makes it so: now. */
-	if (v->freed_count)
+	if (status == FILE_OK && v->freed_count)
 		status = fat_commit(v);
 	if (status == FILE_OK)
 		status = fat_free_clusters(v, &free_clusters);

@@ -33,6 +33,12 @@ struct file *file_table_find(const struct volume *v, u64 entry_at);
 void file_table_remove(struct file *f);
 /* Whether the volume's files below the directory at this path are in use. */
 bool file_table_below(const struct volume *v, const char *path);
+/*
+ * Whether the file may be used: its disk is there (FILE_NO_MEDIUM), and if it was away, the file is on it as it was
+ * (FILE_STALE). The volume's lock is held.
+ */
+enum file_status file_check(struct file *f);
+enum file_status file_check_unlocked(struct file *f); /* it is not held */
 void file_path_set(struct file *f, const char *path);
 /* The struct file of an entry, which is not in the table yet. The volume's lock is held. */
 enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out);

@@ -176,6 +176,9 @@ enum file_status file_resize(struct file *f, u64 size)
 	enum file_status status;
 
 	assert(mutex_held(&f->lock));
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
 	if (f->images)
@@ -199,17 +202,20 @@ enum file_status file_set_size(struct file *f, u64 size)
 	mutex_lock(&f->lock);
 	status = file_resize(f, size);
 	mutex_unlock(&f->lock);
-	return status;
+	return volume_error(f->volume, status);
 }
 
 enum file_status file_reserve(struct file *f, u64 bytes)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status;
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
 	mutex_lock(&f->lock);
-	if (f->gone)
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		;
+	else if (f->gone)
 		status = FILE_NOT_FOUND;
 	else if (f->images)
 		status = FILE_SHARING;
@@ -246,8 +252,10 @@ u64 file_allocation(struct file *f)
 
 static enum file_status write_locked(struct file *f, u64 offset, const void *from, u64 n, u64 *at)
 {
-	enum file_status status;
+	enum file_status status = file_check_unlocked(f);
 
+	if (status != FILE_OK)
+		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
 	if (f->images)
@@ -279,6 +287,7 @@ enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n,
 	mutex_lock(&f->lock);
 	status = write_locked(f, offset, from, n, at ? at : &where);
 	mutex_unlock(&f->lock);
+	status = volume_error(f->volume, status);
 	if (status == FILE_OK) {
 		__atomic_fetch_add(&file_counters.writes, 1, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&file_counters.written_bytes, n, __ATOMIC_RELAXED);

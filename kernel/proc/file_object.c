@@ -102,6 +102,8 @@ static const struct {
 	[FILE_NOT_EMPTY] = { STATUS_DIRECTORY_NOT_EMPTY, "the directory is not empty" },
 	[FILE_NO_SPACE] = { STATUS_DISK_FULL, "the disk is full" },
 	[FILE_OTHER_VOLUME] = { STATUS_NOT_SAME_DEVICE, "another volume" },
+	[FILE_NO_MEDIUM] = { STATUS_NO_MEDIA_IN_DEVICE, "the disk was taken out" },
+	[FILE_STALE] = { STATUS_FILE_INVALID, "its disk was changed" },
 	[FILE_READ_ONLY] = { STATUS_MEDIA_WRITE_PROTECTED, "the disk is read-only" },
 };
 
