@@ -132,6 +132,11 @@ char volume_letter(const struct volume *v)
 	return v->letter;
 }
 
+bool volume_removable(const struct volume *v)
+{
+	return v->letter != VOLUME_LETTER_FIRST;
+}
+
 /* A label as the volume has it: 11 bytes, blanks behind it. */
 static void label_read(const u8 *raw, struct volume_identity *out)
 {
@@ -289,7 +294,7 @@ void volume_arrive(struct block_device *d)
 {
 	char letter = VOLUME_LETTER_FIRST + 1;
 	struct volume *v = volume_get(letter);
-	bool resumed = false, occupied = v && volume_status(v) == FILE_OK;
+	bool resumed = false, replaces = v != NULL, occupied = v && volume_status(v) == FILE_OK;
 
 	if (strcmp(d->serial, VOLUME_SECOND_SERIAL) || occupied || !block_claim(d)) {
 		if (v)
@@ -304,6 +309,8 @@ void volume_arrive(struct block_device *d)
 		klog(LOG_WARNING, "%s: %c: is back", d->name, letter);
 	else if (!fat_mount(d, letter))
 		block_release(d);
+	else if (replaces)
+		klog(LOG_WARNING, "%s: another volume is %c: now", d->name, letter);
 }
 
 /* ---- clusters ---- */

@@ -107,6 +107,7 @@ void volume_leave(struct block_device *d);
  */
 void volume_arrive(struct block_device *d);
 char volume_letter(const struct volume *v);
+bool volume_removable(const struct volume *v); /* all are, but the system volume */
 
 /* What a volume says of itself. */
 struct volume_identity {

@@ -307,10 +307,19 @@ static struct section *existing(struct file *f)
 	return refs ? s : NULL;
 }
 
+/* Pages are relocated for this base from now on. */
+static void base_choose(struct image *image)
+{
+	image->base = choose_base(&image->pe);
+	image->delta = image->base - image->pe.preferred_base;
+}
+
 u32 section_create_image(struct file *f, struct section **out)
 {
 	struct section *s, *other;
 	struct image *image;
+	u64 charge;
+	bool copy;
 	u32 status;
 
 	mutex_lock(&sections_lock);
@@ -334,8 +343,9 @@ u32 section_create_image(struct file *f, struct section **out)
 		file_image_end(f);
 		return status;
 	}
-	status = section_setup(&s, &backing_image, image->pe.size >> PAGE_SHIFT, SEC_IMAGE, PAGE_EXECUTE_WRITECOPY,
-			       shared_writable_pages(&image->pe));
+	copy = image_runs_from_swap(&image->pe, f);
+	charge = shared_writable_pages(&image->pe) + (copy ? image_copy_pages(&image->pe) : 0);
+	status = section_setup(&s, &backing_image, image->pe.size >> PAGE_SHIFT, SEC_IMAGE, PAGE_EXECUTE_WRITECOPY, charge);
 	if (status) {
 		file_image_end(f);
 		image_free(image);
@@ -349,12 +359,22 @@ u32 section_create_image(struct file *f, struct section **out)
 		section_unref(s);
 		return status;
 	}
+	if (copy) { /* before others see it */
+		mutex_lock(&sections_lock);
+		base_choose(image);
+		mutex_unlock(&sections_lock);
+		status = image_copy(s);
+		if (status) {
+			section_unref(s);
+			return status;
+		}
+	}
 	mutex_lock(&sections_lock);
 	other = existing(f); /* somebody else may have been faster */
 	if (!other) {
 		f->image_section = s;
-		image->base = choose_base(&image->pe);
-		image->delta = image->base - image->pe.preferred_base;
+		if (!copy)
+			base_choose(image);
 	}
 	mutex_unlock(&sections_lock);
 	if (other)

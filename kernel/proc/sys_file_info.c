@@ -312,7 +312,7 @@ static u32 query_volume(struct file_object *o, const u64 *a, u64 *size)
 	u32 class = (u32)a[4];
 	enum file_status fs;
 
-	if (class == 4 && v && volume_letter(v) != VOLUME_LETTER_FIRST)
+	if (class == 4 && v && volume_removable(v))
 		device.characteristics = FILE_REMOVABLE_MEDIA_;
 	if (class == 4) /* FileFsDeviceInformation */
 		return query_fixed(a, &device, sizeof(device), size);
