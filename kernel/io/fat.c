@@ -197,6 +197,7 @@ static void volume_set(char letter, struct volume *v)
 		return;
 	mutex_lock(&old->lock);
 	__atomic_store_n(&old->state, VOLUME_REPLACED, __ATOMIC_RELEASE);
+	fat_cache_free(old); /* files may keep the rest for long */
 	mutex_unlock(&old->lock);
 	volume_unref(old);
 }
@@ -240,23 +241,32 @@ bool fat_mount(struct block_device *d, char letter)
 	return true;
 }
 
-void volume_leave(struct block_device *d)
+struct volume *volume_on(const struct block_device *d)
 {
 	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
 		struct volume *v = volume_get(letter);
 
-		if (!v)
-			continue;
-		mutex_lock(&v->lock);
-		if (v->device == d && volume_status(v) == FILE_OK) {
-			v->resumable = fat_sync(v) == FILE_OK;
-			__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
-			klog(LOG_WARNING, "%s: %c: is taken out%s", d->name, letter,
-			     v->resumable ? "" : "; not all changes could be written");
-		}
-		mutex_unlock(&v->lock);
-		volume_unref(v);
+		if (v && v->device == d && volume_status(v) == FILE_OK)
+			return v;
+		if (v)
+			volume_unref(v);
 	}
+	return NULL;
+}
+
+void volume_leave(struct block_device *d)
+{
+	struct volume *v = volume_on(d);
+
+	if (!v)
+		return;
+	mutex_lock(&v->lock);
+	v->resumable = fat_sync(v) == FILE_OK;
+	__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
+	mutex_unlock(&v->lock);
+	klog(LOG_WARNING, "%s: %c: is taken out%s", d->name, v->letter,
+	     v->resumable ? "" : "; not all changes could be written");
+	volume_unref(v);
 }
 
 /* Whether the disk is the one that v was on, as far as its first sector says. */

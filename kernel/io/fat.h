@@ -76,11 +76,8 @@ struct volume {
 /* The volume that has this letter: one more reference; NULL: there is none. */
 struct volume *volume_get(char letter);
 void volume_ref(struct volume *v);
-/* FILE_OK: its disk is there; FILE_NO_MEDIUM, FILE_STALE. */
-enum file_status volume_status(const struct volume *v);
 /* An error, named for what it comes from if the disk has gone meanwhile. */
 enum file_status volume_error(const struct volume *v, enum file_status status);
-void volume_unref(struct volume *v); /* the last one frees it */
 
 #define FAT_FIRST_CLUSTER 2
 

@@ -37,6 +37,8 @@ void fat_cache_free(struct volume *v)
 {
 	for (u32 i = 0; i < v->cache.block_count; i++)
 		kfree(v->cache.blocks[i].bytes);
+	v->cache.block_count = 0;
+	list_init(&v->cache.order);
 }
 
 void fat_cache_forget(struct volume *v)
@@ -192,7 +194,7 @@ static struct fat_block *block_get(struct volume *v, u64 sector)
 	u64 number = sector / BLOCK_SECTORS, first = number * BLOCK_SECTORS;
 	struct fat_block *b;
 
-	if (sector >= v->device->sectors)
+	if (sector >= v->device->sectors || volume_status(v) != FILE_OK)
 		return NULL;
 	b = block_find_cached(v, number);
 	if (!b) {

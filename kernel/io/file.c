@@ -92,6 +92,8 @@ struct file *file_table_find(const struct volume *v, u64 entry_at)
 		if (f->entry_at == entry_at && f->volume == v) {
 			found = f;
 			f->refs++;
+			list_remove(&f->link);
+			list_push_front(&table, &f->link);
 			break;
 		}
 	spin_unlock(&table_lock);
@@ -114,15 +116,61 @@ bool file_table_below(const struct volume *v, const char *path)
 
 	spin_lock(&table_lock);
 	list_for_each(&table, f, link)
-		below = below || (f->volume == v && strncmp(f->path, path, length) == 0 && f->path[length] == '\\');
+		below = below || (f->volume == v && strncmp(f->path, path, length) == 0 && f->path[length] == '\\' &&
+				  !(f->refs == 1 && f->data_section));
 	spin_unlock(&table_lock);
 	return below;
+}
+
+struct file *file_table_pick(bool (*is)(const struct file *f, const void *arg), const void *arg, bool oldest)
+{
+	struct file *f, *found = NULL;
+
+	spin_lock(&table_lock);
+	for (struct list *l = oldest ? table.prev : table.next; l != &table && !found; l = oldest ? l->prev : l->next) {
+		f = list_entry(l, struct file, link);
+		if (is(f, arg))
+			found = f;
+	}
+	if (found)
+		found->refs++;
+	spin_unlock(&table_lock);
+	return found;
+}
+
+bool file_is_idle(const struct file *f, u32 refs)
+{
+	bool idle;
+
+	spin_lock(&table_lock);
+	idle = f->refs <= refs && !f->handles && !f->images;
+	spin_unlock(&table_lock);
+	return idle;
+}
+
+/* Files that only their data section keeps follow their directory to its new name. Their handles are counted under the volume's lock. */
+void file_table_move(const struct volume *v, const char *from, const char *to)
+{
+	size_t length = strlen(from);
+	struct file *f;
+
+	spin_lock(&table_lock);
+	list_for_each(&table, f, link) {
+		char rest[FILE_PATH_MAX];
+
+		if (f->volume != v || strncmp(f->path, from, length) || f->path[length] != '\\')
+			continue;
+		strlcpy(rest, f->path + length, sizeof(rest));
+		ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest);
+	}
+	spin_unlock(&table_lock);
 }
 
 enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out)
 {
 	bool directory = e->attributes & FILE_ATTRIBUTE_DIRECTORY_;
 	struct file *f = kzalloc(sizeof(*f));
+	static u64 made; /* atomic */
 	enum file_status status;
 
 	if (!f)
@@ -138,7 +186,8 @@ enum file_status file_make(struct volume *v, const struct fat_entry *e, const ch
 	f->volume = v;
 	volume_ref(v);
 	f->first_cluster = e->first_cluster;
-	f->size = e->size;
+	f->size = f->entry_size = e->size;
+	f->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
 	f->attributes = e->attributes;
 	f->modified_unix = e->modified_unix;
 	f->created_unix = e->created_unix;
@@ -176,7 +225,7 @@ void file_unref(struct file *f)
 	spin_unlock(&table_lock);
 	if (!last)
 		return;
-	check(!f->image_section && !f->handles && !f->images);
+	check(!f->image_section && !f->data_section && !f->handles && !f->images);
 	volume_unref(f->volume);
 	kfree(f->runs);
 	kfree(f);
@@ -189,18 +238,18 @@ void file_unref(struct file *f)
 /* Whether entry and clusters of a file are what they were. */
 static enum file_status on_disk_as_before(struct file *f, bool *so)
 {
-	bool directory = f->attributes & FILE_ATTRIBUTE_DIRECTORY_;
+	bool directory = f->attributes & FILE_ATTRIBUTE_DIRECTORY_, named = directory || f->entry_size;
 	enum file_status status = FILE_OK;
 	struct fat_run *runs;
 	u32 run_count;
 
 	*so = true;
 	if (f->entry_at)
-		status = fat_dir_compare(f->volume, f->entry_at, f->attributes, f->first_cluster, (u32)f->size,
+		status = fat_dir_compare(f->volume, f->entry_at, f->attributes, named ? f->first_cluster : 0, (u32)f->entry_size,
 					 f->modified_unix, so);
 	if (status != FILE_OK || !*so)
 		return status;
-	status = fat_chain_read(f->volume, f->first_cluster, directory ? FAT_DIRECTORY : f->size, &runs, &run_count);
+	status = fat_chain_read(f->volume, f->first_cluster, directory ? FAT_DIRECTORY : f->entry_size, &runs, &run_count);
 	if (status == FILE_CORRUPT) {
 		*so = false;
 		return FILE_OK;
@@ -211,6 +260,14 @@ static enum file_status on_disk_as_before(struct file *f, bool *so)
 	if (status == FILE_OK)
 		kfree(runs);
 	return status;
+}
+
+/* Nobody finds it any more; who has it keeps it. */
+static void file_lose(struct file *f)
+{
+	f->gone = true;
+	file_table_remove(f);
+	__atomic_store_n(&f->medium, MEDIUM_LOST, __ATOMIC_RELEASE);
 }
 
 enum file_status file_check(struct file *f)
@@ -229,9 +286,7 @@ enum file_status file_check(struct file *f)
 		if (status != FILE_OK)
 			return status;
 		if (!same) {
-			f->gone = true;
-			file_table_remove(f);
-			__atomic_store_n(&f->medium, MEDIUM_LOST, __ATOMIC_RELEASE);
+			file_lose(f);
 			return FILE_STALE;
 		}
 	}
@@ -346,7 +401,8 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 		return FILE_ACCESS;
 	if (overwrite && f->attributes & hiding & ~r->attributes)
 		return FILE_ACCESS;
-	if (r->delete_on_close && (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || !f->entry_at))
+	if (r->delete_on_close &&
+	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || data_section_in_use((struct file *)f) || !f->entry_at))
 		return FILE_NO_DELETE;
 	if (!sharing_allows(f, r) || (f->images && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
@@ -402,7 +458,11 @@ static enum file_status overwrite(struct file *f, const struct file_request *r)
 	enum file_status status;
 
 	mutex_lock(&f->lock);
-	status = file_resize(f, 0);
+	while ((status = file_resize(f, 0)) == FILE_BUSY) {
+		mutex_unlock(&f->lock);
+		file_busy_wait();
+		mutex_lock(&f->lock);
+	}
 	mutex_lock(&f->volume->lock);
 	if (status == FILE_OK) {
 		f->attributes = (r->attributes & FILE_ATTRIBUTES_SET) | FILE_ATTRIBUTE_ARCHIVE_;
@@ -454,10 +514,16 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 	mutex_lock(&f->lock);
 	mutex_lock(&f->volume->lock);
 	sharing_count(f, may, share, -1u);
+	if (file_check(f) == FILE_STALE && !f->handles) {
+		if (!f->gone)
+			file_lose(f);
+		if (!data_section_in_use(f))
+			data_section_forget(f); /* nobody will want what is in memory */
+	}
 	f->delete_pending = f->delete_pending || delete_it;
 	if (!f->handles && f->delete_pending && !f->gone) {
 		/* A directory that got files meanwhile stays; so does what the disk does not let go. */
-		if (f->images || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
+		if (f->images || data_section_in_use(f) || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
 			f->delete_pending = false;
 	} else if (!f->handles && !f->gone && may & FILE_MAY_WRITE) {
 		file_trim(f);
@@ -482,7 +548,7 @@ enum file_status file_image_begin(struct file *f)
 		status = FILE_NOT_FOUND;
 	else if (f->delete_pending)
 		status = FILE_DELETING;
-	else if (f->writers)
+	else if (f->writers || data_section_writable(f))
 		status = FILE_SHARING;
 	else
 		f->images++;

@@ -37,6 +37,8 @@ enum file_status {
 	FILE_OTHER_VOLUME, /* a rename can't lead there */
 	FILE_NO_MEDIUM,    /* the disk was taken out; it may come back */
 	FILE_STALE,        /* the disk came back without this file, or another one is in its place: it stays so */
+	FILE_USER_MAPPED, /* a program has mapped it, and it can't get shorter */
+	FILE_BUSY,        /* for a moment: try again. Never returned but where it is said */
 };
 
 #define FILE_ATTRIBUTE_READONLY_ 0x01 /* values of FAT and of Windows alike */
@@ -73,8 +75,16 @@ struct file {
 	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
 
 	char path[FILE_PATH_MAX]; /* under the table's lock: canonical, as on disk: "\dir\Name.exe"; the root: "\" */
+	/*
+	 * What the directory entry may say of the size: bytes whose clusters have got contents. Those behind are in the data
+	 * section alone until file_entry_settle. Under both locks, as the size; cuts counts how often that became smaller.
+	 */
+	u64 entry_size;
+	u32 cuts;
+	u64 number; /* no other file has it, nor will */
 	void *image_section; /* mm's: the section of this file as an image, or NULL; under the lock of mm/section.c */
-	struct list link;
+	void *data_section;  /* mm's too, under the file's lock: its contents in memory (mm/file_cache.h), or NULL */
+	struct list link;    /* what was opened last is the first */
 	struct list locked; /* ranges of bytes that handles have locked: proc's, under its lock */
 };
 
@@ -99,6 +109,11 @@ struct block_device;
 bool fat_mount(struct block_device *d, char letter);
 /* Bit 0: there is an A:, and so on. */
 u32 volume_letters(void);
+/* FILE_OK: its disk is there; FILE_NO_MEDIUM, FILE_STALE. */
+enum file_status volume_status(const struct volume *v);
+/* The one that is on the disk, with one reference; NULL: none is. */
+struct volume *volume_on(const struct block_device *d);
+void volume_unref(struct volume *v); /* the last one frees it */
 /* A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. */
 void volume_leave(struct block_device *d);
 /*
@@ -128,6 +143,12 @@ void file_ref(struct file *f);
 void file_unref(struct file *f); /* the last one frees it; no spinlock held */
 void file_path(const struct file *f, char *to); /* "D:\dir\x"; to has FILE_FULL_PATH_MAX bytes */
 
+/*
+ * Whether the file may be used: its disk is there (FILE_NO_MEDIUM), and if it was away, the file is on it as it was
+ * (FILE_STALE). The volume's lock is not held.
+ */
+enum file_status file_check_unlocked(struct file *f);
+
 /* What a handle may do, and lets others do. */
 #define FILE_MAY_READ 1
 #define FILE_MAY_WRITE 2
@@ -155,7 +176,7 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it);
 /*
  * Reads bytes [offset, offset + n) to kernel memory in the direct map (kmalloc's, or a frame's). *got < n only at the
  * end of the file. The larger n, the faster: the disk is asked for each contiguous run at once, and nothing is read
- * ahead. Under 4096 bytes go through the volume's cache: to may be any kernel memory. Thread context, sleeps; no mutex
+ * ahead. It reads what the device has: for one who knows that the data section has nothing newer. Under 4096 bytes go through the volume's cache: to may be any kernel memory. Thread context, sleeps; no mutex
  * of rank RANK_FILE_DATA or above held.
  */
 enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got);
@@ -167,14 +188,16 @@ enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got
  */
 enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u64 *phys, u32 count);
 /*
- * Writes n bytes from kernel memory as file_read reads them, all or nothing (an error of the disk aside); the file grows
+ * Writes n bytes from kernel memory to the device, past the data section, as file_read reads them, all or nothing (an error of the disk aside); the file grows
  * if it has to, what lies between its old end and offset is zeros. offset FILE_AT_END: at its end, wherever that is by
  * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after file_commit.
  */
 #define FILE_AT_END (~0ull)
 enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at);
-/* New bytes are zeros. */
+/* New bytes are zeros. FILE_USER_MAPPED. */
 enum file_status file_set_size(struct file *f, u64 size);
+/* The same, but it never becomes shorter. */
+enum file_status file_extend(struct file *f, u64 size);
 /* Room for bytes bytes is taken in advance; it is given back when a handle that may write is the last to be closed. */
 enum file_status file_reserve(struct file *f, u64 bytes);
 /* The same; less than the size cuts the file. */
@@ -216,6 +239,41 @@ enum file_status volume_commit(struct volume *v);
 enum file_status volume_sync(struct volume *v);
 /* The last: no change of any volume is possible after it. */
 void file_shutdown(void);
+
+/* ---- file_pages.c, for the data section: the file's lock is held ---- */
+
+/* Whole pages from offset on, a multiple of the page size; what lies behind the file's end is read as zeros, and not written. */
+enum file_status file_pages_read(struct file *f, u64 offset, const u64 *phys, u32 count);
+enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u32 count);
+/*
+ * Before n bytes at *offset (FILE_AT_END: that is replaced by where it is) go to pages: whether they may, clusters, zeros in
+ * between. FILE_BUSY. After it: the file reaches to end at least, and was modified now; the directory entry does not say so yet.
+ */
+enum file_status file_write_begin(struct file *f, u64 *offset, u64 n);
+void file_write_end(struct file *f, u64 end);
+/* The first size bytes are on the device: the directory entry is brought up to date. touched: the file was modified now. */
+enum file_status file_entry_settle(struct file *f, u64 size, bool touched);
+
+/* ---- file_idle.c: files that only their data section keeps ---- */
+
+/* The one with a data section and the lowest number above that of f (NULL: any): one more reference. */
+struct file *file_next(const struct file *f);
+/* One that nobody has open, and nobody had for the longest time; one more reference. NULL: there is none. No locks held. */
+struct file *file_idle_get(void);
+/* Its data section goes, if still nobody uses it; gives back the reference. No locks held. */
+void file_idle_forget(struct file *f);
+
+/* ---- what mm/backing_file.c tells of data sections, and is told; the file's lock is held ---- */
+
+bool data_section_in_use(struct file *f);   /* sections that programs made of it, or views; this one needs no lock */
+bool data_section_writable(struct file *f); /* such that it may be written through */
+/* Pages behind size go. FILE_USER_MAPPED, FILE_BUSY. */
+enum file_status data_section_cut(struct file *f, u64 size);
+/* What is behind the file's end in its last page becomes zeros, since it will be part of the file. FILE_BUSY. */
+enum file_status data_section_extend(struct file *f);
+void data_section_resized(struct file *f);
+void data_section_forget(struct file *f); /* the file has gone; nobody uses it, or has a handle */
+bool data_section_drop(struct file *f);   /* the same of one that can be opened again; false: there is something to be written */
 
 extern struct file_counters {
 	u64 opens, reads, read_bytes, device_reads, writes, written_bytes;

@@ -45,10 +45,12 @@ enum file_status file_create_entry(struct file_lookup *l, const struct file_requ
 
 static struct fat_facts facts_of(const struct file *f)
 {
+	bool named = f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || f->entry_size; /* by the entry: the clusters */
+
 	return (struct fat_facts){
 		.attributes = f->attributes,
-		.first_cluster = f->first_cluster,
-		.size = (u32)f->size,
+		.first_cluster = named ? f->first_cluster : 0,
+		.size = (u32)f->entry_size,
 		.modified_unix = f->modified_unix,
 		.created_unix = f->created_unix,
 		.accessed_unix = f->accessed_unix,
@@ -102,8 +104,14 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 		status = FILE_NO_DELETE;
 	else if (delete_it && f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		status = fat_directory_empty(f->volume, f->first_cluster);
-	if (status == FILE_OK)
-		f->delete_pending = delete_it;
+	if (status == FILE_OK) {
+		/* Who maps it looks whether it is to be deleted after he has begun to use it: one of us two sees the other. */
+		__atomic_store_n(&f->delete_pending, delete_it, __ATOMIC_SEQ_CST);
+		if (delete_it && data_section_in_use(f)) {
+			f->delete_pending = false;
+			status = FILE_NO_DELETE;
+		}
+	}
 	mutex_unlock(&f->volume->lock);
 	return status;
 }
@@ -116,8 +124,9 @@ static void file_forget(struct file *f)
 	f->runs = NULL;
 	f->run_count = 0;
 	f->first_cluster = 0;
-	f->size = 0;
+	f->size = f->entry_size = 0;
 	f->gone = true;
+	data_section_forget(f);
 	file_table_remove(f);
 }
 
@@ -159,10 +168,14 @@ static enum file_status replaced_check(struct rename *r, bool replace)
 	if (e->attributes & (FILE_ATTRIBUTE_DIRECTORY_ | FILE_ATTRIBUTE_READONLY_))
 		return FILE_ACCESS;
 	f = file_table_find(r->l.volume, e->place.at);
-	/* Somebody who only asks about it has no handle and holds its lock for a moment at most. */
-	if (f && (f->handles || f->images || !mutex_trylock(&f->lock))) {
+	if (f && (f->handles || f->images || data_section_in_use(f))) {
 		file_unref(f);
 		return FILE_ACCESS;
+	}
+	/* Somebody who has no handle: he asks about it, or writes what it holds. It will not take long. */
+	if (f && !mutex_trylock(&f->lock)) {
+		file_unref(f);
+		return FILE_BUSY;
 	}
 	r->replaced = f;
 	r->replaced_cluster = e->first_cluster;
@@ -263,6 +276,8 @@ static enum file_status rename_locked(struct file *f, const char *path, bool rep
 	if (status == FILE_OK)
 		status = rename_write(f, r);
 	if (status == FILE_OK) {
+		if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+			file_table_move(f->volume, f->path, r->l.canonical);
 		file_path_set(f, r->l.canonical);
 		if (r->replaced)
 			file_forget(r->replaced);
@@ -288,10 +303,16 @@ enum file_status file_rename(struct file *f, const char *path, bool replace)
 	status = v == f->volume ? FILE_OK : v ? FILE_OTHER_VOLUME : FILE_PATH_NOT_FOUND;
 	if (v)
 		volume_unref(v);
-	mutex_lock(&f->volume->lock);
-	if (status == FILE_OK)
+	while (status == FILE_OK) {
+		mutex_lock(&f->volume->lock);
 		status = rename_locked(f, path, replace, r);
-	mutex_unlock(&f->volume->lock);
+		mutex_unlock(&f->volume->lock);
+		if (status != FILE_BUSY)
+			break;
+		file_busy_wait();
+		memset(r, 0, sizeof(*r));
+		status = FILE_OK;
+	}
 	kfree(r);
 	return status;
 }
@@ -317,7 +338,20 @@ static enum file_status directory_refresh(struct file *d)
 	return FILE_OK;
 }
 
-/* A file in use may be ahead of its entry only in what a crash may lose: the entry is what is listed. */
+/* A file in use may be ahead of its entry: then that is not what it is. */
+static void entry_correct(const struct volume *v, struct fat_entry *e)
+{
+	struct file *f = e->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? NULL : file_table_find(v, e->place.at);
+
+	if (!f)
+		return;
+	e->size = (u32)f->size;
+	e->attributes = f->attributes;
+	e->modified_unix = f->modified_unix;
+	e->accessed_unix = f->accessed_unix;
+	file_unref(f);
+}
+
 enum file_status file_list(struct file *directory, u32 *slot, struct file_entry *out)
 {
 	struct fat_entry *e = kmalloc(sizeof(*e));
@@ -335,6 +369,8 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 		fat_walk_begin(directory->volume, &walk, directory->runs, directory->run_count, *slot);
 		status = fat_walk_next(&walk, e);
 	}
+	if (status == FILE_OK)
+		entry_correct(directory->volume, e);
 	mutex_unlock(&directory->volume->lock);
 	status = status == FILE_END ? status : volume_error(directory->volume, status);
 	if (status == FILE_OK) {

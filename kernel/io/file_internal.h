@@ -27,19 +27,18 @@ enum file_status file_walk(const char *path, struct file_lookup *l);
  */
 struct volume *file_path_volume(const char **path);
 bool file_path_append(char *path, const u16 *name, u32 length);
-/* The volume's file with this entry if it is in use: one more reference; or NULL. */
+/* The volume's file with this entry if it is in use: one more reference; or NULL. It was used last, now. */
 struct file *file_table_find(const struct volume *v, u64 entry_at);
+/* The first that is so, from the last on that was opened, or, if oldest is set, from the other end; one more reference. */
+struct file *file_table_pick(bool (*is)(const struct file *f, const void *arg), const void *arg, bool oldest);
+bool file_is_idle(const struct file *f, u32 refs); /* nobody has more than so many references, one of them the data section */
 /* Nobody finds it any more. */
 void file_table_remove(struct file *f);
 /* Whether the volume's files below the directory at this path are in use. */
 bool file_table_below(const struct volume *v, const char *path);
-/*
- * Whether the file may be used: its disk is there (FILE_NO_MEDIUM), and if it was away, the file is on it as it was
- * (FILE_STALE). The volume's lock is held.
- */
-enum file_status file_check(struct file *f);
-enum file_status file_check_unlocked(struct file *f); /* it is not held */
+enum file_status file_check(struct file *f); /* file_check_unlocked, with the volume's lock held */
 void file_path_set(struct file *f, const char *path);
+void file_table_move(const struct volume *v, const char *from, const char *to); /* files below a directory that is renamed */
 /* The struct file of an entry, which is not in the table yet. The volume's lock is held. */
 enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out);
 
@@ -58,6 +57,13 @@ static inline struct fat_place file_place(const struct file *f)
 
 /* The file's lock is held, the volume's is not. */
 enum file_status file_resize(struct file *f, u64 size);
+/* Clusters for a file of size bytes. The file's lock is held, the volume's is not. */
+enum file_status file_room_take(struct file *f, u64 size);
+void file_changed(struct file *f); /* now. Both locks are held, but for a file that others don't know */
+/* A file_resize that met somebody who copies pages is tried again after this. No locks held. */
+void file_busy_wait(void);
+/* Count sectors of a file's data were written past the volume's cache: bytes, or zeros. The volume's lock is not held. */
+void file_patch(const struct file *f, u64 offset, u64 n, const u8 *bytes);
 /* Both are held: gives back clusters behind the file's end. */
 void file_trim(struct file *f);
 

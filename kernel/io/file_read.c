@@ -105,7 +105,7 @@ enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u6
 	status = file_check_unlocked(f);
 	if (status != FILE_OK)
 		return status;
-	assert(__atomic_load_n(&f->images, __ATOMIC_RELAXED));
+	assert(__atomic_load_n(&f->images, __ATOMIC_RELAXED) || mutex_held(&f->lock));
 	file_batch_begin(&b, f->volume, false);
 	for (u32 i = 0; i < count && status == FILE_OK; i++) {
 		u64 start = offset + i * PAGE_SIZE, n;

@@ -28,7 +28,7 @@ static enum file_status write_cached(const struct file *f, u64 offset, const u8 
 }
 
 /* Whole sectors of the file have been written past the cache: bytes, or zeros. */
-static void patch(const struct file *f, u64 offset, u64 n, const u8 *bytes)
+void file_patch(const struct file *f, u64 offset, u64 n, const u8 *bytes)
 {
 	mutex_lock(&f->volume->lock);
 	while (n > 0) {
@@ -55,7 +55,7 @@ static enum file_status write_inside(const struct file *f, u64 offset, const u8 
 		if (status == FILE_OK)
 			status = file_batch_send(&b);
 		/* What a write that failed has left on the disk nobody knows: then the cache has it as it should be. */
-		patch(f, offset + head, body, from + head);
+		file_patch(f, offset + head, body, from + head);
 	}
 	if (status == FILE_OK)
 		status = write_cached(f, offset + head + body, from + head + body, n - head - body);
@@ -79,12 +79,12 @@ static enum file_status zero_inside(const struct file *f, u64 from, u64 to)
 		done += count * SECTOR_SIZE;
 	}
 	if (status == FILE_OK && n)
-		patch(f, from, n, NULL);
+		file_patch(f, from, n, NULL);
 	return status;
 }
 
 /* Clusters for a file of size bytes. */
-static enum file_status room_take(struct file *f, u64 size)
+enum file_status file_room_take(struct file *f, u64 size)
 {
 	u32 clusters = (u32)DIV_UP(size, fat_cluster_bytes(f->volume)), first = f->first_cluster;
 	enum file_status status;
@@ -123,7 +123,7 @@ void file_trim(struct file *f)
 	file_entry_update(f);
 }
 
-static void changed(struct file *f)
+void file_changed(struct file *f)
 {
 	f->modified_unix = f->accessed_unix = fat_now();
 	f->attributes |= FILE_ATTRIBUTE_ARCHIVE_;
@@ -138,8 +138,11 @@ static enum file_status shrink(struct file *f, u64 size)
 	mutex_lock(&f->volume->lock);
 	status = fat_begin(f->volume);
 	if (status == FILE_OK) {
-		changed(f);
+		file_changed(f);
 		f->size = size;
+		f->entry_size = MIN(f->entry_size, size);
+		f->cuts++;
+		data_section_resized(f);
 		if (!size) {
 			file_trim(f);
 			status = file_entry_update(f);
@@ -155,7 +158,7 @@ static enum file_status shrink(struct file *f, u64 size)
 	return status;
 }
 
-/* After the clusters, the zeros and the bytes. */
+/* After the clusters, the zeros and the bytes; what is in memory alone the entry does not say. */
 static enum file_status size_set(struct file *f, u64 size)
 {
 	enum file_status status;
@@ -163,8 +166,11 @@ static enum file_status size_set(struct file *f, u64 size)
 	mutex_lock(&f->volume->lock);
 	status = fat_begin(f->volume);
 	if (status == FILE_OK) {
-		changed(f);
+		file_changed(f);
+		if (f->entry_size == f->size)
+			f->entry_size = MAX(f->size, size);
 		f->size = MAX(f->size, size);
+		data_section_resized(f);
 		status = file_entry_update(f);
 	}
 	mutex_unlock(&f->volume->lock);
@@ -185,9 +191,13 @@ enum file_status file_resize(struct file *f, u64 size)
 		return FILE_SHARING;
 	if (size == f->size)
 		return FILE_OK;
-	if (size < f->size)
-		return shrink(f, size);
-	status = room_take(f, size);
+	if (size < f->size) {
+		status = data_section_cut(f, size);
+		return status == FILE_OK ? shrink(f, size) : status;
+	}
+	status = data_section_extend(f);
+	if (status == FILE_OK)
+		status = file_room_take(f, size);
 	if (status == FILE_OK)
 		status = zero_inside(f, f->size, size);
 	return status == FILE_OK ? size_set(f, size) : status;
@@ -199,9 +209,23 @@ enum file_status file_set_size(struct file *f, u64 size)
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	mutex_lock(&f->lock);
-	status = file_resize(f, size);
-	mutex_unlock(&f->lock);
+	do {
+		mutex_lock(&f->lock);
+		status = file_resize(f, size);
+		mutex_unlock(&f->lock);
+	} while (status == FILE_BUSY && (file_busy_wait(), true));
+	return volume_error(f->volume, status);
+}
+
+enum file_status file_extend(struct file *f, u64 size)
+{
+	enum file_status status;
+
+	do {
+		mutex_lock(&f->lock);
+		status = size > f->size ? file_resize(f, size) : FILE_OK;
+		mutex_unlock(&f->lock);
+	} while (status == FILE_BUSY && (file_busy_wait(), true));
 	return volume_error(f->volume, status);
 }
 
@@ -220,7 +244,7 @@ enum file_status file_reserve(struct file *f, u64 bytes)
 	else if (f->images)
 		status = FILE_SHARING;
 	else
-		status = room_take(f, bytes);
+		status = file_room_take(f, bytes);
 	mutex_unlock(&f->lock);
 	return status;
 }
@@ -232,11 +256,13 @@ enum file_status file_set_allocation(struct file *f, u64 bytes)
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	mutex_lock(&f->lock);
-	cuts = bytes < f->size;
-	if (cuts)
-		status = file_resize(f, bytes);
-	mutex_unlock(&f->lock);
+	do {
+		mutex_lock(&f->lock);
+		cuts = bytes < f->size;
+		if (cuts)
+			status = file_resize(f, bytes);
+		mutex_unlock(&f->lock);
+	} while (status == FILE_BUSY && (file_busy_wait(), true));
 	return cuts ? status : file_reserve(f, bytes);
 }
 
@@ -252,27 +278,12 @@ u64 file_allocation(struct file *f)
 
 static enum file_status write_locked(struct file *f, u64 offset, const void *from, u64 n, u64 *at)
 {
-	enum file_status status = file_check_unlocked(f);
+	enum file_status status = file_write_begin(f, &offset, n);
 
-	if (status != FILE_OK)
-		return status;
-	if (f->gone)
-		return FILE_NOT_FOUND;
-	if (f->images)
-		return FILE_SHARING;
-	if (offset == FILE_AT_END)
-		offset = f->size;
 	*at = offset;
-	if (offset > FILE_SIZE_MAX || n > FILE_SIZE_MAX - offset)
-		return FILE_NO_SPACE;
-	if (!n)
-		return FILE_OK;
-	status = room_take(f, offset + n);
-	if (status == FILE_OK && offset > f->size)
-		status = zero_inside(f, f->size, offset);
-	if (status == FILE_OK)
+	if (status == FILE_OK && n)
 		status = write_inside(f, offset, from, n);
-	return status == FILE_OK ? size_set(f, offset + n) : status;
+	return status == FILE_OK && n ? size_set(f, offset + n) : status;
 }
 
 enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at)

@@ -8,6 +8,7 @@
 #include "io/block.h"
 #include "io/file.h"
 #include "io/pci.h"
+#include "mm/file_cache.h"
 #include "proc/sched.h"
 
 /* Registers of the PCI Express capability, and their bits. */
@@ -56,6 +57,12 @@ static struct block_device *port_disk(const struct pci_port *p)
 
 static void disk_goes(const struct pci_port *p, struct block_device *b)
 {
+	struct volume *v = volume_on(b);
+
+	if (v) {
+		file_cache_flush_all(v);
+		volume_unref(v);
+	}
 	volume_leave(b);
 	virtio_blk_remove(b);
 	slot_power(p, false);
