@@ -210,6 +210,7 @@ static const char *volume_open(struct volume *v, struct block_device *d, char le
 	v->refs = 1;
 	v->letter = letter;
 	v->device = d;
+	list_init(&v->unlinked);
 	mutex_init(&v->lock, "FAT volume", RANK_FS);
 	if (!fat_cache_init(v))
 		return "no memory";

@@ -46,6 +46,7 @@ struct volume {
 	u32 medium;        /* counts how often its disk came back; under the lock; read without */
 	bool resumable;    /* away, but all of it was written before */
 	u8 first[512];     /* the first sector */
+	struct list unlinked; /* files that have gone and keep their clusters, under the lock below */
 	struct mutex lock; /* RANK_FS; over all below, if nothing else is said */
 	struct fat_cache cache;
 	u64 fat_sector;              /* of the FAT that is read; in sectors of 512 bytes, as everywhere */

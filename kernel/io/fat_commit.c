@@ -3,7 +3,7 @@
  * directories, waits again, and then frees what they no longer need. See fat.h for what makes that safe.
  */
 #include "arch/arch.h"
-#include "io/fat.h"
+#include "io/file_internal.h"
 #include "lib/string.h"
 #include "proc/sched.h"
 
@@ -174,6 +174,7 @@ void file_shutdown(void)
 		if (!v)
 			continue;
 		mutex_lock_nested(&v->lock);
+		file_unlinked_drop(v);
 		if (volume_status(v) == FILE_OK && fat_sync(v) != FILE_OK)
 			klog(LOG_ERROR, "%s: not all changes could be written", v->device->name);
 	}

@@ -3,6 +3,7 @@
 
 #include "lib/string.h"
 #include "mm/pool.h"
+#include "options.h"
 
 static struct spinlock table_lock = SPINLOCK_INIT("file table", RANK_FILE_TABLE);
 static struct list table = LIST_INIT(table);
@@ -281,6 +282,10 @@ enum file_status file_check(struct file *f)
 		return status;
 	if (f->medium == MEDIUM_LOST)
 		return FILE_STALE;
+	if (f->unlinked) { /* its clusters may be anybody's by now */
+		__atomic_store_n(&f->medium, MEDIUM_LOST, __ATOMIC_RELEASE);
+		return FILE_STALE;
+	}
 	if (!f->gone) {
 		status = on_disk_as_before(f, &same);
 		if (status != FILE_OK)
@@ -402,9 +407,9 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 	if (overwrite && f->attributes & hiding & ~r->attributes)
 		return FILE_ACCESS;
 	if (r->delete_on_close &&
-	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || data_section_in_use((struct file *)f) || !f->entry_at))
+	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || file_image_keeps(f) || data_section_in_use((struct file *)f) || !f->entry_at))
 		return FILE_NO_DELETE;
-	if (!sharing_allows(f, r) || (f->images && (r->may & FILE_MAY_WRITE || overwrite)))
+	if (!sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
 	if (f->volume->device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
@@ -523,7 +528,7 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 	f->delete_pending = f->delete_pending || delete_it;
 	if (!f->handles && f->delete_pending && !f->gone) {
 		/* A directory that got files meanwhile stays; so does what the disk does not let go. */
-		if (f->images || data_section_in_use(f) || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
+		if (file_image_keeps(f) || data_section_in_use(f) || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
 			f->delete_pending = false;
 	} else if (!f->handles && !f->gone && may & FILE_MAY_WRITE) {
 		file_trim(f);
@@ -548,19 +553,57 @@ enum file_status file_image_begin(struct file *f)
 		status = FILE_NOT_FOUND;
 	else if (f->delete_pending)
 		status = FILE_DELETING;
-	else if (f->writers || data_section_writable(f))
+	else if (options.image_lock == IMAGE_LOCK_NT && (f->writers || data_section_writable(f)))
 		status = FILE_SHARING;
-	else
-		f->images++;
+	else if (!f->images++)
+		f->image_open = options.image_lock != IMAGE_LOCK_NT;
 	mutex_unlock(&f->volume->lock);
 	mutex_unlock(&f->lock);
 	return status;
 }
 
+enum file_status file_image_kind(struct file *f, bool dll)
+{
+	enum file_status status = FILE_OK;
+
+	if (options.image_lock != IMAGE_LOCK_UNIX || dll)
+		return FILE_OK;
+	mutex_lock(&f->lock);
+	mutex_lock(&f->volume->lock);
+	if (f->writers || data_section_writable(f))
+		status = FILE_SHARING;
+	else
+		f->image_open = false;
+	mutex_unlock(&f->volume->lock);
+	mutex_unlock(&f->lock);
+	return status;
+}
+
+bool file_image_fixed(const struct file *f)
+{
+	return f->images && !f->image_open;
+}
+
+bool file_image_keeps(const struct file *f)
+{
+	return f->images && options.image_lock == IMAGE_LOCK_NT;
+}
+
+/* The last one of a file that has gone gives its clusters back. If that fails, they are lost until fsck. */
 void file_image_end(struct file *f)
 {
+	mutex_lock(&f->lock);
 	mutex_lock(&f->volume->lock);
 	check(f->images > 0);
-	f->images--;
+	if (!--f->images && f->unlinked) {
+		if (file_check(f) == FILE_OK && fat_begin(f->volume) == FILE_OK)
+			fat_chain_drop(f->volume, f->first_cluster);
+		f->unlinked = false;
+		list_remove(&f->link);
+		list_init(&f->link);
+		if (!data_section_in_use(f))
+			data_section_forget(f);
+	}
 	mutex_unlock(&f->volume->lock);
+	mutex_unlock(&f->lock);
 }

@@ -70,7 +70,10 @@ struct file {
 	u32 medium;                  /* the volume's, when it was last seen that the file is on it: file_check */
 	u32 handles, readers, writers, deleters; /* how many have it open, and for what */
 	u32 shares_read, shares_write, shares_delete;
-	u32 images;          /* its contents must not change: there is an image section, or one is being made */
+	u32 images;          /* image sections of it, and those being made: what that forbids, image-lock says */
+	bool image_open;     /* while there are any: contents may change all the same, and image_changes counts it */
+	bool unlinked;       /* gone, but its clusters stay for the images: see file_image_end */
+	u32 image_changes;
 	bool delete_pending; /* it goes when the last handle is closed */
 	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
 
@@ -204,8 +207,12 @@ enum file_status file_reserve(struct file *f, u64 bytes);
 enum file_status file_set_allocation(struct file *f, u64 bytes);
 u64 file_allocation(struct file *f);
 
-/* From file_image_begin on nothing changes the file's contents or deletes it. FILE_SHARING: it is open for writing. */
+/*
+ * From file_image_begin on nothing happens to the file that image-lock forbids; FILE_SHARING: it is open for writing. When it
+ * has been found to be a DLL or an EXE, file_image_kind says so, and may refuse it too.
+ */
 enum file_status file_image_begin(struct file *f);
+enum file_status file_image_kind(struct file *f, bool dll);
 void file_image_end(struct file *f);
 
 /* What is 0 of the times, or ~0u of the attributes, stays. */

@@ -100,7 +100,7 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 		status = FILE_DELETING;
 	else if (f->volume->device->read_only)
 		status = FILE_READ_ONLY;
-	else if (delete_it && (!f->entry_at || f->images || f->attributes & FILE_ATTRIBUTE_READONLY_))
+	else if (delete_it && (!f->entry_at || file_image_keeps(f) || f->attributes & FILE_ATTRIBUTE_READONLY_))
 		status = FILE_NO_DELETE;
 	else if (delete_it && f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		status = fat_directory_empty(f->volume, f->first_cluster);
@@ -116,9 +116,24 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 	return status;
 }
 
-/* Nothing of it is on the volume any more; its entries are erased, or will be. */
+void file_unlinked_drop(struct volume *v)
+{
+	struct file *f;
+
+	list_for_each(&v->unlinked, f, link)
+		if (fat_begin(v) == FILE_OK)
+			fat_chain_drop(v, f->first_cluster);
+}
+
+/* Nothing of it is on the volume any more, or only what images read; its entries are erased, or will be. */
 static void file_forget(struct file *f)
 {
+	if (f->images) {
+		f->gone = f->unlinked = true;
+		file_table_remove(f);
+		list_push_back(&f->volume->unlinked, &f->link);
+		return;
+	}
 	fat_chain_drop(f->volume, f->first_cluster);
 	kfree(f->runs);
 	f->runs = NULL;
@@ -168,7 +183,7 @@ static enum file_status replaced_check(struct rename *r, bool replace)
 	if (e->attributes & (FILE_ATTRIBUTE_DIRECTORY_ | FILE_ATTRIBUTE_READONLY_))
 		return FILE_ACCESS;
 	f = file_table_find(r->l.volume, e->place.at);
-	if (f && (f->handles || f->images || data_section_in_use(f))) {
+	if (f && (f->handles || file_image_keeps(f) || data_section_in_use(f))) {
 		file_unref(f);
 		return FILE_ACCESS;
 	}

@@ -24,7 +24,7 @@ enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u
 	struct file_batch b;
 
 	assert(mutex_held(&f->lock) && IS_ALIGNED(offset, PAGE_SIZE));
-	if (f->gone)
+	if (f->gone && !f->unlinked)
 		return FILE_OK;
 	status = file_check_unlocked(f);
 	if (status != FILE_OK) /* there will never be a place for what is stale */
@@ -59,7 +59,7 @@ enum file_status file_write_begin(struct file *f, u64 *offset, u64 n)
 		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
-	if (f->images)
+	if (file_image_fixed(f))
 		return FILE_SHARING;
 	if (*offset == FILE_AT_END)
 		*offset = f->size;
@@ -78,6 +78,7 @@ void file_write_end(struct file *f, u64 end)
 	assert(mutex_held(&f->lock));
 	mutex_lock(&f->volume->lock);
 	file_changed(f);
+	f->image_changes++;
 	f->size = MAX(f->size, end);
 	mutex_unlock(&f->volume->lock);
 }

@@ -67,7 +67,7 @@ enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got
 		return status;
 	mutex_lock(&f->lock);
 	n = offset < f->size ? MIN(n, f->size - offset) : 0;
-	if (f->gone)
+	if (f->gone && !f->unlinked)
 		status = FILE_NOT_FOUND;
 	else if (n)
 		status = read_inside(f, offset, to, n);

@@ -108,7 +108,7 @@ void file_trim(struct file *f)
 	u32 need = (u32)DIV_UP(f->size, fat_cluster_bytes(f->volume));
 
 	assert(mutex_held(&f->lock) && mutex_held(&f->volume->lock));
-	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || f->images || need >= fat_runs_clusters(f->runs, f->run_count))
+	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || file_image_fixed(f) || need >= fat_runs_clusters(f->runs, f->run_count))
 		return;
 	if (fat_begin(f->volume) != FILE_OK)
 		return; /* they stay with the file */
@@ -187,10 +187,11 @@ enum file_status file_resize(struct file *f, u64 size)
 		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
-	if (f->images)
+	if (file_image_fixed(f))
 		return FILE_SHARING;
 	if (size == f->size)
 		return FILE_OK;
+	f->image_changes++;
 	if (size < f->size) {
 		status = data_section_cut(f, size);
 		return status == FILE_OK ? shrink(f, size) : status;
@@ -241,7 +242,7 @@ enum file_status file_reserve(struct file *f, u64 bytes)
 		;
 	else if (f->gone)
 		status = FILE_NOT_FOUND;
-	else if (f->images)
+	else if (file_image_fixed(f))
 		status = FILE_SHARING;
 	else
 		status = file_room_take(f, bytes);

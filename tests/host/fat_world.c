@@ -1,4 +1,5 @@
 /* See fat_world.h. */
+#include "options.h"
 #include "fat_world.h"
 
 #include <fcntl.h>
@@ -129,6 +130,24 @@ bool block_wait(struct block_request *r)
 	return !r->failed;
 }
 
+bool block_transfer(struct block_device *d, bool write, u64 sector, u64 phys, u32 bytes)
+{
+	struct block_request r = { .sector = sector, .write = write, .piece_count = 1, .pieces = { { phys, bytes } } };
+
+	block_submit(d, &r);
+	return block_wait(&r);
+}
+
+bool block_claim(struct block_device *d)
+{
+	return !__atomic_exchange_n(&d->claimed, true, __ATOMIC_ACQUIRE);
+}
+
+void block_release(struct block_device *d)
+{
+	d->claimed = false;
+}
+
 bool block_flush(struct block_device *d)
 {
 	expect(d == &disk);
@@ -141,6 +160,7 @@ bool block_flush(struct block_device *d)
 
 /* Kernel memory and locks. */
 
+struct options options;
 u64 allocations, fail_after = ~0ull;
 
 void *kmalloc(size_t size)
