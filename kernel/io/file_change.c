@@ -116,15 +116,6 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 	return status;
 }
 
-void file_unlinked_drop(struct volume *v)
-{
-	struct file *f;
-
-	list_for_each(&v->unlinked, f, link)
-		if (fat_begin(v) == FILE_OK)
-			fat_chain_drop(v, f->first_cluster);
-}
-
 /* Nothing of it is on the volume any more, or only what images read; its entries are erased, or will be. */
 static void file_forget(struct file *f)
 {

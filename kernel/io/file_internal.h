@@ -42,16 +42,18 @@ void file_table_move(const struct volume *v, const char *from, const char *to); 
 /* The struct file of an entry, which is not in the table yet. The volume's lock is held. */
 enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out);
 
+/* ---- file_image.c ---- */
+
 /* Whether an image keeps the contents from being changed, and the name from going. */
 bool file_image_fixed(const struct file *f);
 bool file_image_keeps(const struct file *f);
+/* The machine ends: clusters that only images still have. The volume's lock is held. */
+void file_unlinked_drop(struct volume *v);
 
 /* ---- file_change.c; the volume's lock is held ---- */
 
 enum file_status file_create_entry(struct file_lookup *l, const struct file_request *r);
 enum file_status file_entry_update(struct file *f);
-/* The machine ends: clusters that only images still have. */
-void file_unlinked_drop(struct volume *v);
 /* Erases the name and drops the clusters; the file's lock is held too. */
 enum file_status file_delete(struct file *f);
 static inline struct fat_place file_place(const struct file *f)

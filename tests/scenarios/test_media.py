@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from machine import Disk
+from paging_files import NbdServer, nbdkit_is_missing
 from test_files import fsck
 from test_volumes import MKFS, volume_make
 
@@ -56,3 +58,46 @@ def test_disk_goes_and_comes(machine, tmp_path, build, cpus, swap):
     assert not re.search("mm_check|lost", run.output())
     fsck(disk)
     fsck(other)
+
+
+@pytest.fixture
+def disk_with_program(builds, tmp_path):
+    image = volume_make(tmp_path / "second.img")
+    builds.mtools("mcopy", "-i", image, builds.get("release").directory / "volume/bin/hello.exe", "::/hello.exe")
+    return image
+
+
+@pytest.mark.skipif(nbdkit_is_missing(), reason="nbdkit is not installed")
+def test_reads_fail_for_a_while(machine, disk_with_program):
+    with NbdServer("file", disk_with_program, filters=["error"],
+                   parameters=["error=EIO", "error-pread-rate=100%", "error-file={error_file}"]) as server:
+        run = machine(swap="none", ram="64M", cpus=2, disks=[Disk(server.swap, "disk2")])
+        guest = run.start()
+
+        def say(text):
+            guest.process.stdin.write(text)
+            guest.process.stdin.flush()
+
+        run.wait_for(r"C:\\> ")
+        server.fail()
+        say(b"cp D:\\hello.exe C:\\copy.exe\n")
+        run.wait_for(r"ERROR_IO_DEVICE|error 1117")
+        say(b"D:\\hello\n")
+        run.wait_for("exit code")
+        server.fail(False)
+        say(b"D:\\hello\n")
+        run.wait_for("Hello from process")
+        say(b"exit 0\n")
+        run.finish().judge()
+
+
+def test_writes_fail(machine, disk_with_program, tmp_path):
+    rules = tmp_path / "blkdebug"
+    rules.write_text('[inject-error]\nevent = "none"\niotype = "write"\nerrno = "5"\nonce = "off"\n')
+    run = machine(swap="none", ram="64M", disks=[Disk(f"blkdebug:{rules}:{disk_with_program}", "disk2")],
+                  console=b"cp bin\\cat.exe D:\\cat.exe\nmkdir D:\\new\nD:\\hello\nexit 0\n")
+    run.start()
+    run.finish().judge()
+    run.expect(r"ERROR_IO_DEVICE|error 1117")
+    run.expect("Hello from process")
+    fsck(disk_with_program)
