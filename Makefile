@@ -140,7 +140,7 @@ test: packages-test
 	@$(MAKE) BUILD=debug build/debug/system.img
 	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug B=build/release \
 	 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest \
-	 -n $(or $(JOBS),$$(($$(nproc) + 1))) --dist loadgroup tests $(TESTS)
+	 -n $(or $(JOBS),$$(($$(nproc) + 2))) --dist loadgroup tests $(TESTS)
 
 # Each half of the time with a check of the memory manager when the test asks for it, and after each process.
 stress: packages-build

@@ -370,7 +370,7 @@ u64 mm_check(void)
 	}
 	list_for_each(&all_sections, s, all_link) {
 		section_for_each_table(s, check_prototypes, NULL);
-		sections += s->charge;
+		sections += s->backing != &backing_file ? s->charge : 0;
 		if (s->large)
 			check_run(s->large);
 	}

@@ -47,13 +47,19 @@ static u64 tables_for(u64 pages)
 	return n;
 }
 
+/* Who holds s->charge: what says where a file's pages are is the kernel's own, like the file. */
+static enum commit_owner charge_owner(const struct section *s)
+{
+	return s->backing == &backing_file ? COMMIT_KERNEL : COMMIT_SECTION;
+}
+
 static u32 table_make(struct section *s, u64 *entry)
 {
 	u32 pfn;
 
 	/* A file's pages are promised by the file: what says where they are is charged, and never refused. */
 	if (s->backing == &backing_file)
-		commit_charge_always(COMMIT_SECTION, 1);
+		commit_charge_always(charge_owner(s), 1);
 	else if (!s->tables_charged && !commit_charge(COMMIT_SECTION, 1))
 		return STATUS_COMMITMENT_LIMIT;
 	s->charge += !s->tables_charged;
@@ -61,7 +67,7 @@ static u32 table_make(struct section *s, u64 *entry)
 	if (!pfn) {
 		if (!s->tables_charged) {
 			s->charge--;
-			commit_release(COMMIT_SECTION, 1);
+			commit_release(charge_owner(s), 1);
 		}
 		return MM_WAIT_MEMORY;
 	}
@@ -363,7 +369,7 @@ void section_free(struct section *s)
 	tables_free(s, s->root, s->levels);
 	large_run_free(s->large);
 	list_remove(&s->all_link);
-	commit_release(COMMIT_SECTION, s->charge);
+	commit_release(charge_owner(s), s->charge);
 	mutex_unlock(&s->lock);
 	mutex_unlock(&sections_lock);
 	if (s->backing->destroy)

@@ -292,7 +292,7 @@ struct section {
 	const struct backing *backing;
 	u64 pages;
 	u32 attributes, protect; /* SEC_*, PAGE_* */
-	u64 charge;              /* pages of COMMIT_SECTION: pages promised and tables */
+	u64 charge;              /* pages of COMMIT_SECTION (a file's: COMMIT_KERNEL): pages promised and tables */
 	bool tables_charged;     /* the charge has room for all tables already */
 	u32 levels;
 	u64 *root;               /* tables of 512 words, as page tables; NULL until the first page */
