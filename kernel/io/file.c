@@ -60,10 +60,21 @@ void file_path(const struct file *f, char *to)
 	spin_unlock(&table_lock);
 }
 
+/* The same for paths that differ in the case of ASCII letters. */
+static u32 path_hash(const char *path)
+{
+	u32 hash = 0;
+
+	for (; *path; path++)
+		hash = (hash ^ (u8)ascii_lower(*path)) * 0x01000193;
+	return hash;
+}
+
 void file_path_set(struct file *f, const char *path)
 {
 	spin_lock(&table_lock);
 	strlcpy(f->path, path, sizeof(f->path));
+	f->path_hash = path_hash(path);
 	spin_unlock(&table_lock);
 }
 
@@ -133,6 +144,7 @@ enum file_status file_make(const struct fat_entry *e, const char *canonical, str
 	f->slots = e->place.slots;
 	f->directory_changes = fat_volume.directory_changes;
 	strlcpy(f->path, canonical, sizeof(f->path));
+	f->path_hash = path_hash(canonical);
 	spin_lock(&table_lock);
 	list_push_front(&table, &f->link);
 	spin_unlock(&table_lock);
@@ -166,7 +178,28 @@ void file_unref(struct file *f)
 
 /* ---- opening ---- */
 
-/* The file that a path leads to, which exists. The volume's lock is held. */
+/*
+ * A file in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference; NULL: the
+ * directories have to be asked. The volume's lock is held: no path changes.
+ */
+static struct file *in_use_get(const char *path)
+{
+	u32 hash = path_hash(path);
+	struct file *f, *found = NULL;
+
+	assert(mutex_held(&fat_volume.lock));
+	spin_lock(&table_lock);
+	list_for_each(&table, f, link)
+		if (f->path_hash == hash && !ascii_compare_nocase(f->path, path)) {
+			found = f;
+			f->refs++;
+			break;
+		}
+	spin_unlock(&table_lock);
+	return found;
+}
+
+/* The file that was walked to, which exists. The volume's lock is held. */
 static enum file_status existing_get(struct file_lookup *l, struct file **out)
 {
 	*out = file_table_find(l->entry.place.at);
@@ -176,15 +209,18 @@ static enum file_status existing_get(struct file_lookup *l, struct file **out)
 enum file_status file_open(const char *path, struct file **out)
 {
 	struct file_lookup *l = kmalloc(sizeof(*l));
-	enum file_status status;
+	enum file_status status = FILE_OK;
 
 	if (!l)
 		return FILE_NO_MEMORY;
 	/* Held over search and insertion, so that no second struct file is made for one file. */
 	mutex_lock(&fat_volume.lock);
-	status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
-	if (status == FILE_OK)
-		status = existing_get(l, out);
+	*out = fat_volume.device ? in_use_get(path) : NULL;
+	if (!*out) {
+		status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
+		if (status == FILE_OK)
+			status = existing_get(l, out);
+	}
 	mutex_unlock(&fat_volume.lock);
 	kfree(l);
 	if (status == FILE_OK)
@@ -266,8 +302,11 @@ static bool directory_deleting(const struct file_lookup *l)
 static enum file_status open_locked(const char *path, struct file_lookup *l, const struct file_request *r,
 				    struct file **out, enum file_outcome *outcome)
 {
-	enum file_status status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
+	enum file_status status = FILE_OK;
 
+	*out = fat_volume.device ? in_use_get(path) : NULL;
+	if (!*out)
+		status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
 	*outcome = FILE_OPENED_;
 	if (status == FILE_NOT_FOUND && r->disposition != FILE_OPEN_ && r->disposition != FILE_OVERWRITE_) {
 		if (directory_deleting(l))
@@ -277,7 +316,7 @@ static enum file_status open_locked(const char *path, struct file_lookup *l, con
 		if (status == FILE_OK)
 			status = existing_get(l, out);
 	} else if (status == FILE_OK) {
-		status = existing_get(l, out);
+		status = *out ? FILE_OK : existing_get(l, out);
 		if (status != FILE_OK)
 			return status;
 		status = open_check(*out, r);

@@ -66,6 +66,7 @@ struct file {
 	bool delete_pending; /* it goes when the last handle is closed */
 	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
 
+	u32 path_hash;            /* with it */
 	char path[FILE_PATH_MAX]; /* under the table's lock (file_path): canonical, as on disk: "\dir\Name.exe"; the root: "\" */
 	void *image_section; /* mm's: the section of this file as an image, or NULL; under the lock of mm/section.c */
 	struct list link;
