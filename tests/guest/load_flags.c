@@ -1,6 +1,7 @@
 /* LoadLibraryEx: what each flag does, and resources. Source: Windows documentation of LoadLibraryEx and FindResource. */
 #include "guest.h"
-#include "rtl.h"
+
+void *NTAPI RtlImageDirectoryEntryToData(void *base, BOOLEAN as_image, USHORT directory, ULONG *size);
 
 #define DLL "C:\\tests\\resource.dll"
 #define GERMAN MAKELANGID(LANG_GERMAN, SUBLANG_GERMAN)

@@ -233,6 +233,8 @@ DWORD WINAPI GetFileType(HANDLE file)
 	if (!status_result(NtQueryVolumeInformationFile(file, &io, &device, sizeof(device), DEVICE_INFORMATION)))
 		return FILE_TYPE_UNKNOWN;
 	SetLastError(ERROR_SUCCESS);
+	if (device.DeviceType == DEVICE_NAMED_PIPE)
+		return FILE_TYPE_PIPE;
 	return device.DeviceType == DEVICE_CONSOLE ? FILE_TYPE_CHAR : FILE_TYPE_DISK;
 }
 

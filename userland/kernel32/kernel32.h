@@ -16,9 +16,10 @@
 #define EnterCriticalSection RtlEnterCriticalSection
 #define LeaveCriticalSection RtlLeaveCriticalSection
 
-/* NtQueryVolumeInformationFile: FileFsDeviceInformation, and the type that says console. */
+/* NtQueryVolumeInformationFile: FileFsDeviceInformation, and the types that are no disk. */
 #define DEVICE_INFORMATION ((FS_INFORMATION_CLASS)4)
 #define DEVICE_CONSOLE 0x50
+#define DEVICE_NAMED_PIPE 0x11
 
 #define PAGE_BYTES 4096ull
 #define PATH_UNITS_MAX 1024 /* the longest path in UTF-16 units that is taken, its end included */
