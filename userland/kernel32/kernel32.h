@@ -71,6 +71,10 @@ LARGE_INTEGER *timeout_set(LARGE_INTEGER *timeout, DWORD milliseconds); /* NULL 
 BOOL address_allowed(const void *address);
 BOOL node_exists(DWORD node);                    /* memory_ex.c: the same for NUMA nodes */
 
+/* file.c: by a number of FILE_INFORMATION_CLASS */
+NTSTATUS file_query(HANDLE file, void *out, ULONG size, ULONG information);
+NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information);
+
 /* console.c */
 BOOL handle_is_console(HANDLE handle);
 NTSTATUS console_read(HANDLE handle, void *buffer, DWORD size, DWORD *done);

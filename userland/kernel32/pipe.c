@@ -215,8 +215,7 @@ WINBOOL WINAPI PeekNamedPipe(HANDLE pipe, LPVOID buffer, DWORD size, LPDWORD don
 
 static NTSTATUS local_query(HANDLE pipe, struct pipe_local_information *local)
 {
-	IO_STATUS_BLOCK io;
-	NTSTATUS status = NtQueryInformationFile(pipe, &io, local, sizeof(*local), (FILE_INFORMATION_CLASS)PIPE_LOCAL_INFORMATION);
+	NTSTATUS status = file_query(pipe, local, sizeof(*local), PIPE_LOCAL_INFORMATION);
 
 	return status == STATUS_INVALID_INFO_CLASS ? STATUS_INVALID_PARAMETER : status;
 }
@@ -244,14 +243,13 @@ WINBOOL WINAPI GetNamedPipeHandleStateW(HANDLE pipe, LPDWORD state, LPDWORD inst
 {
 	struct pipe_local_information local;
 	struct pipe_information modes;
-	IO_STATUS_BLOCK io;
 
 	if (collected || delay || (user && user_units)) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
 	}
 	if (!status_result(local_query(pipe, &local)) ||
-	    !status_result(NtQueryInformationFile(pipe, &io, &modes, sizeof(modes), (FILE_INFORMATION_CLASS)PIPE_INFORMATION)))
+	    !status_result(file_query(pipe, &modes, sizeof(modes), PIPE_INFORMATION)))
 		return FALSE;
 	if (state)
 		*state = modes.completion_mode ? PIPE_NOWAIT : PIPE_WAIT;
@@ -269,7 +267,6 @@ WINBOOL WINAPI GetNamedPipeHandleStateA(HANDLE pipe, LPDWORD state, LPDWORD inst
 WINBOOL WINAPI SetNamedPipeHandleState(HANDLE pipe, LPDWORD mode, LPDWORD collected, LPDWORD delay)
 {
 	struct pipe_information modes = { 0, 0 };
-	IO_STATUS_BLOCK io;
 
 	if (collected || delay || (mode && *mode & ~(DWORD)PIPE_NOWAIT)) {
 		SetLastError(ERROR_INVALID_PARAMETER);
@@ -278,5 +275,5 @@ WINBOOL WINAPI SetNamedPipeHandleState(HANDLE pipe, LPDWORD mode, LPDWORD collec
 	if (!mode)
 		return TRUE;
 	modes.completion_mode = *mode & PIPE_NOWAIT;
-	return status_result(NtSetInformationFile(pipe, &io, &modes, sizeof(modes), (FILE_INFORMATION_CLASS)PIPE_INFORMATION));
+	return status_result(file_set(pipe, &modes, sizeof(modes), PIPE_INFORMATION));
 }
