@@ -310,14 +310,14 @@ static void an_entry_follows_what_is_in_memory(void)
 	/* Whatever else changes the entry, it does not name what only memory has. */
 	expect_equal(file_set_facts(f, ~0u, &times), FILE_OK);
 	expect_equal(file_rename(f, "\\later", false), FILE_OK);
-	expect_equal(file_commit(), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
 	expect_equal(entry_on_disk(f, &clusters), 0);
 	expect(!clusters);
 	mutex_lock(&f->lock);
 	expect_equal(file_pages_write(f, 0, &phys, 1), FILE_OK);
 	expect_equal(file_entry_settle(f, 3000, false), FILE_OK);
 	mutex_unlock(&f->lock);
-	expect_equal(file_commit(), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
 	expect_equal(entry_on_disk(f, &clusters), 3000);
 	expect(clusters);
 	expect_equal(file_read(f, 0, buffer, 4096, &got), FILE_OK);
@@ -330,10 +330,10 @@ static void an_entry_follows_what_is_in_memory(void)
 	mutex_unlock(&f->lock);
 	expect_equal(offset, 3000);
 	expect_equal(file_set_size(f, 1000), FILE_OK);
-	expect_equal(file_commit(), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
 	expect_equal(entry_on_disk(f, &clusters), 1000);
 	file_close(f, 7, 7, true);
-	expect_equal(file_sync(), FILE_OK);
+	expect_equal(world_sync(), FILE_OK);
 	fsck(image);
 }
 

@@ -52,6 +52,8 @@ intptr_t os_clone(void);
 void os_wait(intptr_t process);
 void os_forget(intptr_t process); /* nobody is going to wait for it: no handle of it stays */
 void os_exit(void);
+/* This program anew, in a process of its own, as "bench -e", which ends at once: what os_wait takes. */
+intptr_t os_run_itself(void);
 /* From now on an access that protection forbids calls fix(address), and is tried again. */
 void os_on_fault(void (*fix)(void *address));
 /* Things to wait for, kept by a copy too: os_pass(0) wakes one who waits in os_take(0). */

@@ -31,6 +31,7 @@ static int usage(void)
 	printf("usage: bench [-w] [-v VIEWS] [-p PROCESSES] [ROW ...]\n"
 	       "What memory operations cost, in ticks of the time-stamp counter unless a row says\n"
 	       "otherwise. Without rows: the first ones, up to \"file\".\n"
+	       "  -e                 ends at once: for the row \"start\"\n"
 	       "  -w                 waits for a key before it begins\n"
 	       "  -v VIEWS           with so many views of a section more in the process\n"
 	       "  -p PROCESSES       with so many processes, of which all but one wait\n\n");
@@ -65,6 +66,8 @@ int main(int argc, char **argv)
 	bool wait = false;
 	int first = 1;
 
+	if (argc == 2 && !strcmp(argv[1], "-e"))
+		return 0;
 	for (; first < argc && argv[first][0] == '-'; first++) {
 		if (!strcmp(argv[first], "-w"))
 			wait = true;

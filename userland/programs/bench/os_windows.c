@@ -191,6 +191,21 @@ void os_exit(void)
 	NtTerminateProcess(GetCurrentProcess(), 0);
 }
 
+intptr_t os_run_itself(void)
+{
+	static char path[MAX_PATH];
+	char line[] = "bench -e";
+	STARTUPINFOA startup = { .cb = sizeof(startup) };
+	PROCESS_INFORMATION process;
+
+	if (!*path && !GetModuleFileNameA(NULL, path, sizeof(path)))
+		fail("GetModuleFileName");
+	if (!CreateProcessA(path, line, NULL, NULL, FALSE, 0, NULL, NULL, &startup, &process))
+		fail("CreateProcess");
+	CloseHandle(process.hThread);
+	return (intptr_t)process.hProcess;
+}
+
 static void (*fault_fix)(void *address);
 
 static LONG WINAPI on_exception(EXCEPTION_POINTERS *e)
