@@ -159,6 +159,17 @@ static enum file_status flush_once(struct section *s, bool views, bool *again)
 	return status;
 }
 
+void file_section_touch(struct section *s)
+{
+	mutex_lock(&s->file->lock);
+	file_write_end(s->file, 0);
+	s->entry_late = true;
+	mutex_unlock(&s->file->lock);
+	spin_lock(&frames_lock);
+	file_section_list(s);
+	spin_unlock(&frames_lock);
+}
+
 #define FLUSH_TRIES 4 /* somebody may make the file shorter all the time */
 
 enum file_status file_section_flush(struct section *s, bool views)
