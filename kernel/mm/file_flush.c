@@ -283,7 +283,7 @@ enum file_status file_cache_flush_range(struct file *f, u64 offset, u64 n, bool 
 	return status;
 }
 
-enum file_status file_cache_flush_all(void)
+enum file_status file_cache_flush_all(const struct volume *v)
 {
 	enum file_status status = FILE_OK, one;
 	struct file *f = NULL, *next;
@@ -292,6 +292,8 @@ enum file_status file_cache_flush_all(void)
 		if (f)
 			file_unref(f);
 		f = next;
+		if (v ? f->volume != v : volume_status(f->volume) != FILE_OK)
+			continue;
 		one = file_cache_flush(f);
 		status = status == FILE_OK ? one : status;
 	}

@@ -320,6 +320,12 @@ u32 section_caching(const struct section *s);
 u64 section_committed(struct section *s, u64 first, u64 count);
 /* section_commit for callers without locks, with all waiting done. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY. */
 u32 section_commit_range(struct section *s, u64 first, u64 count);
+/* image_copy.c: whether an image runs from swap, how many pages image_copy copies, and copies them. No locks held. */
+struct pe_image;
+bool image_runs_from_swap(const struct pe_image *pe, const struct file *f);
+u64 image_copy_pages(const struct pe_image *pe);
+u32 image_copy(struct section *s);
+
 /* The prototype word of page index; NULL: no table (then the backing's initial word holds). s->lock held. */
 word_t *section_word(struct section *s, u64 index);
 /* The first index from index on that has a table; s->pages: none. s->lock held. */
