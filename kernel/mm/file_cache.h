@@ -78,6 +78,8 @@ void file_writer_wake(void);  /* there are many files */
  * with a reference. *wrote: whether there were any.
  */
 enum file_status file_pages_flush(struct section *s, u64 first, u64 end, bool mapped, bool *wrote);
+/* The file was modified now, through a view: its directory entry will say so. */
+void file_section_touch(struct section *s);
 /* What page tables' dirty bits say of pages [first, end) goes to their frames. Takes vspaces_lock. */
 void file_views_collect(struct section *s, u64 first, u64 end);
 /* The whole file, and its entry. views: also what was changed through views. */

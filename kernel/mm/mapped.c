@@ -100,6 +100,8 @@ u32 vspace_flush(struct vspace *v, u64 *base, u64 *size)
 		return status;
 	file_views_collect(s, first, end);
 	done = file_pages_flush(s, first, end, true, &wrote);
+	if (wrote)
+		file_section_touch(s);
 	section_unref(s);
 	return done == FILE_OK ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR;
 }
