@@ -58,7 +58,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   run     boots in QEMU, on this terminal       gdb    the same, stopped, under the debugger
   test    builds everything and tests it        image  builds the system volume: $(IMAGE)
   stress  random memory calls, for a long time  clean  removes build/
-  fsck    checks the volume of DISK, or the image
+  fuzz    invents images and FAT volumes         fsck   checks the volume of DISK, or the image
   bench   what memory operations cost, beside Linux; profile: where the instructions of one go
   growth  how that grows with memory, views, processes, processors
   bench-limits            makes the limits anew that the tests compare instructions with
@@ -83,7 +83,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   DISK2=PATH              a second FAT32 volume, D:, whose changes are kept           [$(DISK2)]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
-  SECONDS=N, SEED=N       for stress: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
+  SECONDS=N, SEED=N       for stress and fuzz: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
   MODE=instructions|time, ROUNDS=N
                           for bench: what is counted, and how often in time          [$(MODE), $(ROUNDS)]
   SYSTEMS=all|LIST        for bench, growth: some of Backstore,Linux,lean,defaults   [$(SYSTEMS)]
@@ -104,7 +104,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress bench bench-build bench-limits growth degrade profile image disk fsck gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress fuzz bench bench-build bench-limits growth degrade profile image disk fsck gdb clean packages-build packages-test packages-gdb volume fresh
 help:
 	$(info $(HELP))
 	@:
@@ -149,6 +149,10 @@ stress: packages-build
 		$(MAKE) run BUILD=debug CPUS=4 RAM=64M OPTIONS="check=$$check $(OPTIONS)" </dev/null \
 			RUN="memory_random $(SEED) $$(($(SECONDS) / 2)) 4 3" || exit 1; \
 	done
+
+# SECONDS for both fuzzers together: of the parser of images and the FAT code on this machine. What it has learned stays.
+fuzz: packages-test
+	@$(MAKE) -f tests/host/host.mk B=build/fuzz FUZZ_SECONDS=$(call quote,$(SECONDS)) fuzz-run </dev/null
 
 # The same benchmark for Linux, without libraries that an initial RAM disk would need.
 build/bench-linux: tests/bench/os_linux.c $(wildcard userland/programs/bench/*.[ch])

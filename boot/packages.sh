@@ -3,8 +3,8 @@
 # Usage: packages.sh build|test|gdb|lean
 set -eu
 
-# For each package of Debian: the goal that needs it (the others need build's too), a command or file that shows that
-# it is there, its name.
+# For each package of Debian: the goal that needs it (the others need build's too), a command or file, or something to look for, that shows
+# that it is there, its name.
 needs='
 build qemu-system-x86_64 qemu-system-x86
 build firmware ovmf
@@ -24,6 +24,8 @@ test python:xdist python3-pytest-xdist
 test /usr/x86_64-w64-mingw32/lib/zlib1.dll libz-mingw-w64
 test /usr/x86_64-w64-mingw32/include/zlib.h libz-mingw-w64-dev
 test nbdkit nbdkit
+test clang clang
+test fuzzer libclang-rt-dev
 gdb gdb gdb
 lean bc bc
 lean flex flex
@@ -54,6 +56,8 @@ is_present() {
 		done
 		return 1
 		;;
+	fuzzer) ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a /usr/lib/clang/*/lib/*/libclang_rt.fuzzer*.a 2>/dev/null |
+		grep -q . ;;
 	/*) [ -e "$1" ] ;;
 	*) command -v "$1" >/dev/null ;;
 	esac

@@ -258,6 +258,7 @@ struct nt_file_device_information {
 	uint32_t type, characteristics;
 };
 #define FILE_DEVICE_DISK_ 7
+#define FILE_DEVICE_NAMED_PIPE_ 0x11
 #define FILE_DEVICE_CONSOLE_ 0x50
 #define FILE_REMOVABLE_MEDIA_ 1
 #define DRIVE_REMOVABLE_ 2

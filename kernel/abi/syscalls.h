@@ -7,7 +7,7 @@
 #ifndef ABI_SYSCALLS_H
 #define ABI_SYSCALLS_H
 
-#define SYSCALL_ARGUMENTS_MAX 12
+#define SYSCALL_ARGUMENTS_MAX 14
 
 #define SYSCALLS(X)                                                                                                    \
 	X(0, BsNull, 0)                                                                                                \
@@ -57,6 +57,8 @@
 	X(58, NtLockFile, 10)                                                                                          \
 	X(59, NtUnlockFile, 5)                                                                                         \
 	X(60, NtQueryFullAttributesFile, 2)                                                                            \
+	X(61, NtCreateNamedPipeFile, 14)                                                                               \
+	X(62, NtFsControlFile, 10)                                                                                     \
 	/* memory */                                                                                                   \
 	X(64, NtAllocateVirtualMemory, 6)                                                                              \
 	X(65, NtFreeVirtualMemory, 4)                                                                                  \

@@ -79,12 +79,29 @@ static bool exports_read(struct file *file, const struct pe_image *image, struct
 	return true;
 }
 
+/* Entry i of a table that may lie anywhere, as a hostile file has it. */
+static u32 entry32(const void *table, u32 i)
+{
+	u32 value;
+
+	memcpy(&value, (const u8 *)table + i * sizeof(value), sizeof(value));
+	return value;
+}
+
+static u16 entry16(const void *table, u32 i)
+{
+	u16 value;
+
+	memcpy(&value, (const u8 *)table + i * sizeof(value), sizeof(value));
+	return value;
+}
+
 static bool exports_find(const struct exports *e, const char *name, u32 *rva)
 {
 	const struct export_directory *d = exports_at(e, e->rva, 1, sizeof(*d));
-	const u32 *functions = exports_at(e, d->functions, d->function_count, sizeof(u32));
-	const u32 *names = exports_at(e, d->names, d->name_count, sizeof(u32));
-	const u16 *ordinals = exports_at(e, d->ordinals, d->name_count, sizeof(u16));
+	const void *functions = exports_at(e, d->functions, d->function_count, sizeof(u32));
+	const void *names = exports_at(e, d->names, d->name_count, sizeof(u32));
+	const void *ordinals = exports_at(e, d->ordinals, d->name_count, sizeof(u16));
 	size_t size = strlen(name) + 1;
 	const char *candidate;
 	u32 i;
@@ -92,12 +109,12 @@ static bool exports_find(const struct exports *e, const char *name, u32 *rva)
 	if (!functions || !names || !ordinals)
 		return false;
 	for (i = 0; i < d->name_count; i++) {
-		candidate = exports_at(e, names[i], 1, size);
+		candidate = exports_at(e, entry32(names, i), 1, size);
 		if (!candidate || memcmp(candidate, name, size))
 			continue;
-		if (ordinals[i] >= d->function_count)
+		if (entry16(ordinals, i) >= d->function_count)
 			return false;
-		*rva = functions[ordinals[i]];
+		*rva = entry32(functions, entry16(ordinals, i));
 		return *rva && !exports_at(e, *rva, 1, 1); /* inside: the name of another module's function */
 	}
 	return false;

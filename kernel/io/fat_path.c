@@ -86,7 +86,10 @@ int utf16_to_utf8(const u16 *from, u32 n, char *to, size_t size)
 /* Characters that neither a long name nor a path's component may hold. */
 static bool forbidden(u32 c)
 {
-	return c < 0x20 || (c < 0x80 && strchr("\"*/:<>?\\|", c));
+	static const u64 low = 0xffffffff | 1ull << '"' | 1ull << '*' | 1ull << '/' | 1ull << ':' | 1ull << '<' |
+			       1ull << '>' | 1ull << '?';
+
+	return c < 64 ? low >> c & 1 : c == '\\' || c == '|';
 }
 
 bool fat_name_valid(const u16 *name, u32 length)

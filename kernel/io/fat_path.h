@@ -62,6 +62,12 @@ const char *path_next(const char **rest, size_t *length);
 
 /* Letters are equal to their other case in ASCII and Latin-1; all else must be the same unit. */
 bool fat_name_equal(const u16 *a, u32 a_length, const u16 *b, u32 b_length);
+/*
+ * Whether a name matches a pattern, letters compared as above: * any characters, ? one, < any up to the last dot, > one or, at a
+ * dot or the end, none, " a dot or, at the end, nothing. Takes as many steps as both lengths' product, at most.
+ * Source: Windows documentation of FsRtlIsNameInExpression.
+ */
+bool fat_name_matches(const u16 *pattern, u32 length, const u16 *name, u32 name_length);
 
 /* The short name of a directory entry as people see it. Returns its units (at most FAT_SHORT_MAX), 0 if damaged. */
 u32 fat_short_name(const u8 *entry, u16 *name);

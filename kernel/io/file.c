@@ -74,10 +74,21 @@ void file_path(const struct file *f, char *to)
 	spin_unlock(&table_lock);
 }
 
+/* The same for paths that differ in the case of ASCII letters. */
+static u32 path_hash(const char *path)
+{
+	u32 hash = 0;
+
+	for (; *path; path++)
+		hash = (hash ^ (u8)ascii_lower(*path)) * 0x01000193;
+	return hash;
+}
+
 void file_path_set(struct file *f, const char *path)
 {
 	spin_lock(&table_lock);
 	strlcpy(f->path, path, sizeof(f->path));
+	f->path_hash = path_hash(path);
 	spin_unlock(&table_lock);
 }
 
@@ -162,6 +173,7 @@ void file_table_move(const struct volume *v, const char *from, const char *to)
 			continue;
 		strlcpy(rest, f->path + length, sizeof(rest));
 		ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest);
+		f->path_hash = path_hash(f->path);
 	}
 	spin_unlock(&table_lock);
 }
@@ -199,6 +211,7 @@ enum file_status file_make(struct volume *v, const struct fat_entry *e, const ch
 	f->directory_changes = v->directory_changes;
 	f->medium = v->medium;
 	strlcpy(f->path, canonical, sizeof(f->path));
+	f->path_hash = path_hash(canonical);
 	spin_lock(&table_lock);
 	list_push_front(&table, &f->link);
 	spin_unlock(&table_lock);
@@ -314,7 +327,32 @@ enum file_status file_check_unlocked(struct file *f)
 
 /* ---- opening ---- */
 
-/* The file that a path leads to, which exists. The volume's lock is held. */
+/*
+ * A file in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference; NULL: the
+ * directories have to be asked. The volume's lock is held: no path changes.
+ */
+static struct file *in_use_get(struct volume *v, const char *path)
+{
+	u32 hash = path_hash(path);
+	struct file *f, *found = NULL;
+
+	assert(mutex_held(&v->lock));
+	spin_lock(&table_lock);
+	list_for_each(&table, f, link)
+		if (f->path_hash == hash && f->volume == v && !ascii_compare_nocase(f->path, path)) {
+			found = f;
+			f->refs++;
+			break;
+		}
+	spin_unlock(&table_lock);
+	if (found && file_check(found) != FILE_OK) {
+		file_unref(found);
+		found = NULL;
+	}
+	return found;
+}
+
+/* The file that was walked to, which exists. The volume's lock is held. */
 static enum file_status existing_get(struct file_lookup *l, struct file **out)
 {
 	*out = file_table_find(l->volume, l->entry.place.at);
@@ -334,7 +372,7 @@ static enum file_status existing_get(struct file_lookup *l, struct file **out)
 enum file_status file_open(const char *path, struct file **out)
 {
 	struct file_lookup *l = kmalloc(sizeof(*l));
-	enum file_status status;
+	enum file_status status = FILE_OK;
 
 	if (!l)
 		return FILE_NO_MEMORY;
@@ -346,10 +384,13 @@ enum file_status file_open(const char *path, struct file **out)
 	/* Held over search and insertion, so that no second struct file is made for one file. */
 	mutex_lock(&l->volume->lock);
 	status = volume_status(l->volume);
-	if (status == FILE_OK)
-		status = file_walk(path, l);
-	if (status == FILE_OK)
-		status = existing_get(l, out);
+	*out = status == FILE_OK ? in_use_get(l->volume, path) : NULL;
+	if (!*out) {
+		if (status == FILE_OK)
+			status = file_walk(path, l);
+		if (status == FILE_OK)
+			status = existing_get(l, out);
+	}
 	mutex_unlock(&l->volume->lock);
 	status = volume_error(l->volume, status);
 	volume_unref(l->volume);
@@ -434,8 +475,11 @@ static bool directory_deleting(const struct file_lookup *l)
 static enum file_status open_locked(const char *path, struct file_lookup *l, const struct file_request *r,
 				    struct file **out, enum file_outcome *outcome)
 {
-	enum file_status status = file_walk(path, l);
+	enum file_status status = FILE_OK;
 
+	*out = in_use_get(l->volume, path);
+	if (!*out)
+		status = file_walk(path, l);
 	*outcome = FILE_OPENED_;
 	if (status == FILE_NOT_FOUND && r->disposition != FILE_OPEN_ && r->disposition != FILE_OVERWRITE_) {
 		if (directory_deleting(l))
@@ -445,7 +489,7 @@ static enum file_status open_locked(const char *path, struct file_lookup *l, con
 		if (status == FILE_OK)
 			status = existing_get(l, out);
 	} else if (status == FILE_OK) {
-		status = existing_get(l, out);
+		status = *out ? FILE_OK : existing_get(l, out);
 		if (status != FILE_OK)
 			return status;
 		status = open_check(*out, r);

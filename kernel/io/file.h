@@ -77,6 +77,7 @@ struct file {
 	bool delete_pending; /* it goes when the last handle is closed */
 	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
 
+	u32 path_hash;            /* with it */
 	char path[FILE_PATH_MAX]; /* under the table's lock: canonical, as on disk: "\dir\Name.exe"; the root: "\" */
 	/*
 	 * What the directory entry may say of the size: bytes whose clusters have got contents. Those behind are in the data
@@ -193,7 +194,7 @@ enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u6
 /*
  * Writes n bytes from kernel memory to the device, past the data section, as file_read reads them, all or nothing (an error of the disk aside); the file grows
  * if it has to, what lies between its old end and offset is zeros. offset FILE_AT_END: at its end, wherever that is by
- * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after file_commit.
+ * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after volume_commit.
  */
 #define FILE_AT_END (~0ull)
 enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at);

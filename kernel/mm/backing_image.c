@@ -16,13 +16,23 @@ struct image {
 	u64 base;              /* where it is mapped when that is free */
 	u64 delta;             /* base - preferred base: added to every relocated value */
 	u8 *relocations;       /* the relocation directory, or NULL */
+	u32 segment_last;      /* of pe.segments: a hint */
 	u32 base_field;        /* offset of OptionalHeader.ImageBase in the file */
 	u32 changes;           /* the file's image_changes, when its headers were read */
 };
 
+/* The one that was found last is looked at first. */
 static const struct pe_segment *segment_of(const struct section *s, u64 index)
 {
-	return pe_segment_at(&s->image->pe, index << PAGE_SHIFT);
+	struct image *image = s->image;
+	const struct pe_segment *g = &image->pe.segments[__atomic_load_n(&image->segment_last, __ATOMIC_RELAXED)];
+
+	if (image->pe.segment_count && index - (g->rva >> PAGE_SHIFT) < g->pages)
+		return g;
+	g = pe_segment_at(&image->pe, index << PAGE_SHIFT);
+	if (g)
+		__atomic_store_n(&image->segment_last, (u32)(g - image->pe.segments), __ATOMIC_RELAXED);
+	return g;
 }
 
 /* Bytes of the file that page index shows; 0: it is all zeros. */

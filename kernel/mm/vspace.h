@@ -296,13 +296,14 @@ struct section {
 	bool tables_charged;     /* the charge has room for all tables already */
 	u32 levels;
 	u64 *root;               /* tables of 512 words, as page tables; NULL until the first page */
-	u64 table_count;
 	struct file *file;
 	struct image *image;     /* backing_image.c */
 	struct section *data;    /* of one that was made of a data file: the file's, whose pages its views show; a reference */
-	u64 bytes;               /* such a section's size */
 	/* The rest of a data section is under frames_lock, if nothing else is said (file_cache.h). */
-	u64 mapped_bytes;        /* the file must not get shorter than this while there are references; under file->lock */
+	union {
+		u64 bytes;        /* of one that was made of a data file: its size */
+		u64 mapped_bytes; /* a data section: the file must not get shorter while there are references; under file->lock */
+	};
 	bool writable;           /* somebody may have a view to write; likewise */
 	bool entry_late;         /* the directory entry is behind the file; likewise */
 	bool listed, orphan;     /* on the writer's list; no file has it any more */

@@ -12,6 +12,9 @@ static void file_object_destroy(struct object *o)
 		file_lock_release_all(f);
 		file_close(f->file, f->may, f->share, f->options & OPTION_DELETE_ON_CLOSE);
 	}
+	if (f->pipe.pipe)
+		pipe_close(&f->pipe);
+	kfree(f->pattern);
 	kfree(f);
 }
 
@@ -55,6 +58,32 @@ struct object *console_object_create(void)
 	struct file_object *f = create();
 
 	return f ? &f->object : NULL;
+}
+
+struct object *pipe_object_create(struct pipe_end end, u32 options)
+{
+	struct file_object *f = create();
+
+	if (!f) {
+		if (end.pipe)
+			pipe_close(&end);
+		return NULL;
+	}
+	f->pipe = end;
+	f->all_pipes = !end.pipe;
+	f->options = options;
+	return &f->object;
+}
+
+bool pipe_path(const char *nt_path, const char **name)
+{
+	static const char prefix[] = "\\??\\pipe\\";
+	u32 i = 0;
+
+	while (prefix[i] && ascii_lower((u8)nt_path[i]) == prefix[i])
+		i++;
+	*name = nt_path + i;
+	return !prefix[i];
 }
 
 u32 file_path_translate(const char *nt_path, const char **path, bool *console)

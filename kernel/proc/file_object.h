@@ -5,6 +5,7 @@
 #include "io/file.h"
 #include "mm/file_cache.h"
 #include "proc/object.h"
+#include "proc/pipe.h"
 
 /* Rights of a file handle (winnt.h). */
 #define FILE_READ_DATA_ 0x1u
@@ -20,15 +21,24 @@
 #define WRITE_OWNER_ 0x80000u
 #define SYNCHRONIZE_ 0x100000u
 
+struct name_pattern { /* UTF-16 */
+	u32 length;
+	u16 text[FILE_NAME_MAX];
+};
+
 struct file_object {
 	struct object object;
-	struct file *file;     /* NULL: the console */
+	struct file *file;     /* NULL: */
+	struct pipe_end pipe;  /* an end of a pipe; without one: */
+	bool all_pipes;        /* what FSCTL_PIPE_WAIT is asked of, or the console */
 	u32 may, share;        /* FILE_MAY_ bits that it was opened with */
 	u32 options;           /* FILE_ options of NtCreateFile */
-	struct mutex lock;     /* the next two */
+	struct mutex lock;     /* the rest */
 	u64 position;          /* bytes */
 	struct file_ahead ahead; /* of reads; no lock: a race costs a request more */
-	u32 next_slot;         /* of a directory: where the listing goes on */
+	u32 next_slot;         /* of a directory: where the listing goes on, */
+	bool listed;           /* a listing has begun */
+	struct name_pattern *pattern; /* and with which names; NULL: all */
 };
 
 /* Options of NtCreateFile (winternl.h). */
@@ -50,6 +60,10 @@ static inline struct file_object *file_object_of(struct object *o)
  */
 struct object *file_object_create(struct file *f, u32 may, u32 share, u32 options);
 struct object *console_object_create(void);
+/* The same for an end of a pipe, which it closes. */
+struct object *pipe_object_create(struct pipe_end end, u32 options);
+/* Whether an NT path is "\??\pipe\...": *name is what is behind that. */
+bool pipe_path(const char *nt_path, const char **name);
 
 /* "\??\C:\dir\x" as the path that file_open wants; "CONIN$", "CONOUT$", "CON" there set *console. NTSTATUS. */
 u32 file_path_translate(const char *nt_path, const char **path, bool *console);

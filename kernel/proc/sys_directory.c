@@ -58,11 +58,30 @@ static u32 entry_put(const struct file_entry *e, u32 index, u32 class, bool firs
 	return header + bytes;
 }
 
+static bool matches(const struct name_pattern *p, const char *name)
+{
+	u16 units[FILE_NAME_MAX];
+	int length = utf8_to_utf16(name, strlen(name), units, FILE_NAME_MAX);
+
+	return length > 0 && fat_name_matches(p->text, p->length, units, (u32)length);
+}
+
+/* The next entry whose long or short name matches; *slot behind it. */
+static enum file_status entry_next(struct file *directory, const struct name_pattern *p, u32 *slot, struct file_entry *e)
+{
+	enum file_status fs;
+
+	do {
+		fs = file_list(directory, slot, e);
+	} while (fs == FILE_OK && p && !matches(p, e->name) && !matches(p, e->short_name));
+	return fs;
+}
+
 /*
  * Fills buffer from slot *next of the directory on, and moves *next behind the last one that fits. Returns the status;
  * *size: the bytes.
  */
-static u32 entries_put(struct file *directory, u32 class, bool single, u8 *buffer, u32 room, u32 *next, u32 *size)
+static u32 entries_put(const struct file_object *o, u32 class, bool single, u8 *buffer, u32 room, u32 *next, u32 *size)
 {
 	struct file_entry *e = kmalloc(sizeof(*e));
 	u32 previous = 0, at = 0, n, status = STATUS_SUCCESS;
@@ -75,7 +94,7 @@ static u32 entries_put(struct file *directory, u32 class, bool single, u8 *buffe
 	do {
 		u32 slot = *next;
 
-		fs = file_list(directory, &slot, e);
+		fs = entry_next(o->file, o->pattern, &slot, e);
 		if (fs) {
 			if (!*size)
 				status = fs != FILE_END ? file_status_nt(fs) :
@@ -103,25 +122,59 @@ static u32 entries_put(struct file *directory, u32 class, bool single, u8 *buffe
 	return cut ? STATUS_BUFFER_OVERFLOW : status;
 }
 
-static bool pattern_is_all(u64 address)
+/* The pattern at a UNICODE_STRING; NULL if there is none, or it is empty or "*". */
+static u32 pattern_get(u64 address, struct name_pattern **out)
 {
-	char pattern[FILE_NAME_MAX];
+	char *text = NULL;
+	u32 status = STATUS_SUCCESS;
+	int length;
 
-	return !address || (!user_unicode_string(address, pattern, sizeof(pattern)) &&
-			    (!pattern[0] || !strcmp(pattern, "*")));
+	*out = NULL;
+	if (!address)
+		return STATUS_SUCCESS;
+	text = kmalloc(FILE_NAME_MAX * 3 + 1);
+	*out = kmalloc(sizeof(**out));
+	if (!text || !*out)
+		status = STATUS_INSUFFICIENT_RESOURCES;
+	if (!status)
+		status = user_unicode_string(address, text, FILE_NAME_MAX * 3 + 1);
+	if (!status) {
+		length = utf8_to_utf16(text, strlen(text), (*out)->text, FILE_NAME_MAX);
+		(*out)->length = (u32)length;
+		if (length < 0 || strchr(text, '\\') || strchr(text, '/'))
+			status = STATUS_OBJECT_NAME_INVALID;
+	}
+	if (status || !*text || !strcmp(text, "*")) {
+		kfree(*out);
+		*out = NULL;
+	}
+	kfree(text);
+	return status;
 }
 
-static u32 directory_read(struct file_object *o, u64 to, u32 length, u32 class, bool single, bool restart, u64 *done)
+/* pattern becomes the handle's if this is the first call, or begins anew with one; else it is freed. */
+static u32 directory_read(struct file_object *o, struct name_pattern *pattern, bool given, const u64 *a, u64 *done)
 {
-	u32 room = MIN(length, KMALLOC_MAX), before, after, size, status;
+	u64 to = a[5];
+	u32 room = MIN((u32)a[6], KMALLOC_MAX), class = (u32)a[7], before, after, size, status;
+	bool single = (u8)a[8], restart = (u8)a[10];
 	u8 *buffer = kmalloc(MAX(room, 8u));
 
-	if (!buffer)
+	if (!buffer) {
+		kfree(pattern);
 		return STATUS_INSUFFICIENT_RESOURCES;
+	}
 	mutex_lock(&o->lock);
 	before = o->next_slot;
+	if (!o->listed || (restart && given)) {
+		kfree(o->pattern);
+		o->pattern = pattern;
+		o->listed = true;
+	} else {
+		kfree(pattern);
+	}
 	after = restart ? 0 : before;
-	status = entries_put(o->file, class, single, buffer, room, &after, &size);
+	status = entries_put(o, class, single, buffer, room, &after, &size);
 	if (size)
 		o->next_slot = after;
 	mutex_unlock(&o->lock);
@@ -139,12 +192,13 @@ static u32 directory_read(struct file_object *o, u64 to, u32 length, u32 class, 
 
 /*
  * NtQueryDirectoryFile(HANDLE file, HANDLE event, apc, apc_context, IO_STATUS_BLOCK *io, void *buffer, ULONG length,
- * FILE_INFORMATION_CLASS class, BOOLEAN single, UNICODE_STRING *pattern, BOOLEAN restart). Patterns other than "*" are
- * matched in user space.
+ * FILE_INFORMATION_CLASS class, BOOLEAN single, UNICODE_STRING *pattern, BOOLEAN restart). The first call's pattern is the
+ * handle's, until a restart brings another one; without one all names match.
  */
 u32 sys_NtQueryDirectoryFile(const u64 *a)
 {
 	u32 class = (u32)a[7];
+	struct name_pattern *pattern;
 	struct file_object *o;
 	struct object *event;
 	u64 done = 0;
@@ -152,15 +206,20 @@ u32 sys_NtQueryDirectoryFile(const u64 *a)
 
 	if (class != CLASS_DIRECTORY && class != CLASS_BOTH)
 		return STATUS_INVALID_INFO_CLASS;
-	if (!pattern_is_all(a[9]))
-		return STATUS_NOT_SUPPORTED;
-	status = io_begin(a, FILE_READ_DATA_ /* FILE_LIST_DIRECTORY */, &o, &event);
+	status = pattern_get(a[9], &pattern);
 	if (status)
 		return status;
-	if (!o->file || !(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_))
+	status = io_begin(a, FILE_READ_DATA_ /* FILE_LIST_DIRECTORY */, &o, &event);
+	if (status) {
+		kfree(pattern);
+		return status;
+	}
+	if (!o->file || !(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_)) {
+		kfree(pattern);
 		status = STATUS_INVALID_PARAMETER;
-	else
-		status = directory_read(o, a[5], (u32)a[6], class, (u8)a[8], (u8)a[10], &done);
+	} else {
+		status = directory_read(o, pattern, a[9] != 0, a, &done);
+	}
 	object_unref(&o->object);
 	return io_complete(a[4], event, status, NT_SUCCESS(status) || status == STATUS_BUFFER_OVERFLOW ? done : 0);
 }

@@ -112,6 +112,28 @@ static u32 open_on_volume(const char *path, u32 *access, const u64 *a, u32 share
 	return *out ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
+/* The client's end of a pipe; without a name, what stands for all of them. */
+static u32 open_pipe(const char *name, u32 access, u32 disposition, u32 options, struct object **out)
+{
+	u32 granted = object_access_map(&file_type, access), may = 0, status = STATUS_SUCCESS;
+	struct pipe_end end = { NULL };
+
+	if (disposition != FILE_OPEN_ && disposition != FILE_OPEN_IF_)
+		return STATUS_ACCESS_DENIED; /* who makes a pipe is its server */
+	if (options & OPTION_DIRECTORY)
+		return STATUS_NOT_A_DIRECTORY;
+	if (granted & FILE_READ_DATA_)
+		may |= FILE_MAY_READ;
+	if (granted & (FILE_WRITE_DATA_ | (access & GENERIC_WRITE_ACCESS ? 0 : FILE_APPEND_DATA_)))
+		may |= FILE_MAY_WRITE;
+	if (*name)
+		status = pipe_open(name, may, &end);
+	if (status)
+		return status;
+	*out = pipe_object_create(end, options);
+	return *out ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+}
+
 /* a: NtCreateFile's arguments, or NULL for NtOpenFile. */
 static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_to, const u64 *a, u32 share, u32 disposition,
 			  u32 options)
@@ -121,18 +143,23 @@ static u32 file_open_call(u64 handle_to, u32 access, u64 attributes_at, u64 io_t
 	const char *path;
 	struct object *o = NULL;
 	u32 attributes, status;
-	bool console;
+	bool console = false, pipe;
 
 	if (!user_probe(handle_to, sizeof(u64)) || !user_probe(io_to, sizeof(struct nt_io_status_block)))
 		return STATUS_ACCESS_VIOLATION;
 	if (disposition > FILE_OVERWRITE_IF_ || (options & OPTION_DIRECTORY && options & OPTION_NOT_DIRECTORY))
 		return STATUS_INVALID_PARAMETER;
 	status = user_object_attributes(attributes_at, name, sizeof(name), &attributes);
-	if (!status)
+	if (status)
+		return status;
+	pipe = pipe_path(name, &path);
+	if (!pipe)
 		status = file_path_translate(name, &path, &console);
 	if (status)
 		return status;
-	if (!console) {
+	if (pipe) {
+		status = open_pipe(path, access, disposition, options, &o);
+	} else if (!console) {
 		status = open_on_volume(path, &access, a, share, disposition, options, &o, &outcome);
 	} else if (options & OPTION_DIRECTORY) {
 		status = STATUS_NOT_A_DIRECTORY;
@@ -345,6 +372,10 @@ u32 sys_NtReadFile(const u64 *a)
 		return status;
 	if (o->file)
 		status = volume_read(o, a[7], a[5], length, &done);
+	else if (o->pipe.pipe)
+		status = pipe_read_user(o, a[5], length, &done);
+	else if (o->all_pipes)
+		status = STATUS_INVALID_DEVICE_REQUEST;
 	else
 		status = console_read_user(a[5], length, &done);
 	object_unref(&o->object);
@@ -463,6 +494,10 @@ u32 sys_NtWriteFile(const u64 *a)
 	}
 	if (o->file)
 		status = volume_write(o, !(access & FILE_WRITE_DATA_), a[7], a[5], length, &done);
+	else if (o->pipe.pipe)
+		status = pipe_write_user(o, a[5], length, &done);
+	else if (o->all_pipes)
+		status = STATUS_INVALID_DEVICE_REQUEST;
 	else
 		status = console_write_user(a[5], length, &done);
 	object_unref(&o->object);

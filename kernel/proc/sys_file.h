@@ -15,6 +15,13 @@ bool io_status_put(u64 to, u32 status, u64 information);
  */
 u32 io_begin(const u64 *a, u32 access, struct file_object **file, struct object **event);
 u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done);
+/* sys_pipe.c */
+u32 pipe_read_user(struct file_object *o, u64 to, u32 n, u64 *done);
+u32 pipe_write_user(struct file_object *o, u64 from, u32 n, u64 *done);
+/* FilePipeInformation, FilePipeLocalInformation; the buffer's size in *size. */
+u32 pipe_query(struct file_object *o, u64 to, u32 length, u32 class, u64 *size);
+u32 pipe_set(struct file_object *o, u64 from, u32 length, u32 class);
+
 u32 file_attributes_nt(u32 attributes); /* Windows wants at least one bit */
 u64 file_time_nt(u64 unix_seconds);     /* 0: no time */
 

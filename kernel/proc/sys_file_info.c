@@ -140,7 +140,10 @@ u32 sys_NtQueryInformationFile(const u64 *a)
 	status = file_handle_lookup(a[0], 0, &o);
 	if (status)
 		return status;
-	status = o->file ? query_file(o, a, &size) : STATUS_INVALID_DEVICE_REQUEST;
+	if (o->pipe.pipe)
+		status = pipe_query(o, a[2], (u32)a[3], (u32)a[4], &size);
+	else
+		status = o->file ? query_file(o, a, &size) : STATUS_INVALID_DEVICE_REQUEST;
 	object_unref(&o->object);
 	return io_status_put(a[1], status, size) ? status : STATUS_ACCESS_VIOLATION;
 }
@@ -227,6 +230,7 @@ static const struct {
 	{ 14 /* FilePositionInformation */, 0, 8 },
 	{ 19 /* FileAllocationInformation */, FILE_WRITE_DATA_, 8 },
 	{ 20 /* FileEndOfFileInformation */, FILE_WRITE_DATA_, 8 },
+	{ 23 /* FilePipeInformation */, 0, 8 },
 };
 
 static u32 set_file(struct file_object *o, const u64 *a)
@@ -242,6 +246,8 @@ static u32 set_file(struct file_object *o, const u64 *a)
 		if (!copy_from_user(&flag, a[2], 1))
 			return STATUS_ACCESS_VIOLATION;
 		return file_status_nt(file_set_delete(o->file, flag));
+	case 23:
+		return STATUS_INVALID_PARAMETER; /* it is no pipe */
 	default:
 		return set_number(o, a[2], (u32)a[4]);
 	}
@@ -264,7 +270,10 @@ u32 sys_NtSetInformationFile(const u64 *a)
 	status = file_handle_lookup(a[0], set_classes[i].access, &o);
 	if (status)
 		return status;
-	status = o->file ? set_file(o, a) : STATUS_INVALID_DEVICE_REQUEST;
+	if (o->pipe.pipe)
+		status = pipe_set(o, a[2], (u32)a[3], (u32)a[4]);
+	else
+		status = o->file ? set_file(o, a) : STATUS_INVALID_DEVICE_REQUEST;
 	object_unref(&o->object);
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }
@@ -298,7 +307,7 @@ static u32 query_identity(struct volume *v, const u64 *a, u64 *size)
 
 static u32 query_volume(struct file_object *o, const u64 *a, u64 *size)
 {
-	struct nt_file_device_information device = { .type = o->file ? FILE_DEVICE_DISK_ : FILE_DEVICE_CONSOLE_ };
+	struct nt_file_device_information device = { .type = FILE_DEVICE_CONSOLE_ };
 	struct volume *v = o->file ? o->file->volume : NULL;
 	struct nt_file_fs_full_size_information full;
 	struct nt_file_fs_size_information fixed;
@@ -312,6 +321,10 @@ static u32 query_volume(struct file_object *o, const u64 *a, u64 *size)
 	u32 class = (u32)a[4];
 	enum file_status fs;
 
+	if (v)
+		device.type = FILE_DEVICE_DISK_;
+	else if (o->pipe.pipe || o->all_pipes)
+		device.type = FILE_DEVICE_NAMED_PIPE_;
 	if (class == 4 && v && volume_removable(v))
 		device.characteristics = FILE_REMOVABLE_MEDIA_;
 	if (class == 4) /* FileFsDeviceInformation */

@@ -127,6 +127,58 @@ static void test_directory(void)
 	ok(right, "they hold what they should");
 }
 
+/* How many names a pattern finds, those of directories included. */
+static int found_by(const char *pattern)
+{
+	WIN32_FIND_DATAA found;
+	char path[MAX_PATH];
+	int count = 0;
+	sprintf(path, DIRECTORY "\\%s", pattern);
+	HANDLE search = FindFirstFileA(path, &found);
+	if (search == INVALID_HANDLE_VALUE)
+		return 0;
+	do
+		count++;
+	while (FindNextFileA(search, &found));
+	FindClose(search);
+	return count;
+}
+
+static void test_patterns(void)
+{
+	is(found_by("*.*"), found_by("*"), "\"*.*\" means all names");
+	is(found_by("HELLO.*"), 1, "case does not matter");
+	is(found_by("hello?.txt"), 1, "? may match nothing before a dot");
+	is(found_by("hell?.txt"), 1, "or one character");
+	is(found_by("hel?.txt"), 0, "not two");
+	is(found_by("many.*"), 1, "\".*\" matches a name without a dot");
+	is(found_by("*."), 2, "\"*.\" is what has no suffix: two directories");
+	is(found_by("alongn~1.te?"), 1, "short names are compared too");
+	is(found_by("many\\file-*9.t?t"), 30, "in a directory");
+
+	/* The native call: a pattern stays with the handle. */
+	HANDLE directory = CreateFileA(DIRECTORY "\\many", GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING,
+				       FILE_FLAG_BACKUP_SEMANTICS, NULL);
+	static BYTE buffer[65536];
+	UNICODE_STRING pattern, other;
+	IO_STATUS_BLOCK io;
+	RtlInitUnicodeString(&pattern, L"FILE-00<");
+	RtlInitUnicodeString(&other, L"x*");
+	is((uint32_t)NtQueryDirectoryFile(directory, NULL, NULL, NULL, &io, buffer, sizeof(buffer), FileDirectoryInformation, TRUE,
+					  &pattern, FALSE), (uint32_t)STATUS_NO_SUCH_FILE, "\"<\" does not go beyond the last dot");
+	RtlInitUnicodeString(&pattern, L"FILE-00>\"TXT");
+	int count = 0;
+	for (BOOLEAN restart = TRUE;; restart = FALSE, count++)
+		if (NtQueryDirectoryFile(directory, NULL, NULL, NULL, &io, buffer, sizeof(buffer), FileDirectoryInformation, TRUE,
+					 restart ? &pattern : &other, restart))
+			break;
+	is((uint64_t)count, 10, "a restart brings another pattern, which stays");
+	RtlInitUnicodeString(&pattern, L"a\\b");
+	is((uint32_t)NtQueryDirectoryFile(directory, NULL, NULL, NULL, &io, buffer, sizeof(buffer), FileDirectoryInformation, TRUE,
+					  &pattern, TRUE), (uint32_t)STATUS_OBJECT_NAME_INVALID, "a pattern is no path");
+	CloseHandle(directory);
+}
+
 static void test_library(void)
 {
 	char text[64];
@@ -143,6 +195,7 @@ static void all(void)
 	test_contents();
 	test_names();
 	test_directory();
+	test_patterns();
 	test_library();
 }
 

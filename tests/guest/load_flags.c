@@ -1,6 +1,8 @@
 /* LoadLibraryEx: what each flag does, and resources. Source: Windows documentation of LoadLibraryEx and FindResource. */
 #include "guest.h"
 
+void *NTAPI RtlImageDirectoryEntryToData(void *base, BOOLEAN as_image, USHORT directory, ULONG *size);
+
 #define DLL "C:\\tests\\resource.dll"
 #define GERMAN MAKELANGID(LANG_GERMAN, SUBLANG_GERMAN)
 
@@ -132,12 +134,49 @@ static void test_search(void)
 	refused(load("", 0) != NULL, ERROR_INVALID_PARAMETER, "no name");
 }
 
+/* Each name of a DLL's export table is found where the table says; with a character less, more or changed, only if it is another. */
+static void test_names(const char *dll)
+{
+	BYTE *base = (BYTE *)GetModuleHandleA(dll);
+	ULONG size, wrong = 0, found = 0;
+	IMAGE_EXPORT_DIRECTORY *e = RtlImageDirectoryEntryToData(base, TRUE, IMAGE_DIRECTORY_ENTRY_EXPORT, &size);
+	ULONG *names = (ULONG *)(base + e->AddressOfNames), *functions = (ULONG *)(base + e->AddressOfFunctions);
+	USHORT *indexes = (USHORT *)(base + e->AddressOfNameOrdinals);
+
+	for (ULONG i = 0; i < e->NumberOfNames; i++) {
+		const char *name = (char *)base + names[i];
+		BYTE *at = base + functions[indexes[i]];
+		bool forwarded = at >= (BYTE *)e && at < (BYTE *)e + size;
+		BYTE *got = (BYTE *)GetProcAddress((HMODULE)base, name);
+
+		wrong += forwarded ? !got : got != at;
+		for (int change = 0; change < 3; change++) {
+			char other[128];
+			size_t length = strlen(name);
+			bool exists = false;
+
+			snprintf(other, sizeof(other), "%s%s", name, change ? "" : "~");
+			other[length - (change == 1)] = change == 1 ? 0 : other[length - (change == 1)];
+			if (change == 2)
+				other[i % length] ^= 1;
+			for (ULONG k = 0; k < e->NumberOfNames && !exists; k++)
+				exists = !strcmp(other, (char *)base + names[k]);
+			wrong += (GetProcAddress((HMODULE)base, other) != NULL) != exists;
+		}
+		found++;
+	}
+	ok(found > 100 && !wrong, "%s: all of its %lu exports are found by name, and no others (%lu wrong)", dll, found, wrong);
+}
+
 static void all(void)
 {
 	test_unresolved();
 	test_as_resource();
 	test_as_data();
 	test_search();
+	test_names("ntdll.dll");
+	test_names("kernel32.dll");
+	test_names("msvcrt.dll");
 }
 
 int main(void)

@@ -15,7 +15,7 @@ HOST_CFLAGS := -std=gnu11 -O1 -g -Wall -Wextra $(if $(CI),-Werror) -fno-omit-fra
 HOST_CPPFLAGS := -D_GNU_SOURCE -DHOST_TEST -DDEBUG -I kernel -I . -I tests/host
 HOST_HEADERS := $(wildcard boot/*.h kernel/*/*.h tests/host/*.h)
 
-HOST_TESTS := bitmap commit fat fat_damage fat_write pe pe_fuzz pe_relocate printf string symbols tree
+HOST_TESTS := bitmap commit fat fat_damage fat_write pattern pe pe_fuzz pe_relocate printf string symbols tree
 
 HOST_SOURCES_bitmap  := kernel/lib/bitmap.c
 HOST_SOURCES_commit  := kernel/mm/commit.c
@@ -27,6 +27,7 @@ HOST_SOURCES_fat_damage := $(HOST_SOURCES_fat)
 HOST_NEEDS_fat_damage   := $(HOST_NEEDS_fat)
 HOST_SOURCES_fat_write  := $(HOST_SOURCES_fat) tests/host/fat_check.c tests/host/fat_model.c
 HOST_NEEDS_fat_write    := fat_small.img
+HOST_SOURCES_pattern := $(addprefix kernel/io/,name_pattern.c fat_path.c fat_name.c) kernel/lib/printf.c kernel/lib/string.c
 HOST_SOURCES_pe      := kernel/image/pe.c kernel/lib/string.c tests/host/pe_world.c
 HOST_NEEDS_pe        := pe_sample.exe pe_sample.dll
 HOST_SOURCES_pe_fuzz := $(HOST_SOURCES_pe)
@@ -75,4 +76,32 @@ $(B)/host/fat_small.img: tests/host/host.mk
 	@for at in 0 3072; do \
 		printf '\0\0' | dd of=$@ bs=1 seek=$$((at + 19)) conv=notrunc status=none; \
 		printf '\0\010\0\0' | dd of=$@ bs=1 seek=$$((at + 32)) conv=notrunc status=none; \
+	done
+
+# Fuzzers, which invent inputs: fuzz_NAME.c with clang's libFuzzer. What tests/host/corpus/NAME holds, they begin with; what they
+# find on the way is kept in $(B)/host/corpus/NAME, and an input that fails in $(B)/host. FUZZ_SECONDS for all of them together.
+FUZZERS := fat pe
+FUZZ_CC ?= clang
+FUZZ_SECONDS ?= 600
+FUZZ_SOURCES_fat := $(HOST_SOURCES_fat)
+FUZZ_NEEDS_fat   := fat_small.img
+FUZZ_SOURCES_pe  := kernel/image/pe.c kernel/image/export.c kernel/lib/string.c tests/host/pe_world.c
+
+.PHONY: fuzzers fuzz-run
+fuzzers: $(FUZZERS:%=$(B)/host/fuzz_%)
+
+define fuzzer_rule
+$(B)/host/fuzz_$(1): tests/host/fuzz_$(1).c tests/host/tap.c $(FUZZ_SOURCES_$(1)) $(HOST_HEADERS) tests/host/host.mk \
+		     | $(FUZZ_NEEDS_$(1):%=$(B)/host/%)
+	@mkdir -p $$(@D)
+	$(FUZZ_CC) $(HOST_CFLAGS) $(HOST_CPPFLAGS) -fsanitize=fuzzer -o $$@ tests/host/fuzz_$(1).c tests/host/tap.c $(FUZZ_SOURCES_$(1))
+endef
+$(foreach fuzzer,$(FUZZERS),$(eval $(call fuzzer_rule,$(fuzzer))))
+
+fuzz-run: fuzzers
+	@for name in $(FUZZERS); do \
+		mkdir -p $(B)/host/corpus/$$name; \
+		$(B)/host/fuzz_$$name -max_total_time=$$(($(FUZZ_SECONDS) / $(words $(FUZZERS)))) -timeout=20 -max_len=16384 \
+			-print_final_stats=1 -close_fd_mask=1 -artifact_prefix=$(B)/host/fuzz_$$name- $(B)/host/corpus/$$name tests/host/corpus/$$name \
+			|| exit 1; \
 	done

@@ -12,6 +12,7 @@ static u64 seed, random_state;
 static int cases, failures;
 static char directory[4096];
 static jmp_buf case_end;
+static bool in_case;
 
 jmp_buf *tap_panic_target;
 enum log_level log_limit = LOG_WARNING;
@@ -42,11 +43,13 @@ void tap_case(const char *name, void (*test)(void))
 {
 	volatile bool passed = false;
 
+	in_case = true;
 	random_state = seed; /* each case has the same numbers whatever the others used */
 	if (setjmp(case_end) == 0) {
 		test();
 		passed = true;
 	}
+	in_case = false;
 	cases++;
 	failures += !passed;
 	printf("%sok %d - %s\n", passed ? "" : "not ", cases, name);
@@ -77,6 +80,16 @@ void tap_note(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* A fuzzer's target has no cases: it ends with the input that did it. */
+static noreturn void case_fail(void)
+{
+	if (!in_case) {
+		fflush(stdout);
+		abort();
+	}
+	longjmp(case_end, 1);
+}
+
 void tap_fail(const char *file, int line, const char *fmt, ...)
 {
 	va_list ap;
@@ -85,7 +98,7 @@ void tap_fail(const char *file, int line, const char *fmt, ...)
 	va_start(ap, fmt);
 	note(fmt, ap);
 	va_end(ap);
-	longjmp(case_end, 1);
+	case_fail();
 }
 
 void tap_equal(const char *file, int line, const char *a_text, u64 a, const char *b_text, u64 b)
@@ -154,7 +167,7 @@ void panic(const char *fmt, ...)
 	printf("# panic:\n");
 	note(fmt, ap);
 	va_end(ap);
-	longjmp(case_end, 1);
+	case_fail();
 }
 
 void klog(enum log_level level, const char *fmt, ...)

@@ -281,6 +281,62 @@ static void a_full_volume_refuses_and_loses_nothing(void)
 	fsck(image);
 }
 
+/* What a directory on the disk says of a file's size, and whether it has clusters. */
+static u32 entry_on_disk(const struct file *f, bool *clusters)
+{
+	const u8 *e = image + f->entry_at;
+
+	*clusters = e[20] | e[21] | e[26] | e[27];
+	return fat_get32(e + 28);
+}
+
+static void an_entry_follows_what_is_in_memory(void)
+{
+	static u8 page[4096] __attribute__((aligned(4096)));
+	const struct file_times times = { .modified_unix = world_now };
+	u64 offset = 0, phys = virt_to_phys(page), got;
+	enum file_outcome outcome;
+	struct file *f;
+	bool clusters;
+
+	model_begin();
+	memset(page, 7, sizeof(page));
+	expect_equal(file_open_as("\\late", &make_file, &f, &outcome), FILE_OK);
+	mutex_lock(&f->lock);
+	expect_equal(file_write_begin(f, &offset, 3000), FILE_OK);
+	file_write_end(f, 3000);
+	mutex_unlock(&f->lock);
+	expect_equal(f->size, 3000);
+	/* Whatever else changes the entry, it does not name what only memory has. */
+	expect_equal(file_set_facts(f, ~0u, &times), FILE_OK);
+	expect_equal(file_rename(f, "\\later", false), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
+	expect_equal(entry_on_disk(f, &clusters), 0);
+	expect(!clusters);
+	mutex_lock(&f->lock);
+	expect_equal(file_pages_write(f, 0, &phys, 1), FILE_OK);
+	expect_equal(file_entry_settle(f, 3000, false), FILE_OK);
+	mutex_unlock(&f->lock);
+	expect_equal(world_commit(), FILE_OK);
+	expect_equal(entry_on_disk(f, &clusters), 3000);
+	expect(clusters);
+	expect_equal(file_read(f, 0, buffer, 4096, &got), FILE_OK);
+	expect(got == 3000 && memcmp(buffer, page, 3000) == 0);
+	/* It grows in memory, and is cut on the disk. */
+	offset = FILE_AT_END;
+	mutex_lock(&f->lock);
+	expect_equal(file_write_begin(f, &offset, 5000), FILE_OK);
+	file_write_end(f, offset + 5000);
+	mutex_unlock(&f->lock);
+	expect_equal(offset, 3000);
+	expect_equal(file_set_size(f, 1000), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
+	expect_equal(entry_on_disk(f, &clusters), 1000);
+	file_close(f, 7, 7, true);
+	expect_equal(world_sync(), FILE_OK);
+	fsck(image);
+}
+
 /* ---- rules ---- */
 
 static enum file_status try_open(const char *path, u32 may, u32 share, enum file_disposition disposition, struct file **f)
@@ -461,6 +517,7 @@ int main(int argc, char **argv)
 	world_image(argv[0], "fat_small.img");
 	tap_run(short_names_are_made);
 	tap_run(handles_keep_others_out);
+	tap_run(an_entry_follows_what_is_in_memory);
 	tap_run(random_operations_do_what_they_should);
 	tap_run(a_full_volume_refuses_and_loses_nothing);
 	tap_run(crashes_lose_nothing_that_was_flushed);

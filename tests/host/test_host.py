@@ -12,20 +12,25 @@ import pytest
 
 TOP = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("B", "build"))
+FUZZERS = {"fat": 6000, "pe": 30000}  # inputs: a few seconds each
 NAMES = sorted(p.stem for p in Path(__file__).parent.glob("test_*.c"))
 TAP_LINE = re.compile(r"(?P<failed>not )?ok (?P<number>\d+)(?: - (?P<name>.*))?$")
 TIME_LIMIT = 120  # seconds; all of the programs together take about ten on an idle core
 
 
-@pytest.fixture(scope="session")
-def programs():
-    """The directory with the test programs, built."""
-    command = ["make", "--silent", "--file=tests/host/host.mk", f"B={BUILD}", "host-tests"]
+def build(target):
+    command = ["make", "--silent", "--file=tests/host/host.mk", f"B={BUILD}", target]
     # Run by make itself, this must not inherit the outer make's options and job slots.
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")}
     made = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True)
     assert made.returncode == 0, f"{' '.join(command)}\n{made.stdout}{made.stderr}"
     return TOP / BUILD / "host"
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """The directory with the test programs, built."""
+    return build("host-tests")
 
 
 def tap_failures(output):
@@ -63,3 +68,13 @@ def test_host(programs, name):
         seed = run.stdout.partition("\n")[0]
         report = "\n\n".join(failures)
         pytest.fail(f"{program} ({seed})\n{report}\n{run.stderr}", pytrace=False)
+
+
+@pytest.mark.parametrize("name", FUZZERS)
+def test_fuzz(name, tmp_path):
+    """The same inputs each time, made from the corpus; "make fuzz" looks for others, and for longer."""
+    fuzzer = build("fuzzers") / f"fuzz_{name}"
+    command = [fuzzer, "-seed=1", f"-runs={FUZZERS[name]}", "-max_len=8192", "-timeout=20", "-close_fd_mask=1",
+               f"-artifact_prefix={BUILD.absolute()}/host/fuzz_{name}-", tmp_path, TOP / "tests/host/corpus" / name]
+    run = subprocess.run(command, cwd=TOP, capture_output=True, text=True, errors="replace", timeout=TIME_LIMIT)
+    assert run.returncode == 0, run.stderr[-5000:]

@@ -47,6 +47,22 @@ def test_jobs(boot):
     run.expect(r"there is no such process")
 
 
+def test_pipes(boot):
+    run = script(boot, "echo through | cat", "ls C:\\bin | cat | cat > list", "cat list", "echo one | no_such", "echo $?",
+                 "cat nothing 2> errors", "cat errors", "cat nothing 2>&1 | cat > both", "cat both", "echo x | echo y",
+                 "echo lost |", "hello | sh -c exit 6", "cat C:\\data\\numbers.bin | cat > copy.bin",
+                 "ls -l copy.bin C:\\data\\numbers.bin", "echo back | cat &", "wait", "exit 0", cpus=2)
+    run.expect(r"^through$")
+    run.expect(r"^.*testlimit\.exe.*$")
+    run.expect(r"no_such: no such program or command")
+    run.expect(r"^C:\\> cat errors\ncat: nothing: ")
+    run.expect(r"^C:\\> cat both\ncat: nothing: ")
+    run.expect(r"^sh: echo: it is built in, and reads nothing")
+    run.expect(r"^sh: a command is missing behind \|$")
+    run.expect(r"^exit code 6$")
+    run.expect(r"^back$")
+
+
 def test_end_of_the_script_ends_the_machine(boot):
     script(boot, "sh -c exit 9", code=9)
 

@@ -106,6 +106,10 @@ NTSYSAPI NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE file, HANDLE event, void *ap
 NTSYSAPI NTSTATUS NTAPI NtQueryAttributesFile(OBJECT_ATTRIBUTES *attributes, FILE_BASIC_INFORMATION *out);
 NTSYSAPI NTSTATUS NTAPI NtQueryFullAttributesFile(OBJECT_ATTRIBUTES *attributes, void *network_open_information);
 NTSYSAPI NTSTATUS NTAPI NtFlushBuffersFile(HANDLE file, IO_STATUS_BLOCK *io);
+NTSYSAPI NTSTATUS NTAPI NtCreateNamedPipeFile(HANDLE *pipe, ACCESS_MASK access, OBJECT_ATTRIBUTES *attributes,
+					       IO_STATUS_BLOCK *io, ULONG share, ULONG disposition, ULONG options, ULONG type,
+					       ULONG read_mode, ULONG completion_mode, ULONG instances, ULONG inbound,
+					       ULONG outbound, LARGE_INTEGER *timeout);
 NTSYSAPI NTSTATUS NTAPI NtLockFile(HANDLE file, HANDLE event, void *apc, void *apc_context, IO_STATUS_BLOCK *io,
 				   LARGE_INTEGER *offset, LARGE_INTEGER *length, ULONG key, BOOLEAN fail_at_once,
 				   BOOLEAN exclusive);

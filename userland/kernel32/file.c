@@ -1,15 +1,14 @@
 /* Files: opening, reading, writing, positions, attributes. */
 #include "kernel32.h"
 
-/* FILE_NETWORK_OPEN_INFORMATION is not asked for: these two classes say all that is needed. */
-static NTSTATUS file_query(HANDLE file, void *out, ULONG size, ULONG information)
+NTSTATUS file_query(HANDLE file, void *out, ULONG size, ULONG information)
 {
 	IO_STATUS_BLOCK io;
 
 	return NtQueryInformationFile(file, &io, out, size, (FILE_INFORMATION_CLASS)information);
 }
 
-static NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information)
+NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information)
 {
 	IO_STATUS_BLOCK io;
 
@@ -233,6 +232,8 @@ DWORD WINAPI GetFileType(HANDLE file)
 	if (!status_result(NtQueryVolumeInformationFile(file, &io, &device, sizeof(device), DEVICE_INFORMATION)))
 		return FILE_TYPE_UNKNOWN;
 	SetLastError(ERROR_SUCCESS);
+	if (device.DeviceType == DEVICE_NAMED_PIPE)
+		return FILE_TYPE_PIPE;
 	return device.DeviceType == DEVICE_CONSOLE ? FILE_TYPE_CHAR : FILE_TYPE_DISK;
 }
 

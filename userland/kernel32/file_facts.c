@@ -4,20 +4,6 @@
 /* Classes of NtQueryInformationFile and NtSetInformationFile. */
 enum { BASIC = 4, STANDARD = 5, INTERNAL = 6, NAME = 9, RENAME = 10, DISPOSITION = 13, ALLOCATION = 19, END_OF_FILE = 20 };
 
-static NTSTATUS query(HANDLE file, void *out, ULONG size, ULONG class)
-{
-	IO_STATUS_BLOCK io;
-
-	return NtQueryInformationFile(file, &io, out, size, (FILE_INFORMATION_CLASS)class);
-}
-
-static NTSTATUS set(HANDLE file, void *in, ULONG size, ULONG class)
-{
-	IO_STATUS_BLOCK io;
-
-	return NtSetInformationFile(file, &io, in, size, (FILE_INFORMATION_CLASS)class);
-}
-
 /* ---- by handle ---- */
 
 WINBOOL WINAPI GetFileInformationByHandle(HANDLE file, LPBY_HANDLE_FILE_INFORMATION out)
@@ -25,12 +11,12 @@ WINBOOL WINAPI GetFileInformationByHandle(HANDLE file, LPBY_HANDLE_FILE_INFORMAT
 	FILE_BASIC_INFORMATION basic;
 	FILE_STANDARD_INFORMATION standard;
 	LARGE_INTEGER number;
-	NTSTATUS status = query(file, &basic, sizeof(basic), BASIC);
+	NTSTATUS status = file_query(file, &basic, sizeof(basic), BASIC);
 
 	if (NT_SUCCESS(status))
-		status = query(file, &standard, sizeof(standard), STANDARD);
+		status = file_query(file, &standard, sizeof(standard), STANDARD);
 	if (NT_SUCCESS(status))
-		status = query(file, &number, sizeof(number), INTERNAL);
+		status = file_query(file, &number, sizeof(number), INTERNAL);
 	if (!status_result(status))
 		return FALSE;
 	memset(out, 0, sizeof(*out));
@@ -53,15 +39,15 @@ WINBOOL WINAPI GetFileInformationByHandleEx(HANDLE file, FILE_INFO_BY_HANDLE_CLA
 
 	switch (class) {
 	case FileBasicInfo:
-		return status_result(query(file, out, size, BASIC));
+		return status_result(file_query(file, out, size, BASIC));
 	case FileStandardInfo:
-		return status_result(query(file, out, size, STANDARD));
+		return status_result(file_query(file, out, size, STANDARD));
 	case FileNameInfo:
-		return status_result(query(file, out, size, NAME));
+		return status_result(file_query(file, out, size, NAME));
 	case FileAttributeTagInfo:
 		if (size < sizeof(*tag))
 			return status_result(STATUS_INFO_LENGTH_MISMATCH);
-		if (!status_result(query(file, &basic, sizeof(basic), BASIC)))
+		if (!status_result(file_query(file, &basic, sizeof(basic), BASIC)))
 			return FALSE;
 		tag->FileAttributes = basic.FileAttributes;
 		tag->ReparseTag = 0;
@@ -94,7 +80,7 @@ static NTSTATUS rename_by_handle(HANDLE file, const WCHAR *to, BOOLEAN replace)
 		information->replace = replace;
 		information->name_bytes = name.Length;
 		memcpy(information->name, name.Buffer, name.Length);
-		status = set(file, information, size, RENAME);
+		status = file_set(file, information, size, RENAME);
 		memory_free(information);
 	}
 	path_free(&name);
@@ -123,15 +109,15 @@ WINBOOL WINAPI SetFileInformationByHandle(HANDLE file, FILE_INFO_BY_HANDLE_CLASS
 {
 	switch (class) {
 	case FileBasicInfo:
-		return status_result(set(file, in, size, BASIC));
+		return status_result(file_set(file, in, size, BASIC));
 	case FileRenameInfo:
 		return status_result(rename_from_info(file, in, size));
 	case FileDispositionInfo:
-		return status_result(set(file, in, size, DISPOSITION));
+		return status_result(file_set(file, in, size, DISPOSITION));
 	case FileAllocationInfo:
-		return status_result(set(file, in, size, ALLOCATION));
+		return status_result(file_set(file, in, size, ALLOCATION));
 	case FileEndOfFileInfo:
-		return status_result(set(file, in, size, END_OF_FILE));
+		return status_result(file_set(file, in, size, END_OF_FILE));
 	default:
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
@@ -142,7 +128,7 @@ WINBOOL WINAPI GetFileTime(HANDLE file, LPFILETIME creation, LPFILETIME access, 
 {
 	FILE_BASIC_INFORMATION basic;
 
-	if (!status_result(query(file, &basic, sizeof(basic), BASIC)))
+	if (!status_result(file_query(file, &basic, sizeof(basic), BASIC)))
 		return FALSE;
 	if (creation)
 		memcpy(creation, &basic.CreationTime, sizeof(FILETIME));
@@ -163,7 +149,7 @@ WINBOOL WINAPI SetFileTime(HANDLE file, const FILETIME *creation, const FILETIME
 		memcpy(&basic.LastAccessTime, access, sizeof(FILETIME));
 	if (write)
 		memcpy(&basic.LastWriteTime, write, sizeof(FILETIME));
-	return status_result(set(file, &basic, sizeof(basic), BASIC));
+	return status_result(file_set(file, &basic, sizeof(basic), BASIC));
 }
 
 /* ---- by name ---- */
@@ -240,7 +226,7 @@ static BOOL change_by_name(LPCWSTR path, ACCESS_MASK access, void *in, ULONG siz
 	NTSTATUS status = path_open(path, access, options, &file);
 
 	if (NT_SUCCESS(status)) {
-		status = set(file, in, size, class);
+		status = file_set(file, in, size, class);
 		NtClose(file);
 	}
 	return status_result(status);

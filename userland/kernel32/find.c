@@ -1,4 +1,4 @@
-/* FindFirstFile: the kernel lists a directory, the pattern is matched here. */
+/* FindFirstFile: the kernel lists a directory, as far as the pattern matches. */
 #include "kernel32.h"
 
 #define FIND_BUFFER 2048u
@@ -6,30 +6,39 @@
 struct find {
 	HANDLE directory;
 	BYTE *next;          /* the next entry in buffer; NULL: ask the kernel */
-	BOOLEAN started;
 	WCHAR pattern[256];
 	ULONG64 buffer[FIND_BUFFER / 8];
 };
 
-/* '*' matches any text, '?' one character. Letter case does not count. */
-static BOOL pattern_match(const WCHAR *pattern, const WCHAR *name, ULONG units)
+/*
+ * A pattern as programs write it, in terms of the kernel's: "*.*" stands for all names, those without a dot too; a ? may match
+ * nothing at a name's end or before its dot (>), a dot before ? or * nothing at its end ("), and what is before a dot ends at the
+ * last one (<), so that "*." is what has no suffix. Source: the behaviour that Windows documents for FindFirstFile, and
+ * FsRtlIsNameInExpression.
+ */
+static void pattern_translate(WCHAR *pattern)
 {
-	while (*pattern) {
-		if (*pattern == '*') {
-			while (*pattern == '*')
-				pattern++;
-			for (ULONG i = 0; i <= units; i++)
-				if (pattern_match(pattern, name + i, units - i))
-					return TRUE;
-			return FALSE;
-		}
-		if (!units || (*pattern != '?' && RtlUpcaseUnicodeChar(*pattern) != RtlUpcaseUnicodeChar(*name)))
-			return FALSE;
-		pattern++;
-		name++;
-		units--;
+	ULONG length = (ULONG)wcslen(pattern);
+
+	if (!_wcsicmp(pattern, L"*.*")) {
+		pattern[1] = 0;
+		return;
 	}
-	return !units;
+	if (length > 1 && pattern[length - 1] == '.') { /* no name ends with a dot */
+		pattern[--length] = 0;
+		if (pattern[length - 1] == '*')
+			pattern[length - 1] = '<';
+	}
+	for (ULONG i = 0; i < length; i++) {
+		WCHAR next = pattern[i + 1];
+
+		if (pattern[i] == '?')
+			pattern[i] = '>';
+		else if (pattern[i] == '.' && (next == '?' || next == '*'))
+			pattern[i] = '"';
+		else if (pattern[i] == '*' && next == '.')
+			pattern[i] = '<';
+	}
 }
 
 static void entry_copy(const FILE_DIRECTORY_INFORMATION *entry, WIN32_FIND_DATAW *out)
@@ -50,26 +59,23 @@ static void entry_copy(const FILE_DIRECTORY_INFORMATION *entry, WIN32_FIND_DATAW
 
 static NTSTATUS find_step(struct find *find, WIN32_FIND_DATAW *out)
 {
-	for (;;) {
-		FILE_DIRECTORY_INFORMATION *entry;
-		IO_STATUS_BLOCK io;
-		NTSTATUS status;
+	FILE_DIRECTORY_INFORMATION *entry;
+	UNICODE_STRING pattern;
+	IO_STATUS_BLOCK io;
+	NTSTATUS status;
 
-		if (!find->next) {
-			status = NtQueryDirectoryFile(find->directory, NULL, NULL, NULL, &io, find->buffer, FIND_BUFFER,
-						      FileDirectoryInformation, FALSE, NULL, !find->started);
-			if (!NT_SUCCESS(status))
-				return status;
-			find->started = TRUE;
-			find->next = (BYTE *)find->buffer;
-		}
-		entry = (FILE_DIRECTORY_INFORMATION *)find->next;
-		find->next = entry->NextEntryOffset ? find->next + entry->NextEntryOffset : NULL;
-		if (pattern_match(find->pattern, entry->FileName, entry->FileNameLength / sizeof(WCHAR))) {
-			entry_copy(entry, out);
-			return STATUS_SUCCESS;
-		}
+	if (!find->next) {
+		RtlInitUnicodeString(&pattern, find->pattern);
+		status = NtQueryDirectoryFile(find->directory, NULL, NULL, NULL, &io, find->buffer, FIND_BUFFER,
+					      FileDirectoryInformation, FALSE, &pattern, FALSE);
+		if (!NT_SUCCESS(status))
+			return status;
+		find->next = (BYTE *)find->buffer;
 	}
+	entry = (FILE_DIRECTORY_INFORMATION *)find->next;
+	find->next = entry->NextEntryOffset ? find->next + entry->NextEntryOffset : NULL;
+	entry_copy(entry, out);
+	return STATUS_SUCCESS;
 }
 
 HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
@@ -89,14 +95,12 @@ HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
 	memcpy(directory, path, at * sizeof(WCHAR));
 	memcpy(directory + at, L".", 2 * sizeof(WCHAR));
 	find->next = NULL;
-	find->started = FALSE;
 	find->directory = NULL;
 	if (length == at || length - at >= sizeof(find->pattern) / sizeof(WCHAR)) {
 		status = STATUS_OBJECT_NAME_NOT_FOUND;
 	} else {
 		memcpy(find->pattern, path + at, (length - at + 1) * sizeof(WCHAR));
-		if (!_wcsicmp(find->pattern, L"*.*")) /* all files, those without a dot as well */
-			find->pattern[1] = 0;
+		pattern_translate(find->pattern);
 		status = path_open(directory, FILE_LIST_DIRECTORY, FILE_DIRECTORY_FILE, &find->directory);
 		if (NT_SUCCESS(status))
 			status = find_step(find, out);
@@ -166,24 +170,25 @@ WINBOOL WINAPI FindNextFileA(HANDLE handle, LPWIN32_FIND_DATAA out)
 }
 
 /* Levels and searches that only save work, and letters' case, are not told apart. */
+static BOOL search_allowed(FINDEX_INFO_LEVELS level, FINDEX_SEARCH_OPS operation, const void *filter)
+{
+	BOOL allowed = level <= FindExInfoBasic && operation <= FindExSearchLimitToDirectories && !filter;
+
+	if (!allowed)
+		SetLastError(ERROR_INVALID_PARAMETER);
+	return allowed;
+}
+
 HANDLE WINAPI FindFirstFileExW(LPCWSTR path, FINDEX_INFO_LEVELS level, LPVOID out, FINDEX_SEARCH_OPS operation, LPVOID filter,
 			       DWORD flags)
 {
 	(void)flags;
-	if (level > FindExInfoBasic || operation > FindExSearchLimitToDirectories || filter) {
-		SetLastError(ERROR_INVALID_PARAMETER);
-		return INVALID_HANDLE_VALUE;
-	}
-	return FindFirstFileW(path, out);
+	return search_allowed(level, operation, filter) ? FindFirstFileW(path, out) : INVALID_HANDLE_VALUE;
 }
 
 HANDLE WINAPI FindFirstFileExA(LPCSTR path, FINDEX_INFO_LEVELS level, LPVOID out, FINDEX_SEARCH_OPS operation, LPVOID filter,
 			       DWORD flags)
 {
 	(void)flags;
-	if (level > FindExInfoBasic || operation > FindExSearchLimitToDirectories || filter) {
-		SetLastError(ERROR_INVALID_PARAMETER);
-		return INVALID_HANDLE_VALUE;
-	}
-	return FindFirstFileA(path, out);
+	return search_allowed(level, operation, filter) ? FindFirstFileA(path, out) : INVALID_HANDLE_VALUE;
 }

@@ -16,9 +16,10 @@
 #define EnterCriticalSection RtlEnterCriticalSection
 #define LeaveCriticalSection RtlLeaveCriticalSection
 
-/* NtQueryVolumeInformationFile: FileFsDeviceInformation, and the type that says console. */
+/* NtQueryVolumeInformationFile: FileFsDeviceInformation, and the types that are no disk. */
 #define DEVICE_INFORMATION ((FS_INFORMATION_CLASS)4)
 #define DEVICE_CONSOLE 0x50
+#define DEVICE_NAMED_PIPE 0x11
 
 #define PAGE_BYTES 4096ull
 #define PATH_UNITS_MAX 1024 /* the longest path in UTF-16 units that is taken, its end included */
@@ -69,6 +70,10 @@ LARGE_INTEGER *timeout_set(LARGE_INTEGER *timeout, DWORD milliseconds); /* NULL 
 /* memory.c: VirtualAlloc does not allow the lowest 64 KiB, where NULL pointers lead. FALSE: last error set. */
 BOOL address_allowed(const void *address);
 BOOL node_exists(DWORD node);                    /* memory_ex.c: the same for NUMA nodes */
+
+/* file.c: by a number of FILE_INFORMATION_CLASS */
+NTSTATUS file_query(HANDLE file, void *out, ULONG size, ULONG information);
+NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information);
 
 /* console.c */
 BOOL handle_is_console(HANDLE handle);

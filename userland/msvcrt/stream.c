@@ -21,7 +21,7 @@ struct stream {
 int _commode;
 FILE _iob[FIRST];
 static struct stream_state first_states[FIRST];
-static FILE *streams[STREAMS]; /* all that are in memory, in use or not; under LOCK_STREAM_TABLE */
+static FILE *streams[STREAMS]; /* all that are in memory, in use or not: the first ones; under LOCK_STREAM_TABLE */
 
 FILE *__cdecl __iob_func(void)
 {
@@ -135,7 +135,9 @@ static int streams_each(int from, int flags, int (*function)(FILE *stream))
 		_lock(LOCK_STREAM_TABLE);
 		stream = streams[i];
 		_unlock(LOCK_STREAM_TABLE);
-		if (!stream || !(stream->_flag & flags))
+		if (!stream)
+			break;
+		if (!(stream->_flag & flags))
 			continue;
 		stream_lock(stream);
 		if ((stream->_flag & flags) && function(stream) == 0)

@@ -91,6 +91,7 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 	IMAGE_THUNK_DATA *first = slot;
 	BOOLEAN writable = section_writable(module, slot);
 	NTSTATUS status = STATUS_SUCCESS;
+	struct export_table exports;
 	void *page = slot;
 	SIZE_T size;
 	ULONG old;
@@ -104,6 +105,7 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 		status = NtProtectVirtualMemory(BACKSTORE_CURRENT_PROCESS, &page, &size, PAGE_WRITECOPY, &old);
 	if (!NT_SUCCESS(status))
 		return status;
+	export_table_get(from, &exports);
 	for (slot = first; name->u1.AddressOfData; name++, slot++) {
 		void *address = NULL;
 		ULONG64 entry = name->u1.AddressOfData;
@@ -112,7 +114,7 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 			char digits[16] = "#", *at = digits + 1;
 			ULONG ordinal = (ULONG)IMAGE_ORDINAL64(entry);
 
-			status = export_find(from, NULL, ordinal, &address);
+			status = export_find_in(&exports, NULL, ordinal, &address);
 			for (ULONG unit = 10000; unit; unit /= 10)
 				if (ordinal >= unit || unit == 1)
 					*at++ = (char)('0' + ordinal / unit % 10);
@@ -121,7 +123,7 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 		} else {
 			IMAGE_IMPORT_BY_NAME *by_name = (IMAGE_IMPORT_BY_NAME *)(module->base + entry);
 
-			status = export_find(from, (char *)by_name->Name, 0, &address);
+			status = export_find_in(&exports, (char *)by_name->Name, by_name->Hint, &address);
 			if (!NT_SUCCESS(status))
 				loader_complain(dll, " has no function ", (char *)by_name->Name);
 		}

@@ -141,6 +141,7 @@ void module_forget(struct loader_module *module)
 	list_remove(&module->initialization_order);
 	RtlReleaseSRWLockExclusive(&module_list_lock);
 	tls_module_remove(module);
+	export_forget(module);
 	NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, module->base);
 	RtlFreeHeap(peb_current()->process_heap, 0, module->imports);
 	RtlFreeHeap(peb_current()->process_heap, 0, module);
@@ -312,8 +313,8 @@ static BOOLEAN is_absent(NTSTATUS status)
 }
 
 /*
- * Finds and maps a DLL that is not loaded yet: in the EXE's directory, C:\system, the current directory, C:\bin; a name
- * with a path only there. The module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: the
+ * Finds and maps a DLL that is not loaded yet: in the EXE's directory, C:\system, the current directory, C:\bin; the system's
+ * own, as Windows' "known DLLs", in C:\system alone; a name with a path only there. The module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: the
  * path names a module that is loaded, it has one more reference.
  */
 NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
@@ -325,6 +326,7 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 	ULONG units[4] = { (exe->full_name.Length - exe->base_name.Length) / sizeof(WCHAR), 9,
 			   parameters->current_directory.Length / sizeof(WCHAR), 6 };
 	const WCHAR *text = name->Buffer;
+	BOOLEAN known = module_name_known(name);
 
 	if (has_path(name)) {
 		ULONG current = units[2], drive = 2;
@@ -337,7 +339,7 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 		status = module_try(directories[2], current, name, out);
 		return is_absent(status) ? STATUS_DLL_NOT_FOUND : status;
 	}
-	for (ULONG i = 0; i < 4; i++) {
+	for (ULONG i = known ? 1 : 0; i < (known ? 2 : 4); i++) {
 		NTSTATUS status = units[i] ? module_try(directories[i], units[i], name, out) : STATUS_NO_SUCH_FILE;
 
 		if (!is_absent(status))

@@ -7,7 +7,13 @@
 
 #define NAME(text) { sizeof(text) - sizeof(WCHAR), sizeof(text), (WCHAR *)text }
 
-static const UNICODE_STRING kernel32 = NAME(L"kernel32.dll"), ntdll = NAME(L"ntdll.dll");
+static const UNICODE_STRING kernel32 = NAME(L"kernel32.dll"), ntdll = NAME(L"ntdll.dll"), msvcrt = NAME(L"msvcrt.dll");
+
+BOOLEAN module_name_known(const UNICODE_STRING *name)
+{
+	return RtlEqualUnicodeString(name, &kernel32, TRUE) || RtlEqualUnicodeString(name, &msvcrt, TRUE) ||
+	       RtlEqualUnicodeString(name, &ntdll, TRUE);
+}
 
 static const struct {
 	UNICODE_STRING name; /* the whole name, or its beginning if it ends with a hyphen */

@@ -73,8 +73,24 @@ void module_name_to_narrow(const UNICODE_STRING *name, char *out, ULONG size);
 
 /* module_alias.c */
 const UNICODE_STRING *module_name_resolve(const UNICODE_STRING *name);
+/* Whether it is one of the DLLs in C:\system. */
+BOOLEAN module_name_known(const UNICODE_STRING *name);
 
-/* export.c */
+/* export.c. Under the loader lock: a forwarder may load a DLL. */
+struct export_table { /* of a module; all 0 but the module: it has none */
+	struct loader_module *module;
+	BYTE *start;
+	ULONG size;
+	ULONG *functions, *names;
+	USHORT *indexes;
+	ULONG function_count, name_count, ordinal_base;
+	ULONG hints_wrong, hint_first; /* so many; and what the last right hint would have been for the first name: 0 or 1 */
+};
+void export_forget(const struct loader_module *module); /* it is unloaded */
+void export_table_get(struct loader_module *module, struct export_table *out);
+/* By name, where number is its place in the table of names, perhaps; by ordinal number when name is NULL. */
+NTSTATUS export_find_in(struct export_table *t, const char *name, ULONG number, void **address);
+/* The same with no hint: by name, or by ordinal when name is NULL. */
 NTSTATUS export_find(struct loader_module *module, const char *name, ULONG ordinal, void **address);
 
 /* import.c */

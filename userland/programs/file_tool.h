@@ -4,6 +4,20 @@
 
 #include "tool.h"
 
+/* The whole of a program whose arguments are names, at least one: each is changed; false: the last error says why not. */
+static inline int file_change_each(const char *program, const char *usage, int argc, char **argv, bool (*change)(const char *path))
+{
+	int result = TOOL_OK;
+	if (tool_wants_help(argc, argv))
+		return tool_usage(usage, program, NULL, NULL);
+	if (argc == 1)
+		return tool_usage(usage, program, "a name is needed", NULL);
+	for (int i = 1; i < argc; i++)
+		if (!change(argv[i]))
+			result |= tool_fail(program, argv[i], GetLastError());
+	return result;
+}
+
 static inline bool file_is_directory(const char *path)
 {
 	DWORD attributes = GetFileAttributesA(path);

@@ -1,18 +1,15 @@
 /* rmdir: removes empty directories. */
-#include "tool.h"
+#include "file_tool.h"
 
 static const char usage[] = "usage: rmdir DIRECTORY...\n"
 			    "Removes directories that are empty.\n";
 
+static bool change(const char *path)
+{
+	return RemoveDirectoryA(path);
+}
+
 int main(int argc, char **argv)
 {
-	int result = TOOL_OK;
-	if (tool_wants_help(argc, argv))
-		return tool_usage(usage, "rmdir", NULL, NULL);
-	if (argc == 1)
-		return tool_usage(usage, "rmdir", "a name is needed", NULL);
-	for (int i = 1; i < argc; i++)
-		if (!RemoveDirectoryA(argv[i]))
-			result |= tool_fail("rmdir", argv[i], GetLastError());
-	return result;
+	return file_change_each("rmdir", usage, argc, argv, change);
 }

@@ -131,9 +131,24 @@ static void token(void)
 	os_wait(copy);
 }
 
+/* From one process' call to another one's main, and to its end. */
+static void start(void)
+{
+	const int starts = 10;
+	uint64_t begin = 0;
+
+	for (int i = -2; i < starts; i++) {
+		if (i == 0)
+			begin = ticks();
+		os_wait(os_run_itself());
+	}
+	report("start", "per process", (double)(ticks() - begin) / starts);
+}
+
 const struct row process_rows[] = {
 	{ "copy-on-write", "writing pages that a copy of the process shares; and as their last owner", copy_on_write },
 	{ "clone", "copy of the process, its end, waiting for it; with 0, 16 and 64 MiB", clone_rows },
+	{ "start", "a program's start to main, its end, waiting for it", start },
 	{ "handler", "a handler makes the page accessible that was touched, and goes on", handler },
 	{ "switch", "two processes hand a token back and forth", token },
 	{ 0 },

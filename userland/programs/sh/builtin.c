@@ -36,7 +36,9 @@ static uint32_t do_help(char **words, int count)
 	printf("PROGRAM [ARGUMENT]...   runs a program from here, C:\\bin or C:\\tests\n"
 	       "A ; B    A && B    A &  one after the other; B only if A gave exit code 0; A in\n"
 	       "                        the background\n"
-	       "A > FILE  A >> FILE     its output goes to a file: a new one, or behind its end\n"
+	       "A | B                   A's output is B's input; B is no command built in here\n"
+	       "A > FILE  A >> FILE     its output goes to a file: a new one, or behind its end;\n"
+	       "A 2> FILE  A 2>&1       what it writes as errors, too; to where its output goes\n"
 	       "\"...\"  '...'  $?  #     keep a word together; the last exit code; a comment\n"
 	       "cd [DIRECTORY]  pwd     change or show the current directory (cd alone: C:\\)\n"
 	       "echo [WORD]...          writes its words\n"
@@ -187,15 +189,26 @@ static uint32_t do_time(char **words, int count)
 	return code;
 }
 
-bool builtin_run(char **words, int count, uint32_t *code)
+static const struct builtin *find(char **words, int count)
 {
 	/* The program of this name knows options; what the shell knows better is its jobs. */
 	if (!_stricmp(words[0], "kill") && count > 1 && words[1][0] == '-')
-		return false;
+		return NULL;
 	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
-		if (!_stricmp(words[0], builtins[i].name)) {
-			*code = builtins[i].run(words, count);
-			return true;
-		}
-	return false;
+		if (!_stricmp(words[0], builtins[i].name))
+			return &builtins[i];
+	return NULL;
+}
+
+bool builtin_is(char **words, int count)
+{
+	return find(words, count) != NULL;
+}
+
+bool builtin_run(char **words, int count, uint32_t *code)
+{
+	const struct builtin *builtin = find(words, count);
+	if (builtin)
+		*code = builtin->run(words, count);
+	return builtin != NULL;
 }

@@ -11,50 +11,156 @@ static const char usage[] = "usage: sh [-c COMMANDS... | FILE]\n"
 
 struct shell shell;
 
-/* Runs one command. Its output, if it goes to a file, is this program's meanwhile: programs and commands alike get it. */
-static uint32_t command_run(struct command *c)
+/* One of the standard descriptors, while it stands for something else: programs and commands alike get it. */
+struct redirection {
+	int fd, saved; /* saved -1: it is as it was */
+};
+
+static void redirect(struct redirection *r, int fd, int to)
 {
+	fflush(stdout);
+	*r = (struct redirection){ fd, _dup(fd) };
+	_dup2(to, fd);
+}
+
+static void restore(struct redirection *r)
+{
+	if (r->saved < 0)
+		return;
+	fflush(stdout);
+	_dup2(r->saved, r->fd);
+	_close(r->saved);
+	r->saved = -1;
+}
+
+static bool redirect_to_file(struct redirection *r, int fd, const char *path, bool append)
+{
+	int file = _open(path, _O_WRONLY | _O_CREAT | _O_BINARY | (append ? _O_APPEND : _O_TRUNC), _S_IREAD | _S_IWRITE);
+	if (file < 0) {
+		tool_fail("sh", path, _doserrno);
+		return false;
+	}
+	/* A program knows nothing of _O_APPEND: its handle begins at the end. */
+	_lseek(file, 0, SEEK_END);
+	redirect(r, fd, file);
+	_close(file);
+	return true;
+}
+
+/*
+ * Runs, or in a pipe (in, out: descriptors, or -1) only starts, one command. started NULL: it is not in a pipe. Else it holds the
+ * process afterwards, or NULL: the command was built in, or could not be started.
+ */
+static uint32_t command_run(struct command *c, int in, int out, PROCESS_INFORMATION *started)
+{
+	struct redirection r[4] = { { 0, -1 }, { 0, -1 }, { 0, -1 }, { 0, -1 } };
 	bool background = c->end == COMMAND_BACKGROUND;
 	uint32_t code = SH_NOT_RUN;
-	int saved = -1;
-	fflush(stdout);
-	if (c->output) {
-		int file = _open(c->output, _O_WRONLY | _O_CREAT | _O_BINARY | (c->append ? _O_APPEND : _O_TRUNC), _S_IREAD | _S_IWRITE);
-		if (file < 0) {
-			tool_fail("sh", c->output, _doserrno);
+	if (in >= 0) {
+		redirect(&r[0], 0, in);
+		shell.input = (HANDLE)_get_osfhandle(r[0].saved); /* the keys' */
+	}
+	if (out >= 0)
+		redirect(&r[1], 1, out);
+	if ((!c->output || redirect_to_file(&r[2], 1, c->output, c->append)) &&
+	    (!c->errors || redirect_to_file(&r[3], 2, c->errors, c->errors_append))) {
+		if (c->errors_to_output)
+			redirect(&r[3], 2, 1);
+		if ((background && !started) || !builtin_run(c->words, c->count, &code))
+			code = started ? program_start(c->words, c->count, background && in < 0, started) :
+					 program_run(c->words, c->count, c->source, background);
+	}
+	for (int i = 3; i >= 0; i--)
+		restore(&r[i]);
+	shell.input = GetStdHandle(STD_INPUT_HANDLE); /* other handles of the same console */
+	shell.output = GetStdHandle(STD_OUTPUT_HANDLE);
+	return code;
+}
+
+static int pipe_end_open(HANDLE end, int flags)
+{
+	int fd = _open_osfhandle((intptr_t)end, flags | _O_BINARY);
+	if (fd < 0)
+		CloseHandle(end);
+	return fd;
+}
+
+/*
+ * Commands with | between them. The last one is started first: who reads is there before something is written. The exit code is
+ * the last one's; all are waited for, unless they are in the background.
+ */
+static uint32_t pipe_run(struct command *commands, int count)
+{
+	PROCESS_INFORMATION processes[SH_PIPES_MAX] = { 0 };
+	bool background = commands[count - 1].end == COMMAND_BACKGROUND;
+	uint32_t code = 0;
+	int out = -1, in = -1;
+	for (int i = 1; i < count; i++)
+		if (builtin_is(commands[i].words, commands[i].count)) {
+			fprintf(stderr, "sh: %s: it is built in, and reads nothing: only the first command of a pipe can be that\n",
+				commands[i].words[0]);
 			return SH_NOT_RUN;
 		}
-		/* A program knows nothing of _O_APPEND: its handle begins at the end. */
-		_lseek(file, 0, SEEK_END);
-		saved = _dup(1);
-		_dup2(file, 1);
-		_close(file);
+	for (int i = count - 1; i >= 0; i--) {
+		HANDLE ends[2];
+		int next = -1;
+		in = -1;
+		if (i > 0) {
+			if (!CreatePipe(&ends[0], &ends[1], NULL, 65536)) {
+				code = (uint32_t)tool_fail("sh", "a pipe", GetLastError());
+				break;
+			}
+			in = pipe_end_open(ends[0], _O_RDONLY);
+			next = pipe_end_open(ends[1], _O_WRONLY);
+		}
+		if (background)
+			commands[i].end = COMMAND_BACKGROUND;
+		uint32_t result = command_run(&commands[i], in, out, &processes[i]);
+		if (i == count - 1)
+			code = result;
+		if (in >= 0)
+			_close(in);
+		if (out >= 0)
+			_close(out);
+		out = next;
 	}
-	if (background || !builtin_run(c->words, c->count, &code))
-		code = program_run(c->words, c->count, c->source, background);
-	fflush(stdout);
-	if (saved >= 0) {
-		_dup2(saved, 1);
-		_close(saved);
-		shell.output = GetStdHandle(STD_OUTPUT_HANDLE); /* another handle of the same console */
+	if (out >= 0)
+		_close(out);
+	for (int i = 0; i < count; i++) {
+		if (!processes[i].hProcess)
+			continue;
+		uint32_t result = program_wait(commands[i].words[0], commands[i].source, background, &processes[i]);
+		if (i == count - 1)
+			code = result;
 	}
 	return code;
 }
 
 void shell_run_line(const char *line)
 {
-	static struct command command;
+	static struct command commands[SH_PIPES_MAX];
 	const char *error = NULL;
 	bool skip = false;
-	while (!shell.exit && command_parse(&line, &command, &error)) {
+	int count = 0;
+	while (!shell.exit && command_parse(&line, &commands[count], &error)) {
+		enum command_end end = commands[count++].end;
+		if (end == COMMAND_PIPE) {
+			if (count < SH_PIPES_MAX)
+				continue;
+			error = "too many commands in one pipe";
+			break;
+		}
 		if (!skip) {
-			uint32_t code = command_run(&command);
+			uint32_t code = count > 1 ? pipe_run(commands, count) : command_run(&commands[0], -1, -1, NULL);
 			shell.last_code = code;
 			if (code && !shell.exit && code != SH_NOT_FOUND && code != SH_NOT_RUN)
 				printf("%s\n", tool_exit_text(code));
 		}
-		skip = command.end == COMMAND_AND && shell.last_code != 0;
+		count = 0;
+		skip = end == COMMAND_AND && shell.last_code != 0;
 	}
+	if (!error && count)
+		error = "a command is missing behind |";
 	if (!shell.exit && error) {
 		fprintf(stderr, "sh: %s\n", error);
 		shell.last_code = TOOL_USAGE;

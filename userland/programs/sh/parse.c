@@ -12,7 +12,7 @@ static bool is_blank(char c)
 
 static bool ends_word(char c)
 {
-	return c == 0 || is_blank(c) || c == ';' || c == '&' || c == '>';
+	return c == 0 || is_blank(c) || c == ';' || c == '&' || c == '>' || c == '|';
 }
 
 /* Copies one word to *to, with its quotes removed. NULL, or what is wrong with it. */
@@ -31,8 +31,8 @@ static const char *word_copy(const char **from, char **to)
 		} else if (quote != '\'' && at[0] == '$' && at[1] == '?') {
 			out += sprintf(out, "%lu", (unsigned long)shell.last_code);
 			at++;
-		} else if (!quote && strchr("|<", *at)) {
-			return "there are no pipes, and only output is redirected; quote the character if it is meant as itself";
+		} else if (!quote && *at == '<') {
+			return "only output is redirected; quote the character if it is meant as itself";
 		} else {
 			*out++ = *at;
 		}
@@ -43,19 +43,25 @@ static const char *word_copy(const char **from, char **to)
 	return quote ? "a quote is not closed" : NULL;
 }
 
-/* The file name behind > or >>. */
-static const char *output_parse(const char **from, char **to, struct command *c)
+/* What is behind > or >>, which output or, behind a 2, errors go to. */
+static const char *output_parse(const char **from, char **to, struct command *c, bool errors)
 {
-	const char *at = *from + 1;
-	if (c->output)
-		return "the output goes to two files";
-	c->append = *at == '>';
-	at += c->append;
+	const char *at = *from + 1, **file = errors ? &c->errors : &c->output;
+	bool *append = errors ? &c->errors_append : &c->append;
+	if (*file || (errors && c->errors_to_output))
+		return errors ? "the errors go to two files" : "the output goes to two files";
+	if (errors && at[0] == '&' && at[1] == '1') {
+		c->errors_to_output = true;
+		*from = at + 2;
+		return NULL;
+	}
+	*append = *at == '>';
+	at += *append;
 	while (is_blank(*at))
 		at++;
 	if (ends_word(*at))
 		return "a file name is missing behind >";
-	c->output = *to;
+	*file = *to;
 	*from = at;
 	return word_copy(from, to);
 }
@@ -66,18 +72,21 @@ bool command_parse(const char **line, struct command *c, const char **error)
 	char *to = c->text, *limit = c->text + sizeof(c->text) - SH_LINE_MAX;
 	*error = NULL;
 	c->count = 0;
-	c->output = NULL;
+	c->output = c->errors = NULL;
+	c->append = c->errors_append = c->errors_to_output = false;
 	c->end = COMMAND_LAST;
 	while (is_blank(*at) || (*at == ';' && c->count == 0))
 		at++;
 	const char *start = at;
-	while (*at && *at != ';' && *at != '&' && *at != '#') {
+	while (*at && *at != ';' && *at != '&' && *at != '|' && *at != '#') {
 		if (c->count == SH_WORDS_MAX || to > limit) {
 			*error = "the command is too long";
 			return false;
 		}
-		if (*at == '>') {
-			*error = output_parse(&at, &to, c);
+		if (*at == '>' || (at[0] == '2' && at[1] == '>')) {
+			bool errors = *at == '2';
+			at += errors;
+			*error = output_parse(&at, &to, c, errors);
 		} else {
 			c->words[c->count++] = to;
 			*error = word_copy(&at, &to);
@@ -104,10 +113,16 @@ bool command_parse(const char **line, struct command *c, const char **error)
 	} else if (*at == '&') {
 		c->end = COMMAND_BACKGROUND;
 		at++;
+	} else if (at[0] == '|' && at[1] == '|') {
+		*error = "there is no ||; && and $? tell how a command ended";
+		return false;
+	} else if (*at == '|') {
+		c->end = COMMAND_PIPE;
+		at++;
 	}
 	*line = at;
-	if (c->count == 0 && (c->end != COMMAND_LAST || c->output)) {
-		*error = c->output ? "a command is missing before >" : "a command is missing before & or &&";
+	if (c->count == 0 && (c->end != COMMAND_LAST || c->output || c->errors)) {
+		*error = c->output || c->errors ? "a command is missing before >" : "a command is missing before &, && or |";
 		return false;
 	}
 	return c->count > 0;

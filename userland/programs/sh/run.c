@@ -98,13 +98,20 @@ static uint32_t wait_foreground(const PROCESS_INFORMATION *p)
 	return code;
 }
 
-uint32_t program_run(char **words, int count, const char *source, bool background)
+/* The program gets whole lines, whatever the interpreter reads for itself. Returns the mode before. */
+static DWORD line_input_set(void)
+{
+	DWORD mode = 0;
+	GetConsoleMode(shell.input, &mode);
+	SetConsoleMode(shell.input, LINE_INPUT);
+	return mode;
+}
+
+uint32_t program_start(char **words, int count, bool no_input, PROCESS_INFORMATION *p)
 {
 	static char line[SH_LINE_MAX * 3];
 	char path[MAX_PATH];
 	STARTUPINFOA start = { .cb = sizeof(start) };
-	PROCESS_INFORMATION p;
-	DWORD mode = 0;
 
 	if (!program_find(words[0], path)) {
 		fprintf(stderr, "sh: %s: no such program or command; help lists them\n", words[0]);
@@ -115,31 +122,43 @@ uint32_t program_run(char **words, int count, const char *source, bool backgroun
 		return SH_NOT_RUN;
 	}
 	fflush(stdout);
-	if (background) { /* the keys are for the shell, and for what runs in front: this one finds no input */
+	if (no_input) { /* the keys are for the shell, and for what runs in front: this one finds no input */
 		start.dwFlags = STARTF_USESTDHANDLES;
 		start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
 		start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
 	}
-	/* The program gets whole lines, whatever the interpreter reads for itself. */
-	GetConsoleMode(shell.input, &mode);
-	SetConsoleMode(shell.input, LINE_INPUT);
-	if (!CreateProcessA(path, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, &p)) {
-		DWORD error = GetLastError();
-		SetConsoleMode(shell.input, mode);
+	DWORD mode = line_input_set();
+	bool done = CreateProcessA(path, line, NULL, NULL, TRUE, 0, NULL, NULL, &start, p);
+	DWORD error = GetLastError();
+	SetConsoleMode(shell.input, mode);
+	if (!done) {
 		tool_fail("sh", path, error);
 		return SH_NOT_RUN;
 	}
-	CloseHandle(p.hThread);
+	CloseHandle(p->hThread);
+	return 0;
+}
+
+uint32_t program_wait(const char *name, const char *source, bool background, const PROCESS_INFORMATION *p)
+{
 	if (background) {
-		SetConsoleMode(shell.input, mode);
-		int number = job_add(&p, source);
+		int number = job_add(p, source);
 		if (number) {
-			printf("[%d] process %lu\n", number, p.dwProcessId);
+			printf("[%d] process %lu\n", number, p->dwProcessId);
 			return 0;
 		}
-		fprintf(stderr, "sh: %s: too many background jobs, waiting for this one\n", words[0]);
+		fprintf(stderr, "sh: %s: too many background jobs, waiting for this one\n", name);
 	}
-	uint32_t code = wait_foreground(&p);
+	DWORD mode = line_input_set();
+	uint32_t code = wait_foreground(p);
 	SetConsoleMode(shell.input, mode);
 	return code;
+}
+
+uint32_t program_run(char **words, int count, const char *source, bool background)
+{
+	PROCESS_INFORMATION p;
+	uint32_t code = program_start(words, count, background, &p);
+
+	return code ? code : program_wait(words[0], source, background, &p);
 }
