@@ -40,10 +40,10 @@ static void system_volume_mount(void)
 {
 	struct block_device *d = block_find("system");
 
-	if (d && fat_mount(d) && block_claim(d))
+	if (d && fat_mount(d, VOLUME_LETTER_FIRST) && block_claim(d))
 		return;
 	for (d = block_devices; d; d = d->next)
-		if (fat_mount(d) && block_claim(d))
+		if (fat_mount(d, VOLUME_LETTER_FIRST) && block_claim(d))
 			return;
 	kprintf("backstore: no disk has a volume that can be used as the system volume\n");
 	machine_exit(EXIT_NO_FIRST_PROGRAM);

@@ -33,6 +33,7 @@ enum bs_why {
 	BS_WHY_DISCARDED, /* the same, and it was */
 	BS_WHY_PHYSICAL,  /* a physical page mapped by MapUserPhysicalPages: never paged */
 	BS_WHY_LARGE,     /* in a large page: never paged */
+	BS_WHY_FILE_MODIFIED, /* a data file's page, written to, and not in the file yet */
 };
 
 enum bs_page_flags {
@@ -130,6 +131,8 @@ enum bs_event_kind {
 	BS_EVENT_REFUSED,       /* a commit charge refused */
 	BS_EVENT_SLOT_BAD,      /* a slot of a paging file never to be used again */
 	BS_EVENT_KILL,          /* a process ended because memory is exhausted */
+	BS_EVENT_FILE_READ,     /* pages of a data file read, for a fault, a ReadFile or a WriteFile */
+	BS_EVENT_FILE_WRITE,    /* pages of a data file written to it */
 	BS_EVENT_KINDS,
 };
 #define BS_EVENT_ALL ((1ull << BS_EVENT_KINDS) - 1)
@@ -197,6 +200,7 @@ struct bs_memory {
 	uint64_t memory_stall_percent, memory_full_percent;     /* the same, of the last 4 s */
 	uint64_t thrashing, thrash_episodes;                    /* 1: now; how often since boot. docs/paging.md says when */
 	uint64_t swap_ahead_pages, swap_ahead_used, swap_ahead_wasted; /* read ahead from paging files; touched; evicted before */
+	uint64_t pages_file_written, file_read_requests, file_write_requests, file_write_errors; /* of data files' pages */
 	uint64_t pages_around;                                  /* made accessible with one beside them: no fault of their own */
 };
 

@@ -47,7 +47,7 @@ void mxcsr_load(u32 mxcsr)
 	__asm__ volatile("ldmxcsr %0" ::"m"(mxcsr));
 }
 
-void context_switch(struct cpu *c, struct thread *from, struct thread *to)
+HOT void context_switch(struct cpu *c, struct thread *from, struct thread *to)
 {
 	thread_set_kernel_stack(to);
 	if (to->vspace && to->vspace != c->vspace)

@@ -26,7 +26,7 @@
 #define SYSCALL_FLAGS_CLEAR 0x44700
 
 /* The first CPU's; GS points here from the kernel's first instructions on, so that locks work at once. */
-struct cpu cpu_boot = { .self = &cpu_boot, .current = &thread_boot, .online = true };
+HOT_DATA struct cpu cpu_boot = { .self = &cpu_boot, .current = &thread_boot, .online = true };
 struct cpu *cpus[CPU_MAX] = { &cpu_boot };
 u32 cpu_count = 1;
 

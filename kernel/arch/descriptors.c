@@ -39,7 +39,7 @@ struct arch_cpu {
 };
 
 static struct gate idt[256] __attribute__((aligned(4096)));
-static struct arch_cpu arch_boot;
+static HOT_DATA struct arch_cpu arch_boot;
 static u8 boot_fatal_stacks[2 * FATAL_STACK_SIZE] __attribute__((aligned(16)));
 
 static void descriptors_fill(struct arch_cpu *a, u8 *fatal_stacks)
@@ -115,7 +115,7 @@ void descriptors_load(struct cpu *c)
 	__asm__ volatile("ltr %w0" ::"r"(TSS_SELECTOR));
 }
 
-void thread_set_kernel_stack(struct thread *t)
+HOT void thread_set_kernel_stack(struct thread *t)
 {
 	struct cpu *c = this_cpu();
 

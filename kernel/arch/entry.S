@@ -23,8 +23,6 @@ kernel_entry:
 	jmp kernel_main
 	.size kernel_entry, . - kernel_entry
 
-	.text
-
 /* In the order of struct trap_frame. Functions in C keep the second half: a way back from them need not restore those. */
 	.macro push_scratch
 	pushq %rax
@@ -88,6 +86,7 @@ kernel_entry:
  * One stub of 16 bytes for each vector, so that all frames look alike: an error code (0 where the processor pushes
  * none) and the vector. Double fault, NMI and machine check come at any moment, on stacks of their own.
  */
+	.text
 	.balign 16
 	.globl trap_stubs
 	.type trap_stubs, @function
@@ -108,6 +107,8 @@ trap_stubs:
 	.set vector, vector + 1
 	.endr
 	.size trap_stubs, . - trap_stubs
+
+	.section .text.hot, "ax", @progbits	/* lib/types.h: HOT */
 
 	.balign 16
 	.type trap_entry, @function
@@ -265,20 +266,10 @@ frame_restore_user:
 	.globl stack_switch
 	.type stack_switch, @function
 stack_switch:
-	pushq %rbp
-	pushq %rbx
-	pushq %r12
-	pushq %r13
-	pushq %r14
-	pushq %r15
+	push_kept
 	movq %rsp, (%rdi)
 	movq %rsi, %rsp
-	popq %r15
-	popq %r14
-	popq %r13
-	popq %r12
-	popq %rbx
-	popq %rbp
+	pop_kept
 	ret
 	.size stack_switch, . - stack_switch
 

@@ -95,7 +95,7 @@ bool irq_isa_enable(u32 line, irq_handler *handler, void *arg)
 	return v >= 0;
 }
 
-void irq_dispatch(u32 vector)
+HOT void irq_dispatch(u32 vector)
 {
 	struct cpu *c = this_cpu();
 

@@ -13,7 +13,7 @@ static bool sse_usable(void)
 }
 
 /* rounds of 64 times 16 bytes; offsets count up to 0. */
-void page_zero(void *page)
+HOT void page_zero(void *page)
 {
 	u8 saved[16];
 	i64 at = -(i64)PAGE_SIZE;

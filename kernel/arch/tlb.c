@@ -28,7 +28,7 @@ static void cr3_load(u64 phys)
 	__asm__ volatile("mov %0, %%cr3" ::"r"(phys) : "memory");
 }
 
-void page_tables_switch(struct cpu *c, struct vspace *v)
+HOT void page_tables_switch(struct cpu *c, struct vspace *v)
 {
 	struct vspace *old = c->vspace;
 	u32 bit = 1u << c->id;

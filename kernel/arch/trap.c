@@ -108,7 +108,7 @@ static void page_fault_of_kernel(struct trap_frame *f, u64 address, u32 access)
 #define ACCESS_WRITE (FAULT_USER | FAULT_WRITE)
 #define ACCESS_EXECUTE (FAULT_USER | FAULT_EXECUTE)
 #define ACCESS_BAD 0x80 /* a reserved bit is set in an entry: the kernel's mistake */
-const u8 page_fault_access[32] = {
+HOT_CONST const u8 page_fault_access[32] = {
 	[0 ... 1] = ACCESS_READ,      [2 ... 3] = ACCESS_WRITE,    [4 ... 5] = ACCESS_READ,
 	[6 ... 7] = ACCESS_WRITE,     [8 ... 15] = ACCESS_BAD,     [16 ... 23] = ACCESS_EXECUTE,
 	[24 ... 31] = ACCESS_BAD,
@@ -137,7 +137,7 @@ static void page_fault(struct trap_frame *f)
 }
 
 /* From entry.S. Interrupts are off; they are off again on return to user mode. */
-void trap_dispatch(struct trap_frame *f)
+HOT void trap_dispatch(struct trap_frame *f)
 {
 	struct cpu *c;
 

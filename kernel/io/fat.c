@@ -1,4 +1,4 @@
-/* The FAT32 volume: its first sector, and chains of clusters. Source: FAT32 File System Specification (1.03). */
+/* FAT32 volumes: the first sector, and chains of clusters. Source: FAT32 File System Specification (1.03). */
 #include "io/fat.h"
 
 #include "lib/string.h"
@@ -31,11 +31,10 @@ enum {
 /* An array of runs is one allocation. A file in more pieces than this, 8,191, can't be opened: FILE_NO_MEMORY. */
 #define RUNS_BYTES_MAX KIB(64)
 
-struct fat_volume fat_volume;
 struct file_counters file_counters;
 
 /* Fills v from the first sector. NULL, or why it is no volume for us. */
-static const char *volume_read(struct fat_volume *v, const struct block_device *d, const u8 *b)
+static const char *volume_read(struct volume *v, const struct block_device *d, const u8 *b)
 {
 	u32 sector_bytes = fat_get16(b + BPB_SECTOR_BYTES), scale = sector_bytes / SECTOR_SIZE;
 	u32 cluster_sectors = b[BPB_CLUSTER_SECTORS], fats = b[BPB_FAT_COUNT], flags = fat_get16(b + BPB_FLAGS);
@@ -75,41 +74,104 @@ static const char *volume_read(struct fat_volume *v, const struct block_device *
 	return NULL;
 }
 
-bool fat_mount(struct block_device *d)
+/* ---- volumes ---- */
+
+static struct spinlock volumes_lock = SPINLOCK_INIT("volumes", RANK_FILE_TABLE);
+static struct volume *volumes[VOLUMES_MAX]; /* by letter; under the lock, as are their references */
+
+struct volume *volume_get(char letter)
+{
+	u32 i = (u32)(letter - VOLUME_LETTER_FIRST);
+	struct volume *v;
+
+	spin_lock(&volumes_lock);
+	v = i < VOLUMES_MAX ? volumes[i] : NULL;
+	if (v)
+		v->refs++;
+	spin_unlock(&volumes_lock);
+	return v;
+}
+
+void volume_ref(struct volume *v)
+{
+	spin_lock(&volumes_lock);
+	v->refs++;
+	spin_unlock(&volumes_lock);
+}
+
+void volume_unref(struct volume *v)
+{
+	bool last;
+
+	spin_lock(&volumes_lock);
+	check(v->refs > 0);
+	last = --v->refs == 0;
+	spin_unlock(&volumes_lock);
+	if (!last)
+		return;
+	fat_cache_free(v);
+	kfree(v);
+}
+
+static void volume_set(char letter, struct volume *v)
+{
+	struct volume **at = &volumes[letter - VOLUME_LETTER_FIRST], *old;
+
+	spin_lock(&volumes_lock);
+	old = *at;
+	*at = v;
+	spin_unlock(&volumes_lock);
+	if (old)
+		volume_unref(old);
+}
+
+static const char *volume_open(struct volume *v, struct block_device *d, char letter)
 {
 	const char *problem = "it can't be read";
 	const u8 *first;
 
-	mutex_init(&fat_volume.lock, "FAT volume", RANK_FS);
-	if (!fat_cache_init(d)) {
-		klog(LOG_ERROR, "%s: no memory to mount it", d->name);
-		return false;
-	}
-	mutex_lock(&fat_volume.lock);
-	first = fat_cache_get(0);
+	v->refs = 1;
+	v->letter = letter;
+	v->device = d;
+	mutex_init(&v->lock, "FAT volume", RANK_FS);
+	if (!fat_cache_init(v))
+		return "no memory";
+	mutex_lock(&v->lock);
+	first = fat_cache_get(v, 0);
 	if (first)
-		problem = volume_read(&fat_volume, d, first);
-	fat_volume.device = problem ? NULL : d;
+		problem = volume_read(v, d, first);
 	if (!problem)
-		fat_commit_init();
-	mutex_unlock(&fat_volume.lock);
+		fat_commit_init(v);
+	mutex_unlock(&v->lock);
+	return problem;
+}
+
+bool fat_mount(struct block_device *d, char letter)
+{
+	struct volume *v = kzalloc(sizeof(*v));
+	const char *problem = v ? volume_open(v, d, letter) : "no memory";
+
+	volume_set(letter, problem ? NULL : v);
 	if (problem) {
-		klog(LOG_ERROR, "%s is not used as the system volume: %s", d->name, problem);
+		if (v)
+			volume_unref(v);
+		klog(LOG_ERROR, "%s is not used as volume %c: %s", d->name, letter, problem);
 		return false;
 	}
-	klog(LOG_INFO, "%s: FAT32, %u clusters of %u bytes", d->name, fat_volume.cluster_count,
-	     fat_volume.cluster_sectors * SECTOR_SIZE);
+	klog(LOG_INFO, "%s: FAT32, %u clusters of %u bytes", d->name, v->cluster_count, fat_cluster_bytes(v));
 	return true;
 }
 
-bool fat_cluster_valid(u32 cluster)
+/* ---- clusters ---- */
+
+bool fat_cluster_valid(const struct volume *v, u32 cluster)
 {
-	return cluster >= FAT_FIRST_CLUSTER && cluster - FAT_FIRST_CLUSTER < fat_volume.cluster_count;
+	return cluster >= FAT_FIRST_CLUSTER && cluster - FAT_FIRST_CLUSTER < v->cluster_count;
 }
 
-enum file_status fat_entry_get(u32 cluster, u32 *value)
+enum file_status fat_entry_get(struct volume *v, u32 cluster, u32 *value)
 {
-	const u8 *sector = fat_cache_get(fat_volume.fat_sector + cluster / (SECTOR_SIZE / 4));
+	const u8 *sector = fat_cache_get(v, v->fat_sector + cluster / (SECTOR_SIZE / 4));
 
 	if (!sector)
 		return FILE_IO_ERROR;
@@ -118,15 +180,15 @@ enum file_status fat_entry_get(u32 cluster, u32 *value)
 }
 
 /* The cluster that follows, or 0 at the end of the chain. */
-static enum file_status cluster_next(u32 cluster, u32 *next)
+static enum file_status cluster_next(struct volume *v, u32 cluster, u32 *next)
 {
-	enum file_status status = fat_entry_get(cluster, next);
+	enum file_status status = fat_entry_get(v, cluster, next);
 
 	if (status != FILE_OK)
 		return status;
 	if (*next == FAT_END)
 		*next = 0;
-	else if (!fat_cluster_valid(*next)) /* free, reserved, bad, or beyond the end */
+	else if (!fat_cluster_valid(v, *next)) /* free, reserved, bad, or beyond the end */
 		return FILE_CORRUPT;
 	return FILE_OK;
 }
@@ -198,11 +260,11 @@ void fat_runs_cut(struct fat_run **runs, u32 *run_count, u32 clusters)
  * A chain that reaches its end has no loop: each cluster has one successor. Brent's algorithm finds those that don't: a
  * cluster is remembered at each power of two, and meeting it again is a loop.
  */
-enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 *run_count)
+enum file_status fat_chain_read(struct volume *v, u32 first, u64 size, struct fat_run **runs, u32 *run_count)
 {
-	u64 cluster_bytes = (u64)fat_volume.cluster_sectors * SECTOR_SIZE;
+	u64 cluster_bytes = (u64)v->cluster_sectors * SECTOR_SIZE;
 	u64 need = size == FAT_DIRECTORY ? 1 : DIV_UP(size, cluster_bytes);
-	u64 most = size == FAT_DIRECTORY ? MAX(FAT_DIRECTORY_BYTES_MAX / cluster_bytes, 1) : fat_volume.cluster_count;
+	u64 most = size == FAT_DIRECTORY ? MAX(FAT_DIRECTORY_BYTES_MAX / cluster_bytes, 1) : v->cluster_count;
 	u32 cluster = first, remembered = 0, count = 0;
 	struct fat_run *list = NULL;
 	enum file_status status = FILE_OK;
@@ -212,7 +274,7 @@ enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 
 	*run_count = 0;
 	if (need == 0 && !first)
 		return FILE_OK;
-	if (!fat_cluster_valid(first))
+	if (!fat_cluster_valid(v, first))
 		return FILE_CORRUPT;
 	while (cluster) {
 		if (cluster == remembered || length == most) {
@@ -226,7 +288,7 @@ enum file_status fat_chain_read(u32 first, u64 size, struct fat_run **runs, u32 
 			break;
 		}
 		length++;
-		status = cluster_next(cluster, &cluster);
+		status = cluster_next(v, cluster, &cluster);
 		if (status != FILE_OK)
 			break;
 	}
@@ -258,14 +320,14 @@ static u32 run_find(const struct fat_run *runs, u32 run_count, u32 cluster)
 	return low;
 }
 
-u64 fat_sector_at(const struct fat_run *runs, u32 run_count, u64 offset, u64 *count)
+u64 fat_sector_at(const struct volume *v, const struct fat_run *runs, u32 run_count, u64 offset, u64 *count)
 {
 	u64 sector = offset / SECTOR_SIZE, in_run;
-	u32 i = run_find(runs, run_count, (u32)(sector / fat_volume.cluster_sectors));
+	u32 i = run_find(runs, run_count, (u32)(sector / v->cluster_sectors));
 
-	in_run = sector - (u64)runs[i].file_cluster * fat_volume.cluster_sectors;
-	*count = (u64)(runs[i + 1].file_cluster - runs[i].file_cluster) * fat_volume.cluster_sectors - in_run;
-	return fat_cluster_sector(runs[i].disk_cluster) + in_run;
+	in_run = sector - (u64)runs[i].file_cluster * v->cluster_sectors;
+	*count = (u64)(runs[i + 1].file_cluster - runs[i].file_cluster) * v->cluster_sectors - in_run;
+	return fat_cluster_sector(v, runs[i].disk_cluster) + in_run;
 }
 
 u32 fat_run_cluster(const struct fat_run *runs, u32 run_count, u32 file_cluster)

@@ -15,9 +15,7 @@ enum { INFO_LEAD = 0, INFO_STRUCTURE = 484, INFO_FREE = 488, INFO_NEXT = 492 };
 
 #define COMMIT_INTERVAL_NS 1000000000ull
 
-static bool unflushed; /* atomic: the device may have in its own memory what was written to it */
-
-/* Under this lock: whether the thread has to do something. */
+/* Under this lock: whether the thread has to do something, and for which volumes. */
 static struct spinlock committer_lock = SPINLOCK_INIT("FAT committer", RANK_DISPATCH);
 static struct wait_queue committer_queue = WAIT_QUEUE_INIT(committer_queue);
 static bool committer_wanted;
@@ -27,88 +25,89 @@ u64 fat_now(void)
 	return clock_boot_unix_seconds() + clock_ns() / 1000000000;
 }
 
-void fat_wrote(void)
+void fat_wrote(struct volume *v)
 {
-	__atomic_store_n(&unflushed, true, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->unflushed, true, __ATOMIC_RELEASE);
 }
 
-enum file_status fat_barrier(void)
+enum file_status fat_barrier(struct volume *v)
 {
-	if (!__atomic_exchange_n(&unflushed, false, __ATOMIC_ACQ_REL))
+	if (!__atomic_exchange_n(&v->unflushed, false, __ATOMIC_ACQ_REL))
 		return FILE_OK;
-	if (block_flush(fat_volume.device))
+	if (block_flush(v->device))
 		return FILE_OK;
-	fat_wrote();
+	fat_wrote(v);
 	return FILE_IO_ERROR;
 }
 
-enum file_status fat_commit(void)
+enum file_status fat_commit(struct volume *v)
 {
-	enum file_status status = fat_cache_write_tables();
+	enum file_status status = fat_cache_write_tables(v);
 
 	if (status == FILE_OK)
-		status = fat_barrier();
+		status = fat_barrier(v);
 	if (status == FILE_OK)
-		status = fat_cache_write_directories();
+		status = fat_cache_write_directories(v);
 	if (status == FILE_OK)
-		status = fat_barrier();
-	if (status == FILE_OK)
-		fat_chains_free();
+		status = fat_barrier(v);
+	if (status == FILE_OK) {
+		fat_chains_free(v);
+		v->erased_count = 0;
+	}
 	return status;
 }
 
 /* FSInfo, if it is there and what it should be; to be changed, or only read. */
-static u8 *info_get(bool change)
+static u8 *info_get(struct volume *v, bool change)
 {
-	const u8 *b = fat_volume.info_sector ? fat_cache_get(fat_volume.info_sector) : NULL;
+	const u8 *b = v->info_sector ? fat_cache_get(v, v->info_sector) : NULL;
 
 	if (!b || fat_get32(b + INFO_LEAD) != LEAD_SIGNATURE || fat_get32(b + INFO_STRUCTURE) != STRUCTURE_SIGNATURE)
 		return NULL;
-	return change ? fat_cache_change(fat_volume.info_sector) : (u8 *)b;
+	return change ? fat_cache_change(v, v->info_sector) : (u8 *)b;
 }
 
-void fat_commit_init(void)
+void fat_commit_init(struct volume *v)
 {
-	const u8 *info = info_get(false);
+	const u8 *info = info_get(v, false);
 	u32 next = info ? fat_get32(info + INFO_NEXT) : 0;
 
-	unflushed = false;
-	if (fat_cluster_valid(next))
-		fat_volume.next_free = next;
+	if (fat_cluster_valid(v, next))
+		v->next_free = next;
 }
 
 /* Before the first change: the count of free clusters on the disk is not kept, and the disk says so from now on. */
-static enum file_status info_forget(void)
+static enum file_status info_forget(struct volume *v)
 {
-	u8 *info = info_get(true);
+	u8 *info = info_get(v, true);
 	enum file_status status;
 
 	if (info) {
 		fat_put32(info + INFO_FREE, FREE_UNKNOWN);
-		status = fat_cache_write_tables();
+		status = fat_cache_write_tables(v);
 		if (status == FILE_OK)
-			status = fat_barrier();
+			status = fat_barrier(v);
 		if (status != FILE_OK)
 			return status;
 	}
-	fat_volume.info_stale = true;
+	v->info_stale = true;
 	return FILE_OK;
 }
 
-enum file_status fat_begin(void)
+enum file_status fat_begin(struct volume *v)
 {
 	enum file_status status = FILE_OK;
 
-	assert(mutex_held(&fat_volume.lock));
-	if (!fat_volume.device || fat_volume.device->read_only)
+	assert(mutex_held(&v->lock));
+	if (v->device->read_only)
 		return FILE_READ_ONLY;
-	if (!fat_volume.info_stale)
-		status = info_forget();
-	if (status == FILE_OK && (fat_cache_crowded() || fat_volume.freed_count > FAT_FREED_MAX - 2))
-		status = fat_commit();
-	if (status == FILE_OK && !committer_wanted) {
+	if (!v->info_stale)
+		status = info_forget(v);
+	if (status == FILE_OK && (fat_cache_crowded(v) || v->freed_count > FAT_FREED_MAX - 2))
+		status = fat_commit(v);
+	if (status == FILE_OK && !v->commit_wanted) {
 		spin_lock(&committer_lock);
-		committer_wanted = true;
+		v->commit_wanted = committer_wanted = true;
 		wait_wake_all(&committer_queue);
 		spin_unlock(&committer_lock);
 	}
@@ -116,59 +115,86 @@ enum file_status fat_begin(void)
 }
 
 /* The second round writes that clusters are free. */
-static enum file_status sync_locked(void)
+static enum file_status sync_locked(struct volume *v)
 {
 	enum file_status status = FILE_OK;
 	u32 count;
 	u8 *info;
 
-	if (!fat_volume.device)
-		return FILE_OK;
-	status = fat_commit();
-	if (status == FILE_OK && fat_volume.info_stale && info_get(false)) {
-		status = fat_free_clusters(&count);
+	status = fat_commit(v);
+	if (status == FILE_OK && v->info_stale && info_get(v, false)) {
+		status = fat_free_clusters(v, &count);
 		/* All else first, or a crash could leave the count without what it counts. */
 		if (status == FILE_OK)
-			status = fat_cache_write_tables();
+			status = fat_cache_write_tables(v);
 		if (status == FILE_OK)
-			status = fat_barrier();
-		if (status == FILE_OK && (info = info_get(true))) {
+			status = fat_barrier(v);
+		if (status == FILE_OK && (info = info_get(v, true))) {
 			fat_put32(info + INFO_FREE, count);
-			fat_put32(info + INFO_NEXT, fat_volume.next_free);
-			fat_volume.info_stale = false;
+			fat_put32(info + INFO_NEXT, v->next_free);
+			v->info_stale = false;
 		}
 	}
 	if (status == FILE_OK)
-		status = fat_commit();
+		status = fat_commit(v);
+	return status;
+}
+
+/* Does it to every volume. The first error counts, the others are served all the same. */
+static enum file_status volumes_each(enum file_status (*what)(struct volume *))
+{
+	enum file_status status = FILE_OK, one;
+
+	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
+		struct volume *v = volume_get(letter);
+
+		if (!v)
+			continue;
+		mutex_lock(&v->lock);
+		one = what(v);
+		mutex_unlock(&v->lock);
+		volume_unref(v);
+		status = status == FILE_OK ? one : status;
+	}
 	return status;
 }
 
 enum file_status file_sync(void)
 {
-	enum file_status status;
-
-	mutex_lock(&fat_volume.lock);
-	status = sync_locked();
-	mutex_unlock(&fat_volume.lock);
-	return status;
+	return volumes_each(sync_locked);
 }
 
 enum file_status file_commit(void)
 {
-	enum file_status status;
-
-	mutex_lock(&fat_volume.lock);
-	status = fat_volume.device ? fat_commit() : FILE_OK;
-	mutex_unlock(&fat_volume.lock);
-	return status;
+	return volumes_each(fat_commit);
 }
 
-/* The lock is never given back: nobody changes what has just been made whole. */
+/* The locks are never given back: nobody changes what has just been made whole. Nobody else takes two, in any order. */
 void file_shutdown(void)
 {
-	mutex_lock(&fat_volume.lock);
-	if (sync_locked() != FILE_OK)
-		klog(LOG_ERROR, "%s: not all changes could be written", fat_volume.device->name);
+	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
+		struct volume *v = volume_get(letter);
+
+		if (!v)
+			continue;
+		mutex_lock_nested(&v->lock);
+		if (sync_locked(v) != FILE_OK)
+			klog(LOG_ERROR, "%s: not all changes could be written", v->device->name);
+	}
+}
+
+/* Changes since the last commit, if there are any. */
+static enum file_status commit_wanted_locked(struct volume *v)
+{
+	enum file_status status;
+
+	if (!v->commit_wanted)
+		return FILE_OK;
+	v->commit_wanted = false; /* under both locks or this one: fat_begin sees it */
+	status = fat_commit(v);
+	if (status == FILE_OK)
+		status = fat_cache_write_tables(v);
+	return status == FILE_OK ? fat_barrier(v) : status;
 }
 
 /* Changes are written a second after the first of them. */
@@ -179,13 +205,10 @@ static void committer_thread(void *arg)
 		spin_lock(&committer_lock);
 		while (!committer_wanted)
 			wait_sleep(&committer_queue, &committer_lock, WAIT_FOREVER, false);
+		committer_wanted = false;
 		spin_unlock(&committer_lock);
 		sleep_until(clock_ns() + COMMIT_INTERVAL_NS);
-		mutex_lock(&fat_volume.lock);
-		committer_wanted = false; /* under both locks or this one: fat_begin sees it */
-		if (fat_commit() == FILE_OK && fat_cache_write_tables() == FILE_OK)
-			fat_barrier();
-		mutex_unlock(&fat_volume.lock);
+		volumes_each(commit_wanted_locked);
 	}
 }
 

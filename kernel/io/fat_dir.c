@@ -1,12 +1,13 @@
-/* Directories of the FAT32 volume: walking through entries, and looking a name up. */
+/* Directories of a FAT32 volume: walking through entries, and looking a name up. */
 #include "io/fat.h"
 
 #include "io/fat_entry.h"
 #include "lib/string.h"
 #include "mm/pool.h"
 
-void fat_walk_begin(struct fat_walk *w, const struct fat_run *runs, u32 run_count, u32 slot)
+void fat_walk_begin(struct volume *v, struct fat_walk *w, const struct fat_run *runs, u32 run_count, u32 slot)
 {
+	w->volume = v;
 	w->runs = runs;
 	w->run_count = run_count;
 	w->slot = w->long_slot = slot;
@@ -43,12 +44,13 @@ static bool entry_read(struct fat_entry *e, const struct fat_walk *w, const u8 *
 
 enum file_status fat_walk_next(struct fat_walk *w, struct fat_entry *e)
 {
-	u64 bytes = fat_runs_bytes(w->runs, w->run_count), contiguous;
+	struct volume *v = w->volume;
+	u64 bytes = fat_runs_bytes(v, w->runs, w->run_count), contiguous;
 
 	for (; (u64)w->slot * FAT_ENTRY_SIZE < bytes; w->slot++) {
 		u64 offset = (u64)w->slot * FAT_ENTRY_SIZE;
-		u64 sector = fat_sector_at(w->runs, w->run_count, offset, &contiguous);
-		const u8 *raw = fat_cache_get(sector);
+		u64 sector = fat_sector_at(v, w->runs, w->run_count, offset, &contiguous);
+		const u8 *raw = fat_cache_get(v, sector);
 
 		if (!raw)
 			return FILE_IO_ERROR;
@@ -77,24 +79,24 @@ enum file_status fat_walk_next(struct fat_walk *w, struct fat_entry *e)
 	return FILE_END;
 }
 
-void fat_root_entry(struct fat_entry *e)
+void fat_root_entry(struct volume *v, struct fat_entry *e)
 {
 	memset(e, 0, sizeof(*e));
 	e->attributes = FILE_ATTRIBUTE_DIRECTORY_;
-	e->first_cluster = fat_volume.root_cluster;
+	e->first_cluster = v->root_cluster;
 }
 
-enum file_status fat_lookup(u32 directory, const u16 *name, u32 length, struct fat_entry *e)
+enum file_status fat_lookup(struct volume *v, u32 directory, const u16 *name, u32 length, struct fat_entry *e)
 {
 	enum file_status status;
 	struct fat_walk walk;
 	struct fat_run *runs;
 	u32 run_count;
 
-	status = fat_chain_read(directory, FAT_DIRECTORY, &runs, &run_count);
+	status = fat_chain_read(v, directory, FAT_DIRECTORY, &runs, &run_count);
 	if (status != FILE_OK)
 		return status;
-	fat_walk_begin(&walk, runs, run_count, 0);
+	fat_walk_begin(v, &walk, runs, run_count, 0);
 	while ((status = fat_walk_next(&walk, e)) == FILE_OK)
 		if (fat_name_equal(e->name, e->name_length, name, length) ||
 		    fat_name_equal(e->short_name, e->short_length, name, length))
@@ -108,7 +110,7 @@ static bool is_dots(const struct fat_entry *e)
 	return e->short_name[0] == '.' && (e->short_length == 1 || (e->short_length == 2 && e->short_name[1] == '.'));
 }
 
-enum file_status fat_directory_empty(u32 directory)
+enum file_status fat_directory_empty(struct volume *v, u32 directory)
 {
 	struct fat_entry *e = kmalloc(sizeof(*e));
 	enum file_status status = FILE_NO_MEMORY;
@@ -117,9 +119,9 @@ enum file_status fat_directory_empty(u32 directory)
 	u32 run_count;
 
 	if (e)
-		status = fat_chain_read(directory, FAT_DIRECTORY, &runs, &run_count);
+		status = fat_chain_read(v, directory, FAT_DIRECTORY, &runs, &run_count);
 	if (status == FILE_OK) {
-		fat_walk_begin(&walk, runs, run_count, 0);
+		fat_walk_begin(v, &walk, runs, run_count, 0);
 		do
 			status = fat_walk_next(&walk, e);
 		while (status == FILE_OK && is_dots(e));

@@ -1,5 +1,5 @@
 /*
- * Directories of the FAT32 volume: names that come, go and change. The entries of one name lie in one sector if they can:
+ * Directories of a FAT32 volume: names that come, go and change. The entries of one name lie in one sector if they can:
  * then they reach the disk all at once.
  */
 #include "io/fat.h"
@@ -13,6 +13,7 @@
 
 /* A directory that is being changed. */
 struct target {
+	struct volume *volume;
 	u32 first;
 	struct fat_run *runs;
 	u32 run_count;
@@ -23,26 +24,26 @@ struct target {
 
 static u32 slots_of(const struct target *t)
 {
-	return (u32)(fat_runs_bytes(t->runs, t->run_count) / FAT_ENTRY_SIZE);
+	return (u32)(fat_runs_bytes(t->volume, t->runs, t->run_count) / FAT_ENTRY_SIZE);
 }
 
 static u64 slot_sector(const struct target *t, u32 slot)
 {
 	u64 contiguous;
 
-	return fat_sector_at(t->runs, t->run_count, (u64)slot * FAT_ENTRY_SIZE, &contiguous);
+	return fat_sector_at(t->volume, t->runs, t->run_count, (u64)slot * FAT_ENTRY_SIZE, &contiguous);
 }
 
 static const u8 *slot_get(const struct target *t, u32 slot)
 {
-	const u8 *sector = fat_cache_get(slot_sector(t, slot));
+	const u8 *sector = fat_cache_get(t->volume, slot_sector(t, slot));
 
 	return sector ? sector + slot % SLOTS_PER_SECTOR * FAT_ENTRY_SIZE : NULL;
 }
 
 static u8 *slot_change(const struct target *t, u32 slot)
 {
-	u8 *sector = fat_cache_change(slot_sector(t, slot));
+	u8 *sector = fat_cache_change(t->volume, slot_sector(t, slot));
 
 	return sector ? sector + slot % SLOTS_PER_SECTOR * FAT_ENTRY_SIZE : NULL;
 }
@@ -139,12 +140,12 @@ static enum file_status space_get(struct target *t, u32 need, u32 *found)
 		status = space_find(t, need, 0, slots, found);
 		if (status != FILE_OK || *found != SLOT_NONE)
 			return status;
-		if (((u64)clusters + 1) * fat_cluster_bytes() > FAT_DIRECTORY_BYTES_MAX)
+		if (((u64)clusters + 1) * fat_cluster_bytes(t->volume) > FAT_DIRECTORY_BYTES_MAX)
 			return FILE_NO_SPACE;
-		status = fat_chain_extend(&t->first, &t->runs, &t->run_count, clusters + 1, true);
+		status = fat_chain_extend(t->volume, &t->first, &t->runs, &t->run_count, clusters + 1, true);
 		if (status != FILE_OK)
 			return status;
-		fat_volume.directory_changes++;
+		t->volume->directory_changes++;
 	}
 }
 
@@ -168,7 +169,7 @@ static enum file_status end_move(struct target *t, u32 slot, u32 need)
 		if (now[0] != NAME_END) {
 			raw = slot_change(t, end);
 			raw[0] = NAME_END;
-			status = end % SLOTS_PER_SECTOR ? FILE_OK : fat_commit();
+			status = end % SLOTS_PER_SECTOR ? FILE_OK : fat_commit(t->volume);
 			if (status != FILE_OK)
 				return status;
 		}
@@ -243,6 +244,38 @@ static bool place_in_sector(const struct target *t, const struct fat_place *p, u
 	       (p->slot + p->slots - 1) / SLOTS_PER_SECTOR == slot / SLOTS_PER_SECTOR;
 }
 
+/*
+ * A name that was erased and is made again, in another sector, must not be on the disk twice after a crash: the commit that
+ * erases it has to come first. The key is equal for equal names: of the short one, that part which is the same whatever
+ * number makes it unique. For names that differ it may be equal, and costs a commit.
+ */
+static u64 name_key(const struct target *t, const u8 *short_name)
+{
+	const u8 *extension = short_name + FAT_SHORT_BYTES - 3;
+	u8 second = short_name[1] == '~' ? ' ' : short_name[1];
+
+	return (u64)t->first ^ (u64)short_name[0] << 32 ^ (u64)second << 40 ^
+	       ((u64)extension[0] << 16 ^ (u64)extension[1] << 8 ^ extension[2]) * 0x9e3779b97f4a7c15ull;
+}
+
+static void erased_note(const struct target *t, u32 short_slot, const u8 *short_name)
+{
+	if (t->volume->erased_count < FAT_ERASED_MAX)
+		t->volume->erased[t->volume->erased_count] =
+			(struct fat_erased){ name_key(t, short_name), slot_sector(t, short_slot) };
+	t->volume->erased_count = MIN(t->volume->erased_count + 1, FAT_ERASED_MAX + 1);
+}
+
+static bool erased_elsewhere(const struct target *t, u32 slot, const u8 *short_name)
+{
+	u64 key = name_key(t, short_name), sector = slot_sector(t, slot);
+
+	for (u32 i = 0; i < MIN(t->volume->erased_count, FAT_ERASED_MAX); i++)
+		if (t->volume->erased[i].key == key && t->volume->erased[i].sector != sector)
+			return true;
+	return t->volume->erased_count > FAT_ERASED_MAX;
+}
+
 static enum file_status set_erase(const struct target *t, const struct fat_place *p)
 {
 	/* The pieces of the long name belong to the short entry, which is the last: it goes last. */
@@ -251,6 +284,8 @@ static enum file_status set_erase(const struct target *t, const struct fat_place
 
 		if (!raw)
 			return FILE_IO_ERROR;
+		if (i == p->slots - 1)
+			erased_note(t, p->slot + i, raw);
 		raw[0] = NAME_ERASED;
 	}
 	return FILE_OK;
@@ -297,6 +332,8 @@ static enum file_status insert(struct target *t, const struct fat_name *name, co
 		if (status == FILE_OK)
 			status = space_get(t, need, &slot);
 	}
+	if (status == FILE_OK && erased_elsewhere(t, slot + need - 1, short_name))
+		status = fat_commit(t->volume);
 	if (status == FILE_OK)
 		status = end_move(t, slot, need);
 	for (u32 i = 0; i < *erased && status == FILE_OK; i++)
@@ -304,11 +341,12 @@ static enum file_status insert(struct target *t, const struct fat_name *name, co
 	return status == FILE_OK ? set_write(t, slot, name, short_name, facts, out) : status;
 }
 
-enum file_status fat_dir_insert(u32 directory, const struct fat_name *name, const struct fat_facts *facts,
-				const struct fat_place *vacated, u32 count, struct fat_place *out, u32 *erased)
+enum file_status fat_dir_insert(struct volume *v, u32 directory, const struct fat_name *name,
+				const struct fat_facts *facts, const struct fat_place *vacated, u32 count,
+				struct fat_place *out, u32 *erased)
 {
-	struct target t = { .first = directory };
-	enum file_status status = fat_chain_read(directory, FAT_DIRECTORY, &t.runs, &t.run_count);
+	struct target t = { .volume = v, .first = directory };
+	enum file_status status = fat_chain_read(v, directory, FAT_DIRECTORY, &t.runs, &t.run_count);
 
 	if (status == FILE_OK)
 		status = insert(&t, name, facts, vacated, count, out, erased);
@@ -316,10 +354,10 @@ enum file_status fat_dir_insert(u32 directory, const struct fat_name *name, cons
 	return status;
 }
 
-enum file_status fat_dir_erase(const struct fat_place *place)
+enum file_status fat_dir_erase(struct volume *v, const struct fat_place *place)
 {
-	struct target t = { .first = place->directory };
-	enum file_status status = fat_chain_read(place->directory, FAT_DIRECTORY, &t.runs, &t.run_count);
+	struct target t = { .volume = v, .first = place->directory };
+	enum file_status status = fat_chain_read(v, place->directory, FAT_DIRECTORY, &t.runs, &t.run_count);
 
 	if (status == FILE_OK)
 		status = set_erase(&t, place);
@@ -327,9 +365,9 @@ enum file_status fat_dir_erase(const struct fat_place *place)
 	return status;
 }
 
-enum file_status fat_dir_update(u64 at, const struct fat_facts *facts)
+enum file_status fat_dir_update(struct volume *v, u64 at, const struct fat_facts *facts)
 {
-	const u8 *sector = fat_cache_get(at / SECTOR_SIZE);
+	const u8 *sector = fat_cache_get(v, at / SECTOR_SIZE);
 	u8 raw[FAT_ENTRY_SIZE], *to;
 
 	if (!sector)
@@ -338,7 +376,7 @@ enum file_status fat_dir_update(u64 at, const struct fat_facts *facts)
 	facts_put(raw, facts);
 	if (memcmp(raw, sector + at % SECTOR_SIZE, sizeof(raw)) == 0)
 		return FILE_OK; /* nothing that would have to be written */
-	to = fat_cache_change(at / SECTOR_SIZE);
+	to = fat_cache_change(v, at / SECTOR_SIZE);
 	if (!to)
 		return FILE_IO_ERROR;
 	memcpy(to + at % SECTOR_SIZE, raw, sizeof(raw));
@@ -358,33 +396,33 @@ static void dots_put(u8 *raw, const char *name, const struct fat_facts *facts, u
 }
 
 /* The first sector is written at once, like data: nothing on the disk knows it yet. */
-enum file_status fat_dir_make(u32 parent, const struct fat_facts *facts, u32 *cluster)
+enum file_status fat_dir_make(struct volume *v, u32 parent, const struct fat_facts *facts, u32 *cluster)
 {
 	struct fat_run *runs = NULL;
 	u32 run_count = 0;
 	u8 dots[2 * FAT_ENTRY_SIZE];
-	enum file_status status = fat_chain_extend(cluster, &runs, &run_count, 1, true);
+	enum file_status status = fat_chain_extend(v, cluster, &runs, &run_count, 1, true);
 
 	kfree(runs);
 	if (status != FILE_OK)
 		return status;
 	dots_put(dots, ".", facts, *cluster);
-	dots_put(dots + FAT_ENTRY_SIZE, "..", facts, parent == fat_volume.root_cluster ? 0 : parent);
-	status = fat_cache_store(fat_cluster_sector(*cluster), 0, dots, sizeof(dots));
+	dots_put(dots + FAT_ENTRY_SIZE, "..", facts, parent == v->root_cluster ? 0 : parent);
+	status = fat_cache_store(v, fat_cluster_sector(v, *cluster), 0, dots, sizeof(dots));
 	if (status != FILE_OK)
-		fat_chain_drop(*cluster);
+		fat_chain_drop(v, *cluster);
 	return status;
 }
 
-enum file_status fat_dir_set_parent(u32 directory, u32 parent)
+enum file_status fat_dir_set_parent(struct volume *v, u32 directory, u32 parent)
 {
-	const u8 *sector = fat_cache_get(fat_cluster_sector(directory));
-	u32 cluster = parent == fat_volume.root_cluster ? 0 : parent;
+	const u8 *sector = fat_cache_get(v, fat_cluster_sector(v, directory));
+	u32 cluster = parent == v->root_cluster ? 0 : parent;
 	u8 *raw;
 
 	if (sector && memcmp(sector + FAT_ENTRY_SIZE, "..         ", FAT_SHORT_BYTES))
 		return FILE_CORRUPT;
-	raw = sector ? fat_cache_change(fat_cluster_sector(directory)) : NULL;
+	raw = sector ? fat_cache_change(v, fat_cluster_sector(v, directory)) : NULL;
 	if (!raw)
 		return FILE_IO_ERROR;
 	raw += FAT_ENTRY_SIZE;

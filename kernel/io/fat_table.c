@@ -7,15 +7,15 @@
 #define ENTRY_MASK 0x0fffffffu
 #define END_MARK 0x0fffffffu
 
-static u64 entry_sector(u32 cluster)
+static u64 entry_sector(const struct volume *v, u32 cluster)
 {
-	return fat_volume.fat_sector + cluster / ENTRIES_PER_SECTOR;
+	return v->fat_sector + cluster / ENTRIES_PER_SECTOR;
 }
 
 /* The upper four bits are not the file system's: they stay. */
-static enum file_status entry_set(u32 cluster, u32 value)
+static enum file_status entry_set(struct volume *v, u32 cluster, u32 value)
 {
-	u8 *sector = fat_cache_change(entry_sector(cluster)), *entry;
+	u8 *sector = fat_cache_change(v, entry_sector(v, cluster)), *entry;
 
 	if (!sector)
 		return FILE_IO_ERROR;
@@ -25,12 +25,12 @@ static enum file_status entry_set(u32 cluster, u32 value)
 }
 
 /* Counts the entries that are 0 of clusters [from, end), and says where the first one is; stops there if it is wanted. */
-static enum file_status free_scan(u32 from, u32 end, u32 *first, u32 *count)
+static enum file_status free_scan(struct volume *v, u32 from, u32 end, u32 *first, u32 *count)
 {
 	u32 cluster = from;
 
 	while (cluster < end) {
-		const u8 *sector = fat_cache_get(entry_sector(cluster));
+		const u8 *sector = fat_cache_get(v, entry_sector(v, cluster));
 
 		if (!sector)
 			return FILE_IO_ERROR;
@@ -47,85 +47,84 @@ static enum file_status free_scan(u32 from, u32 end, u32 *first, u32 *count)
 	return first ? FILE_NO_SPACE : FILE_OK;
 }
 
-enum file_status fat_free_clusters(u32 *count)
+enum file_status fat_free_clusters(struct volume *v, u32 *count)
 {
 	enum file_status status;
 
-	if (!fat_volume.free_known) {
-		fat_volume.free_count = 0;
-		status = free_scan(FAT_FIRST_CLUSTER, FAT_FIRST_CLUSTER + fat_volume.cluster_count, NULL,
-				   &fat_volume.free_count);
+	if (!v->free_known) {
+		v->free_count = 0;
+		status = free_scan(v, FAT_FIRST_CLUSTER, FAT_FIRST_CLUSTER + v->cluster_count, NULL, &v->free_count);
 		if (status != FILE_OK)
 			return status;
-		fat_volume.free_known = true;
+		v->free_known = true;
 	}
-	*count = fat_volume.free_count;
+	*count = v->free_count;
 	return FILE_OK;
 }
 
-static enum file_status free_find(u32 from, u32 *found)
+static enum file_status free_find(struct volume *v, u32 from, u32 *found)
 {
-	u32 end = FAT_FIRST_CLUSTER + fat_volume.cluster_count;
+	u32 end = FAT_FIRST_CLUSTER + v->cluster_count;
 	enum file_status status;
 
-	if (fat_volume.free_known && !fat_volume.free_count)
+	if (v->free_known && !v->free_count)
 		return FILE_NO_SPACE;
-	if (!fat_cluster_valid(from))
+	if (!fat_cluster_valid(v, from))
 		from = FAT_FIRST_CLUSTER;
-	status = free_scan(from, end, found, NULL);
+	status = free_scan(v, from, end, found, NULL);
 	if (status == FILE_NO_SPACE)
-		status = free_scan(FAT_FIRST_CLUSTER, from, found, NULL);
+		status = free_scan(v, FAT_FIRST_CLUSTER, from, found, NULL);
 	return status;
 }
 
 /* A free cluster becomes the end of a chain; near is where it would fit best. */
-static enum file_status cluster_take(u32 near, u32 *taken)
+static enum file_status cluster_take(struct volume *v, u32 near, u32 *taken)
 {
-	enum file_status status = free_find(near, taken);
+	enum file_status status = free_find(v, near, taken);
 
 	/* Nothing points to what was taken so far: it is a good moment for a commit, and that frees what was dropped. */
-	if (status == FILE_NO_SPACE && fat_volume.freed_count) {
-		status = fat_commit();
+	if (status == FILE_NO_SPACE && v->freed_count) {
+		status = fat_commit(v);
 		if (status == FILE_OK)
-			status = free_find(near, taken);
+			status = free_find(v, near, taken);
 	}
 	if (status == FILE_OK)
-		status = entry_set(*taken, END_MARK);
+		status = entry_set(v, *taken, END_MARK);
 	if (status != FILE_OK)
 		return status;
-	if (fat_volume.free_known)
-		fat_volume.free_count--;
-	fat_volume.next_free = *taken + 1;
+	if (v->free_known)
+		v->free_count--;
+	v->next_free = *taken + 1;
 	return FILE_OK;
 }
 
 /* Frees a chain. On a damaged volume it may end anywhere, or in itself: what is free already ends it. */
-static void chain_free(u32 first)
+static void chain_free(struct volume *v, u32 first)
 {
 	u32 cluster = first, next;
 
-	while (fat_cluster_valid(cluster) && fat_entry_get(cluster, &next) == FILE_OK && next) {
-		if (entry_set(cluster, 0) != FILE_OK)
+	while (fat_cluster_valid(v, cluster) && fat_entry_get(v, cluster, &next) == FILE_OK && next) {
+		if (entry_set(v, cluster, 0) != FILE_OK)
 			return;
-		if (fat_volume.free_known)
-			fat_volume.free_count++;
+		if (v->free_known)
+			v->free_count++;
 		cluster = next;
 	}
 }
 
-void fat_chains_free(void)
+void fat_chains_free(struct volume *v)
 {
-	for (u32 i = 0; i < fat_volume.freed_count; i++)
-		chain_free(fat_volume.freed[i]);
-	fat_volume.freed_count = 0;
+	for (u32 i = 0; i < v->freed_count; i++)
+		chain_free(v, v->freed[i]);
+	v->freed_count = 0;
 }
 
-void fat_chain_drop(u32 first)
+void fat_chain_drop(struct volume *v, u32 first)
 {
 	if (!first)
 		return;
-	check(fat_volume.freed_count < FAT_FREED_MAX);
-	fat_volume.freed[fat_volume.freed_count++] = first;
+	check(v->freed_count < FAT_FREED_MAX);
+	v->freed[v->freed_count++] = first;
 }
 
 /* A block of zeros is written as often as needed: made once, and kept. */
@@ -142,7 +141,7 @@ static u8 *zeros_get(void)
 	return __atomic_load_n(&zeros, __ATOMIC_ACQUIRE);
 }
 
-enum file_status fat_zero(u64 sector, u64 count)
+enum file_status fat_zero(struct volume *v, u64 sector, u64 count)
 {
 	u8 *zeros = zeros_get();
 	struct block_request r;
@@ -162,22 +161,22 @@ enum file_status fat_zero(u64 sector, u64 count)
 			r.pieces[r.piece_count].bytes = part * SECTOR_SIZE;
 			left -= part;
 		}
-		block_submit(fat_volume.device, &r);
+		block_submit(v->device, &r);
 		if (!block_wait(&r))
 			return FILE_IO_ERROR;
-		fat_wrote();
+		fat_wrote(v);
 		sector += n;
 		count -= n;
 	}
 	return FILE_OK;
 }
 
-static enum file_status cluster_zero(u32 cluster)
+static enum file_status cluster_zero(struct volume *v, u32 cluster)
 {
-	enum file_status status = fat_zero(fat_cluster_sector(cluster), fat_volume.cluster_sectors);
+	enum file_status status = fat_zero(v, fat_cluster_sector(v, cluster), v->cluster_sectors);
 
 	if (status == FILE_OK)
-		fat_cache_patch(fat_cluster_sector(cluster), fat_volume.cluster_sectors, NULL);
+		fat_cache_patch(v, fat_cluster_sector(v, cluster), v->cluster_sectors, NULL);
 	return status;
 }
 
@@ -185,18 +184,19 @@ static enum file_status cluster_zero(u32 cluster)
  * The new clusters' entries have been set. Before the chain gets them they are on the disk, unless all that changes is in
  * one sector.
  */
-static enum file_status chain_link(u32 last, u32 first_new, bool one_sector, bool zeroed)
+static enum file_status chain_link(struct volume *v, u32 last, u32 first_new, bool one_sector, bool zeroed)
 {
 	enum file_status status = FILE_OK;
 
 	if (!one_sector)
-		status = fat_cache_write_tables();
+		status = fat_cache_write_tables(v);
 	if (status == FILE_OK && (!one_sector || zeroed))
-		status = fat_barrier();
-	return status == FILE_OK ? entry_set(last, first_new) : status;
+		status = fat_barrier(v);
+	return status == FILE_OK ? entry_set(v, last, first_new) : status;
 }
 
-enum file_status fat_chain_extend(u32 *first, struct fat_run **runs, u32 *run_count, u32 clusters, bool zeroed)
+enum file_status fat_chain_extend(struct volume *v, u32 *first, struct fat_run **runs, u32 *run_count, u32 clusters,
+				  bool zeroed)
 {
 	u32 have = fat_runs_clusters(*runs, *run_count), previous = 0, first_new = 0, cluster;
 	u32 last = have ? fat_run_cluster(*runs, *run_count, have - 1) : 0;
@@ -206,38 +206,38 @@ enum file_status fat_chain_extend(u32 *first, struct fat_run **runs, u32 *run_co
 	if (clusters <= have)
 		return FILE_OK;
 	/* An early answer, when the count is known. */
-	if (fat_volume.free_known && !fat_volume.freed_count && clusters - have > fat_volume.free_count)
+	if (v->free_known && !v->freed_count && clusters - have > v->free_count)
 		return FILE_NO_SPACE;
 	for (u32 n = have; n < clusters && status == FILE_OK; n++) {
-		u32 near = previous ? previous + 1 : last ? last + 1 : fat_volume.next_free;
+		u32 near = previous ? previous + 1 : last ? last + 1 : v->next_free;
 
-		status = cluster_take(near, &cluster);
+		status = cluster_take(v, near, &cluster);
 		if (status != FILE_OK)
 			break;
 		if (previous)
-			status = entry_set(previous, cluster);
+			status = entry_set(v, previous, cluster);
 		else
 			first_new = cluster;
 		previous = cluster;
-		one_sector = one_sector && entry_sector(cluster) == entry_sector(last);
+		one_sector = one_sector && entry_sector(v, cluster) == entry_sector(v, last);
 		if (status == FILE_OK && zeroed)
-			status = cluster_zero(cluster);
+			status = cluster_zero(v, cluster);
 		if (status == FILE_OK && !fat_runs_append(runs, run_count, cluster))
 			status = FILE_NO_MEMORY;
 	}
 	if (status == FILE_OK && have)
-		status = chain_link(last, first_new, one_sector, zeroed);
+		status = chain_link(v, last, first_new, one_sector, zeroed);
 	if (status == FILE_OK) {
 		if (!have)
 			*first = first_new;
 		return FILE_OK;
 	}
-	chain_free(first_new);
+	chain_free(v, first_new);
 	fat_runs_cut(runs, run_count, have);
 	return status;
 }
 
-enum file_status fat_chain_cut(struct fat_run **runs, u32 *run_count, u32 clusters)
+enum file_status fat_chain_cut(struct volume *v, struct fat_run **runs, u32 *run_count, u32 clusters)
 {
 	u32 have = fat_runs_clusters(*runs, *run_count), rest;
 	enum file_status status;
@@ -246,10 +246,10 @@ enum file_status fat_chain_cut(struct fat_run **runs, u32 *run_count, u32 cluste
 	if (clusters >= have)
 		return FILE_OK;
 	rest = fat_run_cluster(*runs, *run_count, clusters);
-	status = entry_set(fat_run_cluster(*runs, *run_count, clusters - 1), END_MARK);
+	status = entry_set(v, fat_run_cluster(*runs, *run_count, clusters - 1), END_MARK);
 	if (status != FILE_OK)
 		return status;
-	fat_chain_drop(rest);
+	fat_chain_drop(v, rest);
 	fat_runs_cut(runs, run_count, clusters);
 	return FILE_OK;
 }

@@ -29,7 +29,7 @@ enum file_status file_walk(const char *path, struct file_lookup *l)
 
 	if (status != FILE_OK)
 		return status;
-	fat_root_entry(&l->entry);
+	fat_root_entry(l->volume, &l->entry);
 	l->directory = l->entry.first_cluster;
 	l->name_length = 0;
 	strlcpy(l->canonical, "\\", FILE_PATH_MAX);
@@ -42,7 +42,7 @@ enum file_status file_walk(const char *path, struct file_lookup *l)
 			return FILE_PATH_NOT_FOUND;
 		l->name_length = (u32)units;
 		l->directory = l->entry.first_cluster;
-		status = fat_lookup(l->directory, l->name, l->name_length, &l->entry);
+		status = fat_lookup(l->volume, l->directory, l->name, l->name_length, &l->entry);
 		if (status == FILE_NOT_FOUND && *rest)
 			return FILE_PATH_NOT_FOUND;
 		if (status != FILE_OK)
@@ -80,15 +80,17 @@ void file_path_set(struct file *f, const char *path)
 
 /* ---- the table ---- */
 
-struct file *file_table_find(u64 entry_at)
+struct file *file_table_find(const struct volume *v, u64 entry_at)
 {
 	struct file *f, *found = NULL;
 
 	spin_lock(&table_lock);
 	list_for_each(&table, f, link)
-		if (f->entry_at == entry_at) {
+		if (f->entry_at == entry_at && f->volume == v) {
 			found = f;
 			f->refs++;
+			list_remove(&f->link);
+			list_push_front(&table, &f->link);
 			break;
 		}
 	spin_unlock(&table_lock);
@@ -103,7 +105,7 @@ void file_table_remove(struct file *f)
 	spin_unlock(&table_lock);
 }
 
-bool file_table_below(const char *path)
+bool file_table_below(const struct volume *v, const char *path)
 {
 	size_t length = strlen(path);
 	bool below = false;
@@ -111,20 +113,66 @@ bool file_table_below(const char *path)
 
 	spin_lock(&table_lock);
 	list_for_each(&table, f, link)
-		below = below || (strncmp(f->path, path, length) == 0 && f->path[length] == '\\');
+		below = below || (f->volume == v && strncmp(f->path, path, length) == 0 && f->path[length] == '\\' &&
+				  !(f->refs == 1 && f->data_section));
 	spin_unlock(&table_lock);
 	return below;
 }
 
-enum file_status file_make(const struct fat_entry *e, const char *canonical, struct file **out)
+struct file *file_table_pick(bool (*is)(const struct file *f, const void *arg), const void *arg, bool oldest)
+{
+	struct file *f, *found = NULL;
+
+	spin_lock(&table_lock);
+	for (struct list *l = oldest ? table.prev : table.next; l != &table && !found; l = oldest ? l->prev : l->next) {
+		f = list_entry(l, struct file, link);
+		if (is(f, arg))
+			found = f;
+	}
+	if (found)
+		found->refs++;
+	spin_unlock(&table_lock);
+	return found;
+}
+
+bool file_is_idle(const struct file *f, u32 refs)
+{
+	bool idle;
+
+	spin_lock(&table_lock);
+	idle = f->refs <= refs && !f->handles && !f->images;
+	spin_unlock(&table_lock);
+	return idle;
+}
+
+/* Files that only their data section keeps follow their directory to its new name. Their handles are counted under the volume's lock. */
+void file_table_move(const struct volume *v, const char *from, const char *to)
+{
+	size_t length = strlen(from);
+	struct file *f;
+
+	spin_lock(&table_lock);
+	list_for_each(&table, f, link) {
+		char rest[FILE_PATH_MAX];
+
+		if (f->volume != v || strncmp(f->path, from, length) || f->path[length] != '\\')
+			continue;
+		strlcpy(rest, f->path + length, sizeof(rest));
+		ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest);
+	}
+	spin_unlock(&table_lock);
+}
+
+enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out)
 {
 	bool directory = e->attributes & FILE_ATTRIBUTE_DIRECTORY_;
 	struct file *f = kzalloc(sizeof(*f));
+	static u64 made; /* atomic */
 	enum file_status status;
 
 	if (!f)
 		return FILE_NO_MEMORY;
-	status = fat_chain_read(e->first_cluster, directory ? FAT_DIRECTORY : e->size, &f->runs, &f->run_count);
+	status = fat_chain_read(v, e->first_cluster, directory ? FAT_DIRECTORY : e->size, &f->runs, &f->run_count);
 	if (status != FILE_OK) {
 		kfree(f);
 		return status;
@@ -132,8 +180,11 @@ enum file_status file_make(const struct fat_entry *e, const char *canonical, str
 	mutex_init(&f->lock, "file", RANK_FILE_DATA);
 	list_init(&f->locked);
 	f->refs = 1;
+	f->volume = v;
+	volume_ref(v);
 	f->first_cluster = e->first_cluster;
-	f->size = e->size;
+	f->size = f->entry_size = e->size;
+	f->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
 	f->attributes = e->attributes;
 	f->modified_unix = e->modified_unix;
 	f->created_unix = e->created_unix;
@@ -142,7 +193,7 @@ enum file_status file_make(const struct fat_entry *e, const char *canonical, str
 	f->directory = e->place.directory;
 	f->slot = e->place.slot;
 	f->slots = e->place.slots;
-	f->directory_changes = fat_volume.directory_changes;
+	f->directory_changes = v->directory_changes;
 	strlcpy(f->path, canonical, sizeof(f->path));
 	f->path_hash = path_hash(canonical);
 	spin_lock(&table_lock);
@@ -171,7 +222,8 @@ void file_unref(struct file *f)
 	spin_unlock(&table_lock);
 	if (!last)
 		return;
-	check(!f->image_section && !f->handles && !f->images);
+	check(!f->image_section && !f->data_section && !f->handles && !f->images);
+	volume_unref(f->volume);
 	kfree(f->runs);
 	kfree(f);
 }
@@ -179,20 +231,22 @@ void file_unref(struct file *f)
 /* ---- opening ---- */
 
 /*
- * A file in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference; NULL: the
- * directories have to be asked. The volume's lock is held: no path changes.
+ * A file of the volume in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference;
+ * NULL: the directories have to be asked. The volume's lock is held: no path changes.
  */
-static struct file *in_use_get(const char *path)
+static struct file *in_use_get(const struct volume *v, const char *path)
 {
 	u32 hash = path_hash(path);
 	struct file *f, *found = NULL;
 
-	assert(mutex_held(&fat_volume.lock));
+	assert(mutex_held(&v->lock));
 	spin_lock(&table_lock);
 	list_for_each(&table, f, link)
-		if (f->path_hash == hash && !ascii_compare_nocase(f->path, path)) {
+		if (f->volume == v && f->path_hash == hash && !ascii_compare_nocase(f->path, path)) {
 			found = f;
 			f->refs++;
+			list_remove(&f->link);
+			list_push_front(&table, &f->link); /* as file_table_find */
 			break;
 		}
 	spin_unlock(&table_lock);
@@ -202,8 +256,8 @@ static struct file *in_use_get(const char *path)
 /* The file that was walked to, which exists. The volume's lock is held. */
 static enum file_status existing_get(struct file_lookup *l, struct file **out)
 {
-	*out = file_table_find(l->entry.place.at);
-	return *out ? FILE_OK : file_make(&l->entry, l->canonical, out);
+	*out = file_table_find(l->volume, l->entry.place.at);
+	return *out ? FILE_OK : file_make(l->volume, &l->entry, l->canonical, out);
 }
 
 enum file_status file_open(const char *path, struct file **out)
@@ -213,15 +267,21 @@ enum file_status file_open(const char *path, struct file **out)
 
 	if (!l)
 		return FILE_NO_MEMORY;
+	l->volume = volume_get(VOLUME_LETTER_FIRST);
+	if (!l->volume) {
+		kfree(l);
+		return FILE_PATH_NOT_FOUND;
+	}
 	/* Held over search and insertion, so that no second struct file is made for one file. */
-	mutex_lock(&fat_volume.lock);
-	*out = fat_volume.device ? in_use_get(path) : NULL;
+	mutex_lock(&l->volume->lock);
+	*out = in_use_get(l->volume, path);
 	if (!*out) {
-		status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
+		status = file_walk(path, l);
 		if (status == FILE_OK)
 			status = existing_get(l, out);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&l->volume->lock);
+	volume_unref(l->volume);
 	kfree(l);
 	if (status == FILE_OK)
 		__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
@@ -274,12 +334,13 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 		return FILE_ACCESS;
 	if (overwrite && f->attributes & hiding & ~r->attributes)
 		return FILE_ACCESS;
-	if (r->delete_on_close && (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || !f->entry_at))
+	if (r->delete_on_close &&
+	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || data_section_in_use((struct file *)f) || !f->entry_at))
 		return FILE_NO_DELETE;
 	if (!sharing_allows(f, r) || (f->images && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
-	if (fat_volume.device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
+	if (f->volume->device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
 		return FILE_READ_ONLY;
 	return FILE_OK;
 }
@@ -292,7 +353,7 @@ static bool directory_deleting(const struct file_lookup *l)
 
 	spin_lock(&table_lock);
 	list_for_each(&table, f, link)
-		deleting = deleting || (f->delete_pending && f->first_cluster == l->directory &&
+		deleting = deleting || (f->volume == l->volume && f->delete_pending && f->first_cluster == l->directory &&
 					f->attributes & FILE_ATTRIBUTE_DIRECTORY_);
 	spin_unlock(&table_lock);
 	return deleting;
@@ -304,9 +365,9 @@ static enum file_status open_locked(const char *path, struct file_lookup *l, con
 {
 	enum file_status status = FILE_OK;
 
-	*out = fat_volume.device ? in_use_get(path) : NULL;
+	*out = in_use_get(l->volume, path);
 	if (!*out)
-		status = fat_volume.device ? file_walk(path, l) : FILE_PATH_NOT_FOUND;
+		status = file_walk(path, l);
 	*outcome = FILE_OPENED_;
 	if (status == FILE_NOT_FOUND && r->disposition != FILE_OPEN_ && r->disposition != FILE_OVERWRITE_) {
 		if (directory_deleting(l))
@@ -333,16 +394,20 @@ static enum file_status overwrite(struct file *f, const struct file_request *r)
 	enum file_status status;
 
 	mutex_lock(&f->lock);
-	status = file_resize(f, 0);
-	mutex_lock(&fat_volume.lock);
+	while ((status = file_resize(f, 0)) == FILE_BUSY) {
+		mutex_unlock(&f->lock);
+		file_busy_wait();
+		mutex_lock(&f->lock);
+	}
+	mutex_lock(&f->volume->lock);
 	if (status == FILE_OK) {
 		f->attributes = (r->attributes & FILE_ATTRIBUTES_SET) | FILE_ATTRIBUTE_ARCHIVE_;
 		f->modified_unix = f->accessed_unix = fat_now();
-		status = fat_begin();
+		status = fat_begin(f->volume);
 		if (status == FILE_OK)
 			status = file_entry_update(f);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	mutex_unlock(&f->lock);
 	return status;
 }
@@ -354,9 +419,15 @@ enum file_status file_open_as(const char *path, const struct file_request *r, st
 
 	if (!l)
 		return FILE_NO_MEMORY;
-	mutex_lock(&fat_volume.lock);
+	l->volume = volume_get(VOLUME_LETTER_FIRST);
+	if (!l->volume) {
+		kfree(l);
+		return FILE_PATH_NOT_FOUND;
+	}
+	mutex_lock(&l->volume->lock);
 	status = open_locked(path, l, r, out, outcome);
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&l->volume->lock);
+	volume_unref(l->volume);
 	kfree(l);
 	if (status != FILE_OK)
 		return status;
@@ -373,17 +444,17 @@ enum file_status file_open_as(const char *path, const struct file_request *r, st
 void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 {
 	mutex_lock(&f->lock);
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	sharing_count(f, may, share, -1u);
 	f->delete_pending = f->delete_pending || delete_it;
 	if (!f->handles && f->delete_pending && !f->gone) {
 		/* A directory that got files meanwhile stays; so does what the disk does not let go. */
-		if (f->images || fat_begin() != FILE_OK || file_delete(f) != FILE_OK)
+		if (f->images || data_section_in_use(f) || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
 			f->delete_pending = false;
 	} else if (!f->handles && !f->gone && may & FILE_MAY_WRITE) {
 		file_trim(f);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	mutex_unlock(&f->lock);
 	file_unref(f);
 }
@@ -395,24 +466,24 @@ enum file_status file_image_begin(struct file *f)
 	enum file_status status = FILE_OK;
 
 	mutex_lock(&f->lock);
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	if (f->gone)
 		status = FILE_NOT_FOUND;
 	else if (f->delete_pending)
 		status = FILE_DELETING;
-	else if (f->writers)
+	else if (f->writers || data_section_writable(f))
 		status = FILE_SHARING;
 	else
 		f->images++;
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	mutex_unlock(&f->lock);
 	return status;
 }
 
 void file_image_end(struct file *f)
 {
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	check(f->images > 0);
 	f->images--;
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 }

@@ -1,5 +1,5 @@
 /*
- * Files: the FAT32 system volume. One struct file for each file in use, shared by all who opened it; an open handle is an
+ * Files, on FAT32 volumes. One struct file for each file in use, shared by all who opened it; an open handle is an
  * object of its own (proc) with a position. What a crash can leave, and the order of writes: docs/files.md.
  * Source: FAT32 File System Specification (Microsoft, 1.03); Windows documentation of NtCreateFile for sharing and deletion.
  */
@@ -33,6 +33,8 @@ enum file_status {
 	FILE_NOT_EMPTY,
 	FILE_NO_SPACE,
 	FILE_READ_ONLY, /* the disk */
+	FILE_USER_MAPPED, /* a program has mapped it, and it can't get shorter */
+	FILE_BUSY,        /* for a moment: try again. Never returned but where it is said */
 };
 
 #define FILE_ATTRIBUTE_READONLY_ 0x01 /* values of FAT and of Windows alike */
@@ -44,6 +46,7 @@ enum file_status {
 
 struct file {
 	u32 refs; /* under the table's lock */
+	struct volume *volume; /* see fat.h */
 	/*
 	 * Contents and size of a file change under both this lock and the volume's, so either will do to read them. While
 	 * images is not 0 nothing of this changes, and its data is read with neither.
@@ -68,8 +71,16 @@ struct file {
 
 	u32 path_hash;            /* with it */
 	char path[FILE_PATH_MAX]; /* under the table's lock (file_path): canonical, as on disk: "\dir\Name.exe"; the root: "\" */
+	/*
+	 * What the directory entry may say of the size: bytes whose clusters have got contents. Those behind are in the data
+	 * section alone until file_entry_settle. Under both locks, as the size; cuts counts how often that became smaller.
+	 */
+	u64 entry_size;
+	u32 cuts;
+	u64 number; /* no other file has it, nor will */
 	void *image_section; /* mm's: the section of this file as an image, or NULL; under the lock of mm/section.c */
-	struct list link;
+	void *data_section;  /* mm's too, under the file's lock: its contents in memory (mm/file_cache.h), or NULL */
+	struct list link;    /* what was opened last is the first */
 	struct list locked; /* ranges of bytes that handles have locked: proc's, under its lock */
 };
 
@@ -81,9 +92,16 @@ struct file_entry {                       /* of a directory */
 	u64 modified_unix, created_unix, accessed_unix;
 };
 
-/* Mounts the volume on d. False, with a message, if it is not a FAT32 volume that can be used. */
+/* Volumes have the letters from C, the system volume's, on. */
+#define VOLUME_LETTER_FIRST 'C'
+#define VOLUMES_MAX 2
+
+/*
+ * Mounts the volume on d in the place of what had this letter. False, with a message, if it is not a FAT32 volume that can
+ * be used: then nothing has the letter.
+ */
 struct block_device;
-bool fat_mount(struct block_device *d);
+bool fat_mount(struct block_device *d, char letter);
 void file_threads_start(void);
 
 /*
@@ -123,7 +141,7 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it);
 /*
  * Reads bytes [offset, offset + n) to kernel memory in the direct map (kmalloc's, or a frame's). *got < n only at the
  * end of the file. The larger n, the faster: the disk is asked for each contiguous run at once, and nothing is read
- * ahead. Under 4096 bytes go through the volume's cache: to may be any kernel memory. Thread context, sleeps; no mutex
+ * ahead. It reads what the device has: for one who knows that the data section has nothing newer. Under 4096 bytes go through the volume's cache: to may be any kernel memory. Thread context, sleeps; no mutex
  * of rank RANK_FILE_DATA or above held.
  */
 enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got);
@@ -135,14 +153,16 @@ enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got
  */
 enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u64 *phys, u32 count);
 /*
- * Writes n bytes from kernel memory as file_read reads them, all or nothing (an error of the disk aside); the file grows
+ * Writes n bytes from kernel memory to the device, past the data section, as file_read reads them, all or nothing (an error of the disk aside); the file grows
  * if it has to, what lies between its old end and offset is zeros. offset FILE_AT_END: at its end, wherever that is by
  * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after file_commit.
  */
 #define FILE_AT_END (~0ull)
 enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at);
-/* New bytes are zeros. */
+/* New bytes are zeros. FILE_USER_MAPPED. */
 enum file_status file_set_size(struct file *f, u64 size);
+/* The same, but it never becomes shorter. */
+enum file_status file_extend(struct file *f, u64 size);
 /* Room for bytes bytes is taken in advance; it is given back when a handle that may write is the last to be closed. */
 enum file_status file_reserve(struct file *f, u64 bytes);
 /* The same; less than the size cuts the file. */
@@ -184,6 +204,41 @@ enum file_status file_commit(void);
 enum file_status file_sync(void);
 /* The last: no change is possible after it. */
 void file_shutdown(void);
+
+/* ---- file_pages.c, for the data section: the file's lock is held ---- */
+
+/* Whole pages from offset on, a multiple of the page size; what lies behind the file's end is read as zeros, and not written. */
+enum file_status file_pages_read(struct file *f, u64 offset, const u64 *phys, u32 count);
+enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u32 count);
+/*
+ * Before n bytes at *offset (FILE_AT_END: that is replaced by where it is) go to pages: whether they may, clusters, zeros in
+ * between. FILE_BUSY. After it: the file reaches to end at least, and was modified now; the directory entry does not say so yet.
+ */
+enum file_status file_write_begin(struct file *f, u64 *offset, u64 n);
+void file_write_end(struct file *f, u64 end);
+/* The first size bytes are on the device: the directory entry is brought up to date. touched: the file was modified now. */
+enum file_status file_entry_settle(struct file *f, u64 size, bool touched);
+
+/* ---- file_idle.c: files that only their data section keeps ---- */
+
+/* The one with a data section and the lowest number above that of f (NULL: any): one more reference. */
+struct file *file_next(const struct file *f);
+/* One that nobody has open, and nobody had for the longest time; one more reference. NULL: there is none. No locks held. */
+struct file *file_idle_get(void);
+/* Its data section goes, if still nobody uses it; gives back the reference. No locks held. */
+void file_idle_forget(struct file *f);
+
+/* ---- what mm/backing_file.c tells of data sections, and is told; the file's lock is held ---- */
+
+bool data_section_in_use(struct file *f);   /* sections that programs made of it, or views; this one needs no lock */
+bool data_section_writable(struct file *f); /* such that it may be written through */
+/* Pages behind size go. FILE_USER_MAPPED, FILE_BUSY. */
+enum file_status data_section_cut(struct file *f, u64 size);
+/* What is behind the file's end in its last page becomes zeros, since it will be part of the file. FILE_BUSY. */
+enum file_status data_section_extend(struct file *f);
+void data_section_resized(struct file *f);
+void data_section_forget(struct file *f); /* the file has gone; nobody uses it, or has a handle */
+bool data_section_drop(struct file *f);   /* the same of one that can be opened again; false: there is something to be written */
 
 extern struct file_counters {
 	u64 opens, reads, read_bytes, device_reads, writes, written_bytes;

@@ -4,8 +4,9 @@
 /* Pieces are merged while memory is contiguous too, up to what every disk takes. */
 #define PIECE_BYTES_MAX MIB(1)
 
-void file_batch_begin(struct file_batch *b, bool write)
+void file_batch_begin(struct file_batch *b, struct volume *v, bool write)
 {
+	b->volume = v;
 	b->request.write = write;
 	b->request.complete = NULL;
 	b->request.piece_count = 0;
@@ -18,12 +19,12 @@ enum file_status file_batch_send(struct file_batch *b)
 		return FILE_OK;
 	if (!b->request.write)
 		__atomic_fetch_add(&file_counters.device_reads, 1, __ATOMIC_RELAXED);
-	block_submit(fat_volume.device, &b->request);
+	block_submit(b->volume->device, &b->request);
 	if (!block_wait(&b->request))
 		return FILE_IO_ERROR;
 	if (b->request.write)
-		fat_wrote();
-	file_batch_begin(b, b->request.write);
+		fat_wrote(b->volume);
+	file_batch_begin(b, b->volume, b->request.write);
 	return FILE_OK;
 }
 
@@ -64,7 +65,7 @@ static enum file_status sectors_add(struct file_batch *b, u64 sector, u64 count,
 enum file_status file_batch_add(struct file_batch *b, const struct file *f, u64 offset, u64 n, u64 phys)
 {
 	while (n > 0) {
-		u64 contiguous, sector = fat_sector_at(f->runs, f->run_count, offset, &contiguous);
+		u64 contiguous, sector = fat_sector_at(b->volume, f->runs, f->run_count, offset, &contiguous);
 		u64 count = MIN(contiguous, n / SECTOR_SIZE);
 		enum file_status status = sectors_add(b, sector, count, phys);
 

@@ -21,13 +21,13 @@ enum file_status file_create_entry(struct file_lookup *l, const struct file_requ
 	if (status == FILE_OK && !file_path_append(l->canonical, l->name, l->name_length))
 		status = FILE_BAD_NAME;
 	if (status == FILE_OK)
-		status = fat_begin();
+		status = fat_begin(l->volume);
 	if (status == FILE_OK && r->directory)
-		status = fat_dir_make(l->directory, &facts, &facts.first_cluster);
+		status = fat_dir_make(l->volume, l->directory, &facts, &facts.first_cluster);
 	if (status == FILE_OK) {
-		status = fat_dir_insert(l->directory, name, &facts, NULL, 0, &l->entry.place, &erased);
+		status = fat_dir_insert(l->volume, l->directory, name, &facts, NULL, 0, &l->entry.place, &erased);
 		if (status != FILE_OK)
-			fat_chain_drop(facts.first_cluster);
+			fat_chain_drop(l->volume, facts.first_cluster);
 	}
 	if (status == FILE_OK) {
 		l->entry.attributes = facts.attributes;
@@ -45,10 +45,12 @@ enum file_status file_create_entry(struct file_lookup *l, const struct file_requ
 
 static struct fat_facts facts_of(const struct file *f)
 {
+	bool named = f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || f->entry_size; /* by the entry: the clusters */
+
 	return (struct fat_facts){
 		.attributes = f->attributes,
-		.first_cluster = f->first_cluster,
-		.size = (u32)f->size,
+		.first_cluster = named ? f->first_cluster : 0,
+		.size = (u32)f->entry_size,
 		.modified_unix = f->modified_unix,
 		.created_unix = f->created_unix,
 		.accessed_unix = f->accessed_unix,
@@ -59,15 +61,15 @@ enum file_status file_entry_update(struct file *f)
 {
 	struct fat_facts facts = facts_of(f);
 
-	return f->entry_at ? fat_dir_update(f->entry_at, &facts) : FILE_OK;
+	return f->entry_at ? fat_dir_update(f->volume, f->entry_at, &facts) : FILE_OK;
 }
 
 enum file_status file_set_facts(struct file *f, u32 attributes, const struct file_times *times)
 {
 	enum file_status status;
 
-	mutex_lock(&fat_volume.lock);
-	status = f->gone ? FILE_NOT_FOUND : fat_begin();
+	mutex_lock(&f->volume->lock);
+	status = f->gone ? FILE_NOT_FOUND : fat_begin(f->volume);
 	if (status == FILE_OK && !f->entry_at)
 		status = FILE_ACCESS; /* the root has no entry to keep them in */
 	if (status == FILE_OK) {
@@ -78,7 +80,7 @@ enum file_status file_set_facts(struct file *f, u32 attributes, const struct fil
 		f->accessed_unix = times->accessed_unix ? times->accessed_unix : f->accessed_unix;
 		status = file_entry_update(f);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
@@ -88,31 +90,38 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 {
 	enum file_status status = FILE_OK;
 
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	if (f->gone)
 		status = FILE_DELETING;
-	else if (fat_volume.device->read_only)
+	else if (f->volume->device->read_only)
 		status = FILE_READ_ONLY;
 	else if (delete_it && (!f->entry_at || f->images || f->attributes & FILE_ATTRIBUTE_READONLY_))
 		status = FILE_NO_DELETE;
 	else if (delete_it && f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
-		status = fat_directory_empty(f->first_cluster);
-	if (status == FILE_OK)
-		f->delete_pending = delete_it;
-	mutex_unlock(&fat_volume.lock);
+		status = fat_directory_empty(f->volume, f->first_cluster);
+	if (status == FILE_OK) {
+		/* Who maps it looks whether it is to be deleted after he has begun to use it: one of us two sees the other. */
+		__atomic_store_n(&f->delete_pending, delete_it, __ATOMIC_SEQ_CST);
+		if (delete_it && data_section_in_use(f)) {
+			f->delete_pending = false;
+			status = FILE_NO_DELETE;
+		}
+	}
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
 /* Nothing of it is on the volume any more; its entries are erased, or will be. */
 static void file_forget(struct file *f)
 {
-	fat_chain_drop(f->first_cluster);
+	fat_chain_drop(f->volume, f->first_cluster);
 	kfree(f->runs);
 	f->runs = NULL;
 	f->run_count = 0;
 	f->first_cluster = 0;
-	f->size = 0;
+	f->size = f->entry_size = 0;
 	f->gone = true;
+	data_section_forget(f);
 	file_table_remove(f);
 }
 
@@ -121,11 +130,11 @@ enum file_status file_delete(struct file *f)
 	struct fat_place place = file_place(f);
 	enum file_status status = FILE_OK;
 
-	assert(mutex_held(&f->lock) && mutex_held(&fat_volume.lock));
+	assert(mutex_held(&f->lock) && mutex_held(&f->volume->lock));
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
-		status = fat_directory_empty(f->first_cluster);
+		status = fat_directory_empty(f->volume, f->first_cluster);
 	if (status == FILE_OK)
-		status = fat_dir_erase(&place);
+		status = fat_dir_erase(f->volume, &place);
 	if (status == FILE_OK)
 		file_forget(f);
 	return status;
@@ -153,11 +162,15 @@ static enum file_status replaced_check(struct rename *r, bool replace)
 		return FILE_EXISTS;
 	if (e->attributes & (FILE_ATTRIBUTE_DIRECTORY_ | FILE_ATTRIBUTE_READONLY_))
 		return FILE_ACCESS;
-	f = file_table_find(e->place.at);
-	/* Somebody who only asks about it has no handle and holds its lock for a moment at most. */
-	if (f && (f->handles || f->images || !mutex_trylock(&f->lock))) {
+	f = file_table_find(r->l.volume, e->place.at);
+	if (f && (f->handles || f->images || data_section_in_use(f))) {
 		file_unref(f);
 		return FILE_ACCESS;
+	}
+	/* Somebody who has no handle: he asks about it, or writes what it holds. It will not take long. */
+	if (f && !mutex_trylock(&f->lock)) {
+		file_unref(f);
+		return FILE_BUSY;
 	}
 	r->replaced = f;
 	r->replaced_cluster = e->first_cluster;
@@ -175,6 +188,7 @@ static enum file_status rename_check(struct file *f, const char *path, bool repl
 		return FILE_DELETING;
 	if (!f->entry_at)
 		return FILE_ACCESS;
+	r->l.volume = f->volume;
 	status = file_walk(path, &r->l);
 	if (status != FILE_OK && status != FILE_NOT_FOUND)
 		return status;
@@ -186,7 +200,7 @@ static enum file_status rename_check(struct file *f, const char *path, bool repl
 			return FILE_ACCESS;
 		if (status == FILE_NOT_FOUND && strcmp(r->l.canonical, f->path) == 0)
 			return FILE_ACCESS;
-		if (file_table_below(f->path))
+		if (file_table_below(f->volume, f->path))
 			return FILE_SHARING;
 	}
 	r->existed = status == FILE_OK;
@@ -211,27 +225,27 @@ static bool rename_path(struct file_lookup *l, bool existed)
 /* The rest of what goes, after the new name is on the disk itself. */
 static enum file_status rename_finish(struct rename *r, u32 erased)
 {
-	enum file_status status = fat_commit();
+	enum file_status status = fat_commit(r->l.volume);
 
 	for (u32 i = erased; i < r->place_count && status == FILE_OK; i++)
-		status = fat_dir_erase(&r->places[i]);
-	return status == FILE_OK ? fat_commit() : status;
+		status = fat_dir_erase(r->l.volume, &r->places[i]);
+	return status == FILE_OK ? fat_commit(r->l.volume) : status;
 }
 
 static enum file_status rename_write(struct file *f, struct rename *r)
 {
 	bool moved = f->attributes & FILE_ATTRIBUTE_DIRECTORY_ && f->directory != r->l.directory;
-	enum file_status status = moved ? fat_dir_set_parent(f->first_cluster, r->l.directory) : FILE_OK;
+	enum file_status status = moved ? fat_dir_set_parent(f->volume, f->first_cluster, r->l.directory) : FILE_OK;
 	struct fat_facts facts = facts_of(f);
 	struct fat_place place;
 	u32 erased;
 
 	if (status != FILE_OK)
 		return status;
-	status = fat_dir_insert(r->l.directory, &r->name, &facts, r->places, r->place_count, &place, &erased);
+	status = fat_dir_insert(f->volume, r->l.directory, &r->name, &facts, r->places, r->place_count, &place, &erased);
 	if (status != FILE_OK) {
 		if (moved)
-			fat_dir_set_parent(f->first_cluster, f->directory);
+			fat_dir_set_parent(f->volume, f->first_cluster, f->directory);
 		return status;
 	}
 	f->directory = place.directory;
@@ -243,7 +257,7 @@ static enum file_status rename_write(struct file *f, struct rename *r)
 
 static enum file_status rename_locked(struct file *f, const char *path, bool replace, struct rename *r)
 {
-	enum file_status status = fat_begin();
+	enum file_status status = fat_begin(f->volume);
 
 	if (status == FILE_OK)
 		status = rename_check(f, path, replace, r);
@@ -255,11 +269,13 @@ static enum file_status rename_locked(struct file *f, const char *path, bool rep
 	if (status == FILE_OK)
 		status = rename_write(f, r);
 	if (status == FILE_OK) {
+		if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
+			file_table_move(f->volume, f->path, r->l.canonical);
 		file_path_set(f, r->l.canonical);
 		if (r->replaced)
 			file_forget(r->replaced);
 		else if (r->place_count == 2)
-			fat_chain_drop(r->replaced_cluster);
+			fat_chain_drop(f->volume, r->replaced_cluster);
 	}
 	if (r->replaced) {
 		mutex_unlock(&r->replaced->lock);
@@ -275,9 +291,15 @@ enum file_status file_rename(struct file *f, const char *path, bool replace)
 
 	if (!r)
 		return FILE_NO_MEMORY;
-	mutex_lock(&fat_volume.lock);
-	status = rename_locked(f, path, replace, r);
-	mutex_unlock(&fat_volume.lock);
+	for (;;) {
+		mutex_lock(&f->volume->lock);
+		status = rename_locked(f, path, replace, r);
+		mutex_unlock(&f->volume->lock);
+		if (status != FILE_BUSY)
+			break;
+		file_busy_wait();
+		memset(r, 0, sizeof(*r));
+	}
 	kfree(r);
 	return status;
 }
@@ -291,19 +313,32 @@ static enum file_status directory_refresh(struct file *d)
 	enum file_status status;
 	u32 run_count;
 
-	if (d->directory_changes == fat_volume.directory_changes)
+	if (d->directory_changes == d->volume->directory_changes)
 		return FILE_OK;
-	status = fat_chain_read(d->first_cluster, FAT_DIRECTORY, &runs, &run_count);
+	status = fat_chain_read(d->volume, d->first_cluster, FAT_DIRECTORY, &runs, &run_count);
 	if (status != FILE_OK)
 		return status;
 	kfree(d->runs);
 	d->runs = runs;
 	d->run_count = run_count;
-	d->directory_changes = fat_volume.directory_changes;
+	d->directory_changes = d->volume->directory_changes;
 	return FILE_OK;
 }
 
-/* A file in use may be ahead of its entry only in what a crash may lose: the entry is what is listed. */
+/* A file in use may be ahead of its entry: then that is not what it is. */
+static void entry_correct(const struct volume *v, struct fat_entry *e)
+{
+	struct file *f = e->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? NULL : file_table_find(v, e->place.at);
+
+	if (!f)
+		return;
+	e->size = (u32)f->size;
+	e->attributes = f->attributes;
+	e->modified_unix = f->modified_unix;
+	e->accessed_unix = f->accessed_unix;
+	file_unref(f);
+}
+
 enum file_status file_list(struct file *directory, u32 *slot, struct file_entry *out)
 {
 	struct fat_entry *e = kmalloc(sizeof(*e));
@@ -312,14 +347,16 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 
 	if (status == FILE_OK && !(directory->attributes & FILE_ATTRIBUTE_DIRECTORY_))
 		status = FILE_NOT_DIRECTORY;
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&directory->volume->lock);
 	if (status == FILE_OK)
 		status = directory->gone ? FILE_END : directory_refresh(directory);
 	if (status == FILE_OK) {
-		fat_walk_begin(&walk, directory->runs, directory->run_count, *slot);
+		fat_walk_begin(directory->volume, &walk, directory->runs, directory->run_count, *slot);
 		status = fat_walk_next(&walk, e);
 	}
-	mutex_unlock(&fat_volume.lock);
+	if (status == FILE_OK)
+		entry_correct(directory->volume, e);
+	mutex_unlock(&directory->volume->lock);
 	if (status == FILE_OK) {
 		*slot = walk.slot;
 		check(utf16_to_utf8(e->name, e->name_length, out->name, sizeof(out->name)) >= 0);
@@ -336,21 +373,24 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 
 enum file_status file_space(struct file_space *out)
 {
-	enum file_status status;
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+	enum file_status status = FILE_OK;
 	u32 free_clusters;
 
-	mutex_lock(&fat_volume.lock);
-	status = fat_volume.device ? FILE_OK : FILE_NOT_FOUND;
+	if (!v)
+		return FILE_NOT_FOUND;
+	mutex_lock(&v->lock);
 	/* What was deleted counts as free, and the next commit makes it so: now. */
-	if (status == FILE_OK && fat_volume.freed_count)
-		status = fat_commit();
+	if (v->freed_count)
+		status = fat_commit(v);
 	if (status == FILE_OK)
-		status = fat_free_clusters(&free_clusters);
+		status = fat_free_clusters(v, &free_clusters);
 	if (status == FILE_OK) {
-		out->clusters = fat_volume.cluster_count;
+		out->clusters = v->cluster_count;
 		out->free_clusters = free_clusters;
-		out->cluster_bytes = fat_cluster_bytes();
+		out->cluster_bytes = fat_cluster_bytes(v);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&v->lock);
+	volume_unref(v);
 	return status;
 }

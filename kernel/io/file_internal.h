@@ -10,6 +10,7 @@
 
 /* Where a path leads; too large for a stack. */
 struct file_lookup {
+	struct volume *volume;
 	char normal[FILE_PATH_MAX], canonical[FILE_PATH_MAX];
 	struct fat_entry entry; /* of the file */
 	u32 directory;          /* first cluster of the directory that it is in, or would be in */
@@ -18,19 +19,23 @@ struct file_lookup {
 };
 /*
  * FILE_OK: entry and canonical are the file's. FILE_NOT_FOUND: there is no such name in the directory, whose canonical
- * path canonical is then. The volume's lock is held.
+ * path canonical is then. l->volume is set, and its lock is held.
  */
 enum file_status file_walk(const char *path, struct file_lookup *l);
 bool file_path_append(char *path, const u16 *name, u32 length);
-/* The file with this entry if it is in use: one more reference; or NULL. */
-struct file *file_table_find(u64 entry_at);
+/* The volume's file with this entry if it is in use: one more reference; or NULL. It was used last, now. */
+struct file *file_table_find(const struct volume *v, u64 entry_at);
+/* The first that is so, from the last on that was opened, or, if oldest is set, from the other end; one more reference. */
+struct file *file_table_pick(bool (*is)(const struct file *f, const void *arg), const void *arg, bool oldest);
+bool file_is_idle(const struct file *f, u32 refs); /* nobody has more than so many references, one of them the data section */
 /* Nobody finds it any more. */
 void file_table_remove(struct file *f);
-/* Whether files below the directory at this path are in use. */
-bool file_table_below(const char *path);
+/* Whether the volume's files below the directory at this path are in use. */
+bool file_table_below(const struct volume *v, const char *path);
 void file_path_set(struct file *f, const char *path);
+void file_table_move(const struct volume *v, const char *from, const char *to); /* files below a directory that is renamed */
 /* The struct file of an entry, which is not in the table yet. The volume's lock is held. */
-enum file_status file_make(const struct fat_entry *e, const char *canonical, struct file **out);
+enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out);
 
 /* ---- file_change.c; the volume's lock is held ---- */
 
@@ -47,16 +52,24 @@ static inline struct fat_place file_place(const struct file *f)
 
 /* The file's lock is held, the volume's is not. */
 enum file_status file_resize(struct file *f, u64 size);
+/* Clusters for a file of size bytes. The file's lock is held, the volume's is not. */
+enum file_status file_room_take(struct file *f, u64 size);
+void file_changed(struct file *f); /* now. Both locks are held, but for a file that others don't know */
+/* A file_resize that met somebody who copies pages is tried again after this. No locks held. */
+void file_busy_wait(void);
+/* Count sectors of a file's data were written past the volume's cache: bytes, or zeros. The volume's lock is not held. */
+void file_patch(const struct file *f, u64 offset, u64 n, const u8 *bytes);
 /* Both are held: gives back clusters behind the file's end. */
 void file_trim(struct file *f);
 
 /* ---- file_batch.c: requests that grow, and are sent when the next bytes do not join them ---- */
 
 struct file_batch {
+	struct volume *volume;
 	struct block_request request;
 	u64 sectors; /* so far */
 };
-void file_batch_begin(struct file_batch *b, bool write);
+void file_batch_begin(struct file_batch *b, struct volume *v, bool write);
 /* Sectors of the file: offset and n are multiples of 512, inside the file's clusters. */
 enum file_status file_batch_add(struct file_batch *b, const struct file *f, u64 offset, u64 n, u64 phys);
 enum file_status file_batch_send(struct file_batch *b);

@@ -9,10 +9,10 @@ static enum file_status read_cached(const struct file *f, u64 offset, u8 *to, u6
 
 	if (n == 0)
 		return FILE_OK;
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	while (n > 0) {
 		u64 contiguous, inside = offset % SECTOR_SIZE, part = MIN(n, SECTOR_SIZE - inside);
-		const u8 *sector = fat_cache_get(fat_sector_at(f->runs, f->run_count, offset, &contiguous));
+		const u8 *sector = fat_cache_get(f->volume, fat_sector_at(f->volume, f->runs, f->run_count, offset, &contiguous));
 
 		if (!sector) {
 			status = FILE_IO_ERROR;
@@ -23,7 +23,7 @@ static enum file_status read_cached(const struct file *f, u64 offset, u8 *to, u6
 		offset += part;
 		n -= part;
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
@@ -40,7 +40,7 @@ static enum file_status read_inside(const struct file *f, u64 offset, u8 *to, u6
 	status = read_cached(f, offset, to, head);
 	if (status != FILE_OK)
 		return status;
-	file_batch_begin(&b, false);
+	file_batch_begin(&b, f->volume, false);
 	status = file_batch_add(&b, f, offset + head, body, virt_to_phys(to + head));
 	if (status == FILE_OK)
 		status = file_batch_send(&b);
@@ -98,8 +98,8 @@ enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u6
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	assert(__atomic_load_n(&f->images, __ATOMIC_RELAXED));
-	file_batch_begin(&b, false);
+	assert(__atomic_load_n(&f->images, __ATOMIC_RELAXED) || mutex_held(&f->lock));
+	file_batch_begin(&b, f->volume, false);
 	for (u32 i = 0; i < count && status == FILE_OK; i++) {
 		u64 start = offset + i * PAGE_SIZE, n;
 

@@ -13,34 +13,34 @@ static enum file_status write_cached(const struct file *f, u64 offset, const u8 
 
 	if (n == 0)
 		return FILE_OK;
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	while (n > 0 && status == FILE_OK) {
-		u64 contiguous, inside = offset % SECTOR_SIZE, part = MIN(n, SECTOR_SIZE - inside);
+		u64 contiguous, sector = fat_sector_at(f->volume, f->runs, f->run_count, offset, &contiguous);
+		u64 inside = offset % SECTOR_SIZE, part = MIN(n, SECTOR_SIZE - inside);
 
-		status = fat_cache_store(fat_sector_at(f->runs, f->run_count, offset, &contiguous), (u32)inside, from,
-					 (u32)part);
+		status = fat_cache_store(f->volume, sector, (u32)inside, from, (u32)part);
 		from += part;
 		offset += part;
 		n -= part;
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
 /* Whole sectors of the file have been written past the cache: bytes, or zeros. */
-static void patch(const struct file *f, u64 offset, u64 n, const u8 *bytes)
+void file_patch(const struct file *f, u64 offset, u64 n, const u8 *bytes)
 {
-	mutex_lock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
 	while (n > 0) {
-		u64 contiguous, sector = fat_sector_at(f->runs, f->run_count, offset, &contiguous);
+		u64 contiguous, sector = fat_sector_at(f->volume, f->runs, f->run_count, offset, &contiguous);
 		u64 count = MIN(contiguous, n / SECTOR_SIZE);
 
-		fat_cache_patch(sector, count, bytes);
+		fat_cache_patch(f->volume, sector, count, bytes);
 		bytes = bytes ? bytes + count * SECTOR_SIZE : NULL;
 		offset += count * SECTOR_SIZE;
 		n -= count * SECTOR_SIZE;
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 }
 
 static enum file_status write_inside(const struct file *f, u64 offset, const u8 *from, u64 n)
@@ -50,12 +50,12 @@ static enum file_status write_inside(const struct file *f, u64 offset, const u8 
 	struct file_batch b;
 
 	if (status == FILE_OK && body) {
-		file_batch_begin(&b, true);
+		file_batch_begin(&b, f->volume, true);
 		status = file_batch_add(&b, f, offset + head, body, virt_to_phys(from + head));
 		if (status == FILE_OK)
 			status = file_batch_send(&b);
 		/* What a write that failed has left on the disk nobody knows: then the cache has it as it should be. */
-		patch(f, offset + head, body, from + head);
+		file_patch(f, offset + head, body, from + head);
 	}
 	if (status == FILE_OK)
 		status = write_cached(f, offset + head + body, from + head + body, n - head - body);
@@ -72,58 +72,58 @@ static enum file_status zero_inside(const struct file *f, u64 from, u64 to)
 	from += head;
 	n = from < to ? ALIGN_UP(to, SECTOR_SIZE) - from : 0;
 	for (u64 done = 0; done < n && status == FILE_OK;) {
-		u64 contiguous, sector = fat_sector_at(f->runs, f->run_count, from + done, &contiguous);
+		u64 contiguous, sector = fat_sector_at(f->volume, f->runs, f->run_count, from + done, &contiguous);
 		u64 count = MIN(contiguous, (n - done) / SECTOR_SIZE);
 
-		status = fat_zero(sector, count);
+		status = fat_zero(f->volume, sector, count);
 		done += count * SECTOR_SIZE;
 	}
 	if (status == FILE_OK && n)
-		patch(f, from, n, NULL);
+		file_patch(f, from, n, NULL);
 	return status;
 }
 
 /* Clusters for a file of size bytes. */
-static enum file_status room_take(struct file *f, u64 size)
+enum file_status file_room_take(struct file *f, u64 size)
 {
-	u32 clusters = (u32)DIV_UP(size, fat_cluster_bytes()), first = f->first_cluster;
+	u32 clusters = (u32)DIV_UP(size, fat_cluster_bytes(f->volume)), first = f->first_cluster;
 	enum file_status status;
 
 	if (size > FILE_SIZE_MAX)
 		return FILE_NO_SPACE;
 	if (clusters <= fat_runs_clusters(f->runs, f->run_count))
 		return FILE_OK;
-	mutex_lock(&fat_volume.lock);
-	status = fat_begin();
+	mutex_lock(&f->volume->lock);
+	status = fat_begin(f->volume);
 	if (status == FILE_OK)
-		status = fat_chain_extend(&first, &f->runs, &f->run_count, clusters, false);
+		status = fat_chain_extend(f->volume, &first, &f->runs, &f->run_count, clusters, false);
 	f->first_cluster = first;
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
 /* Clusters behind the file's end: no directory entry on the disk has ever needed them, or a commit has seen to it. */
 void file_trim(struct file *f)
 {
-	u32 need = (u32)DIV_UP(f->size, fat_cluster_bytes());
+	u32 need = (u32)DIV_UP(f->size, fat_cluster_bytes(f->volume));
 
-	assert(mutex_held(&f->lock) && mutex_held(&fat_volume.lock));
+	assert(mutex_held(&f->lock) && mutex_held(&f->volume->lock));
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || f->images || need >= fat_runs_clusters(f->runs, f->run_count))
 		return;
-	if (fat_begin() != FILE_OK)
+	if (fat_begin(f->volume) != FILE_OK)
 		return; /* they stay with the file */
 	if (need) {
-		fat_chain_cut(&f->runs, &f->run_count, need);
+		fat_chain_cut(f->volume, &f->runs, &f->run_count, need);
 		return;
 	}
 	/* They are dropped whole; the entry may say so already, or names them still. */
-	fat_chain_drop(f->first_cluster);
+	fat_chain_drop(f->volume, f->first_cluster);
 	f->first_cluster = 0;
 	fat_runs_cut(&f->runs, &f->run_count, 0);
 	file_entry_update(f);
 }
 
-static void changed(struct file *f)
+void file_changed(struct file *f)
 {
 	f->modified_unix = f->accessed_unix = fat_now();
 	f->attributes |= FILE_ATTRIBUTE_ARCHIVE_;
@@ -132,42 +132,48 @@ static void changed(struct file *f)
 /* The entry with the smaller size is on the disk itself before clusters go that the larger one needs. */
 static enum file_status shrink(struct file *f, u64 size)
 {
-	bool fewer = DIV_UP(size, fat_cluster_bytes()) < DIV_UP(f->size, fat_cluster_bytes());
+	bool fewer = DIV_UP(size, fat_cluster_bytes(f->volume)) < DIV_UP(f->size, fat_cluster_bytes(f->volume));
 	enum file_status status;
 
-	mutex_lock(&fat_volume.lock);
-	status = fat_begin();
+	mutex_lock(&f->volume->lock);
+	status = fat_begin(f->volume);
 	if (status == FILE_OK) {
-		changed(f);
+		file_changed(f);
 		f->size = size;
+		f->entry_size = MIN(f->entry_size, size);
+		f->cuts++;
+		data_section_resized(f);
 		if (!size) {
 			file_trim(f);
 			status = file_entry_update(f);
 		} else {
 			status = file_entry_update(f);
 			if (status == FILE_OK && fewer)
-				status = fat_commit();
+				status = fat_commit(f->volume);
 			if (status == FILE_OK && fewer)
 				file_trim(f);
 		}
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
-/* After the clusters, the zeros and the bytes. */
+/* After the clusters, the zeros and the bytes; what is in memory alone the entry does not say. */
 static enum file_status size_set(struct file *f, u64 size)
 {
 	enum file_status status;
 
-	mutex_lock(&fat_volume.lock);
-	status = fat_begin();
+	mutex_lock(&f->volume->lock);
+	status = fat_begin(f->volume);
 	if (status == FILE_OK) {
-		changed(f);
+		file_changed(f);
+		if (f->entry_size == f->size)
+			f->entry_size = MAX(f->size, size);
 		f->size = MAX(f->size, size);
+		data_section_resized(f);
 		status = file_entry_update(f);
 	}
-	mutex_unlock(&fat_volume.lock);
+	mutex_unlock(&f->volume->lock);
 	return status;
 }
 
@@ -182,9 +188,13 @@ enum file_status file_resize(struct file *f, u64 size)
 		return FILE_SHARING;
 	if (size == f->size)
 		return FILE_OK;
-	if (size < f->size)
-		return shrink(f, size);
-	status = room_take(f, size);
+	if (size < f->size) {
+		status = data_section_cut(f, size);
+		return status == FILE_OK ? shrink(f, size) : status;
+	}
+	status = data_section_extend(f);
+	if (status == FILE_OK)
+		status = file_room_take(f, size);
 	if (status == FILE_OK)
 		status = zero_inside(f, f->size, size);
 	return status == FILE_OK ? size_set(f, size) : status;
@@ -196,9 +206,23 @@ enum file_status file_set_size(struct file *f, u64 size)
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	mutex_lock(&f->lock);
-	status = file_resize(f, size);
-	mutex_unlock(&f->lock);
+	do {
+		mutex_lock(&f->lock);
+		status = file_resize(f, size);
+		mutex_unlock(&f->lock);
+	} while (status == FILE_BUSY && (file_busy_wait(), true));
+	return status;
+}
+
+enum file_status file_extend(struct file *f, u64 size)
+{
+	enum file_status status;
+
+	do {
+		mutex_lock(&f->lock);
+		status = size > f->size ? file_resize(f, size) : FILE_OK;
+		mutex_unlock(&f->lock);
+	} while (status == FILE_BUSY && (file_busy_wait(), true));
 	return status;
 }
 
@@ -214,7 +238,7 @@ enum file_status file_reserve(struct file *f, u64 bytes)
 	else if (f->images)
 		status = FILE_SHARING;
 	else
-		status = room_take(f, bytes);
+		status = file_room_take(f, bytes);
 	mutex_unlock(&f->lock);
 	return status;
 }
@@ -226,11 +250,13 @@ enum file_status file_set_allocation(struct file *f, u64 bytes)
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	mutex_lock(&f->lock);
-	cuts = bytes < f->size;
-	if (cuts)
-		status = file_resize(f, bytes);
-	mutex_unlock(&f->lock);
+	do {
+		mutex_lock(&f->lock);
+		cuts = bytes < f->size;
+		if (cuts)
+			status = file_resize(f, bytes);
+		mutex_unlock(&f->lock);
+	} while (status == FILE_BUSY && (file_busy_wait(), true));
 	return cuts ? status : file_reserve(f, bytes);
 }
 
@@ -238,33 +264,20 @@ u64 file_allocation(struct file *f)
 {
 	u64 bytes;
 
-	mutex_lock(&fat_volume.lock);
-	bytes = f->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? 0 : fat_runs_bytes(f->runs, f->run_count);
-	mutex_unlock(&fat_volume.lock);
+	mutex_lock(&f->volume->lock);
+	bytes = f->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? 0 : fat_runs_bytes(f->volume, f->runs, f->run_count);
+	mutex_unlock(&f->volume->lock);
 	return bytes;
 }
 
 static enum file_status write_locked(struct file *f, u64 offset, const void *from, u64 n, u64 *at)
 {
-	enum file_status status;
+	enum file_status status = file_write_begin(f, &offset, n);
 
-	if (f->gone)
-		return FILE_NOT_FOUND;
-	if (f->images)
-		return FILE_SHARING;
-	if (offset == FILE_AT_END)
-		offset = f->size;
 	*at = offset;
-	if (offset > FILE_SIZE_MAX || n > FILE_SIZE_MAX - offset)
-		return FILE_NO_SPACE;
-	if (!n)
-		return FILE_OK;
-	status = room_take(f, offset + n);
-	if (status == FILE_OK && offset > f->size)
-		status = zero_inside(f, f->size, offset);
-	if (status == FILE_OK)
+	if (status == FILE_OK && n)
 		status = write_inside(f, offset, from, n);
-	return status == FILE_OK ? size_set(f, offset + n) : status;
+	return status == FILE_OK && n ? size_set(f, offset + n) : status;
 }
 
 enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at)
@@ -274,7 +287,7 @@ enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n,
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	if (!fat_volume.device || fat_volume.device->read_only)
+	if (f->volume->device->read_only)
 		return FILE_READ_ONLY;
 	mutex_lock(&f->lock);
 	status = write_locked(f, offset, from, n, at ? at : &where);

@@ -94,7 +94,13 @@ static void section_page(struct section *s, u64 index, struct bs_page *out)
 	follow(p && *p ? *p : s->backing->initial(s, index), out);
 	spin_unlock(&frames_lock);
 	mutex_unlock(&s->lock);
-	if (out->backing == BS_IMAGE && s->backing->offset)
+	if (s->backing->use == BS_USE_FILE) {
+		if (out->backing == BS_IMAGE)
+			out->backing = BS_DATA_FILE;
+		else if (out->why == BS_WHY_MODIFIED || out->why == BS_WHY_WRITING)
+			out->why = BS_WHY_FILE_MODIFIED;
+	}
+	if (s->backing->offset && (out->backing == BS_IMAGE || out->backing == BS_DATA_FILE))
 		out->offset = s->backing->offset(s, index);
 }
 
@@ -168,7 +174,7 @@ static u8 backing_of(const struct frame *f)
 	if (f->flags & (FRAME_DIRTY | FRAME_WRITING))
 		return BS_MEMORY;
 	behind(f->backing, &page);
-	return page.backing;
+	return page.backing == BS_IMAGE && frame_is_file(f) ? BS_DATA_FILE : page.backing;
 }
 
 static u8 use_of(const struct frame *f)
@@ -188,6 +194,7 @@ static void frame_describe(const struct frame *f, struct bs_frame *out)
 		[FRAME_CACHED] = BS_FRAME_FREE,		  [FRAME_FREE] = BS_FRAME_FREE,
 		[FRAME_ZEROED] = BS_FRAME_ZEROED,	  [FRAME_STANDBY] = BS_FRAME_STANDBY,
 		[FRAME_MODIFIED] = BS_FRAME_MODIFIED,	  [FRAME_TRANSITION] = BS_FRAME_TRANSITION,
+		[FRAME_FILE_MODIFIED] = BS_FRAME_MODIFIED,
 		[FRAME_ACTIVE] = BS_FRAME_ACTIVE,	  [FRAME_PHYSICAL] = BS_FRAME_ACTIVE,
 	};
 

@@ -6,6 +6,7 @@
 #include "image/pe.h"
 #include "io/file.h"
 #include "lib/string.h"
+#include "mm/file_cache.h"
 #include "mm/pool.h"
 #include "mm/vspace.h"
 #include "options.h"
@@ -155,6 +156,7 @@ static void destroy(struct section *s)
 const struct backing backing_image = {
 	.name = "image",
 	.use = BS_USE_IMAGE,
+	.cluster = 8,
 	.initial = initial,
 	.prot = prot,
 	.alike = alike,
@@ -339,7 +341,8 @@ u32 section_create_image(struct file *f, struct section **out)
 	default:
 		return STATUS_DELETE_PENDING;
 	}
-	status = image_parse(f, &image);
+	/* Nobody can change it any more: what was written to it goes where the image is read from. */
+	status = file_cache_flush(f) == FILE_OK ? image_parse(f, &image) : STATUS_IN_PAGE_ERROR;
 	if (status) {
 		file_image_end(f);
 		return status;

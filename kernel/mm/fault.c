@@ -54,7 +54,7 @@ static inline void arrived(struct fault *f, u32 pfn)
 		replace_arrived(frame);
 }
 
-void fault_map_word(struct fault *f, word_t valid)
+HOT void fault_map_word(struct fault *f, word_t valid)
 {
 	word_t *word = f->word, old = *word;
 
@@ -158,7 +158,7 @@ static enum fault_result fault_go_on(struct fault *f, enum fault_result r)
 	return r;
 }
 
-enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
+HOT enum fault_result mm_fault(struct vspace *v, u64 address, u32 access)
 {
 	enum fault_result r;
 	struct fault f; /* the rest is set by who uses it: most faults read nothing, and need no list of pages */

@@ -8,6 +8,7 @@
  * - it gets no priority and no place among the last arrivals, and counts as no fault;
  * - what a write to it would change must be so already, since there is no fault any more that could do it: where its entry
  *   allows writes, its frame is dirty.
+ * A data file's pages are mapped from the standby list too: who reads a file through a view comes to them soon.
  * It never costs another page its place: where memory is short, or the working set has a hard maximum, there are none.
  */
 #include "mm/vspace.h"
@@ -49,6 +50,7 @@ u32 fault_around(struct fault *f, word_t *word)
 	const word_t entry = word_valid_make(0, f->prot, true, false) & ~PTE_ACCESSED;
 	/* An entry that says as much; and one that says nothing, if that means the same. */
 	const word_t same = word_make(WORD_PROTOTYPE, f->prot), none = prot_by_itself(f) == f->prot ? 0 : same;
+	bool files = f->view->section->backing == &backing_file;
 	u64 first, own, end;
 	u32 n = 0;
 
@@ -60,11 +62,20 @@ u32 fault_around(struct fault *f, word_t *word)
 	spin_lock(&frames_lock);
 	for (u64 i = first; i < end; i++) {
 		word_t *at = f->word + i - own, where = word[i - own];
+		bool absent = files && word_kind(where) == WORD_TRANSITION;
 		struct frame *frame = &frames[word_pfn(where)];
 
-		if ((*at != same && *at != none) || !word_valid(where) || (entry & PTE_WRITE && !(frame->flags & FRAME_DIRTY)))
+		if ((*at != same && *at != none) || (!word_valid(where) && !absent) ||
+		    (entry & PTE_WRITE && !(frame->flags & FRAME_DIRTY)))
 			continue;
-		frame->shares++;
+		if (absent && (frame->state == FRAME_TRANSITION || i == own))
+			continue; /* it is being read or written */
+		if (absent) {
+			frame_reactivate(word_pfn(where));
+			word[i - own] = word_valid_make(word_pfn(where), 0, true, false);
+		} else {
+			frame->shares++;
+		}
 		*at = entry | (where & PTE_ADDRESS);
 		n++;
 	}

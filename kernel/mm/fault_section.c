@@ -10,7 +10,7 @@
 static enum fault_result read_begin(struct fault *f, struct section *s, u64 index, word_t *word)
 {
 	/* Neighbours come with it, as far as the file and this table of words go on. */
-	u32 want = frames_available() > frame_counts.high ? 8 : 1, n = 0;
+	u32 want = frames_available() > frame_counts.high ? s->backing->cluster : 1, n = 0;
 
 	want = MIN(want, 512 - (index & 511));
 	want = s->backing->run(s, index, want);
@@ -32,6 +32,7 @@ static enum fault_result read_begin(struct fault *f, struct section *s, u64 inde
 	if (!n)
 		return FAULT_WAIT_MEMORY;
 	f->io.kind = IO_READ;
+	f->io.borrowed = false;
 	f->io.section = s;
 	f->io.index = index;
 	section_ref(s); /* the view may go during the read */
@@ -118,13 +119,15 @@ static enum fault_result resolve(struct fault *f, struct section *s, u64 index)
 	bool was_there;
 	word_t *word;
 
+	if (unlikely(index >= s->pages)) /* of a file that ends there */
+		return FAULT_ACCESS_VIOLATION;
 	if (unlikely(!f->word))
 		status = pt_word_make(f->v, f->va, true, &f->word);
 	if (!status && !s->large)
 		status = section_word_make(s, index, &word);
 	if (status)
 		return status == MM_WAIT_MEMORY ? FAULT_WAIT_MEMORY : FAULT_NO_MEMORY;
-	was_there = !s->large && word_valid(*word);
+	was_there = !s->large && (word_valid(*word) || s->backing == &backing_file);
 	switch (s->large ? WORD_VALID : word_kind(*word)) {
 	case WORD_ZERO:
 		r = zero(f, word, &pfn);

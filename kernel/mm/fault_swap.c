@@ -156,6 +156,7 @@ static void io_place(const struct page_io *io, u8 *file, u64 *place)
 static enum fault_result io_do(struct fault *f)
 {
 	u64 bad, place;
+	bool is_image;
 	u8 file;
 
 	assert(mutex_none_held());
@@ -164,13 +165,15 @@ static enum fault_result io_do(struct fault *f)
 		return FAULT_RETRY;
 	}
 	io_place(&f->io, &file, &place);
-	event(f->io.kind == IO_SWAP ? BS_EVENT_SWAP_IN : BS_EVENT_IMAGE_READ, FAULT_FIELDS(f), .unit = file, .place = place,
-	      .count = f->io.count);
+	if (f->io.kind == IO_SWAP || f->io.section->image)
+		event(f->io.kind == IO_SWAP ? BS_EVENT_SWAP_IN : BS_EVENT_IMAGE_READ, FAULT_FIELDS(f), .unit = file,
+		      .place = place, .count = f->io.count);
+	is_image = f->io.kind == IO_READ && f->io.section->image;
 	bad = page_io_run(&f->io);
 	if (f->io.kind == IO_SWAP) {
 		cpu_count(FAULTS_SWAP_IN, 1);
 		__atomic_add_fetch(&reclaim_counters.swapped_in, f->io.count, __ATOMIC_RELAXED);
-	} else {
+	} else if (is_image) {
 		cpu_count(FAULTS_IMAGE_READ, 1);
 		cpu_count(FAULTS_IMAGE_PAGES, f->io.count);
 	}

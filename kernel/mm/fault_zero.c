@@ -2,7 +2,7 @@
 #include "mm/event.h"
 #include "mm/vspace.h"
 
-enum fault_result fault_zero(struct fault *f)
+HOT enum fault_result fault_zero(struct fault *f)
 {
 	u32 pfn = frame_alloc(FRAME_FOR_USER, true);
 	struct frame *frame = &frames[pfn];

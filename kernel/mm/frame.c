@@ -3,6 +3,7 @@
 
 #include "lib/string.h"
 #include "mm/event.h"
+#include "mm/file_cache.h"
 #include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
@@ -27,7 +28,7 @@ u64 frame_floors[FRAME_USERS] = { [FRAME_FOR_USER] = 40, [FRAME_FOR_KERNEL] = 8 
 
 static bool state_has_list(enum frame_state s)
 {
-	return s == FRAME_FREE || s == FRAME_ZEROED || s == FRAME_STANDBY || s == FRAME_MODIFIED;
+	return s == FRAME_FREE || s == FRAME_ZEROED || s == FRAME_STANDBY || s == FRAME_MODIFIED || s == FRAME_FILE_MODIFIED;
 }
 
 /* The list that f is on, or will be, in its state. */
@@ -52,7 +53,9 @@ void frame_list_add(u32 pfn, enum frame_state s)
 		l->first = pfn;
 	l->last = pfn;
 	frame_counts.state[s]++;
-	if (memory_waiting && s != FRAME_MODIFIED)
+	if (s == FRAME_FILE_MODIFIED)
+		file_page_modified(f);
+	else if (memory_waiting && s != FRAME_MODIFIED)
 		wait_wake_all(&memory_waiters);
 }
 
@@ -154,7 +157,7 @@ void frame_deactivate(u32 pfn)
 	if (f->flags & FRAME_WRITING)
 		frame_state_set(pfn, FRAME_TRANSITION); /* the writer still has it, and puts it on a list */
 	else
-		frame_list_add(pfn, f->flags & FRAME_DIRTY ? FRAME_MODIFIED : FRAME_STANDBY);
+		frame_list_add(pfn, frame_list_for(f));
 }
 
 void frame_reactivate(u32 pfn)
@@ -247,7 +250,8 @@ static void standby_take(u32 pfn)
 
 	event(BS_EVENT_DISCARD, .process = event_process(), .place = pfn, .count = 1,
 	      .unit = word_kind(f->backing) == WORD_SWAP    ? BS_PAGING_FILE :
-		      word_kind(f->backing) == WORD_BACKING ? BS_IMAGE : BS_ZERO);
+		      word_kind(f->backing) != WORD_BACKING ? BS_ZERO :
+		      frame_is_file(f)			    ? BS_DATA_FILE : BS_IMAGE);
 	frame_list_remove(pfn);
 	if (prot & (MARK_RESET | MARK_OFFERED) && word_kind(f->backing) == WORD_ZERO)
 		prot = (prot & ~MARK_RESET) | MARK_LOST;

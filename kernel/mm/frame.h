@@ -6,6 +6,7 @@
 #ifndef MM_FRAME_H
 #define MM_FRAME_H
 
+#include "abi/backstore.h"
 #include "abi/nt.h"
 #include "arch/arch.h"
 #include "mm/word.h"
@@ -18,7 +19,8 @@ enum frame_state {
 	FRAME_FREE,       /* free, old contents */
 	FRAME_ZEROED,     /* free, filled with zeros */
 	FRAME_STANDBY,    /* in no page table; its backing store holds the same: can be taken at once */
-	FRAME_MODIFIED,   /* in no page table; must be written before it can be taken */
+	FRAME_MODIFIED,   /* in no page table; must be written to a paging file before it can be taken */
+	FRAME_FILE_MODIFIED, /* the same of a data file's page, which is written to that file */
 	FRAME_TRANSITION, /* in no page table; being read or written */
 	FRAME_ACTIVE,     /* in page tables */
 	FRAME_PHYSICAL,   /* given for good: AWE pages (physical.c), large pages (large.c). Never leaves memory */
@@ -79,6 +81,20 @@ struct frame_counts {
 	volatile u64 low, high;     /* available frames: the trimmer begins under low, ends over high */
 };
 extern struct frame_counts frame_counts;
+
+/* Is it a page of a data file, as all who map the file see it? */
+static inline bool frame_is_file(const struct frame *f)
+{
+	return (f->flags & (FRAME_SECTION | FRAME_CLONE)) == FRAME_SECTION && f->use == BS_USE_FILE;
+}
+
+/* The list of a page that no page table has, and that is not being read or written. */
+static inline enum frame_state frame_list_for(const struct frame *f)
+{
+	if (!(f->flags & FRAME_DIRTY))
+		return FRAME_STANDBY;
+	return frame_is_file(f) ? FRAME_FILE_MODIFIED : FRAME_MODIFIED;
+}
 
 static inline void *frame_address(u32 pfn) { return phys_to_virt((u64)pfn << PAGE_SHIFT); }
 static inline u32 frame_of_address(const void *p) { return virt_to_phys(p) >> PAGE_SHIFT; }

@@ -69,7 +69,7 @@ static __attribute__((noinline)) u32 take_from_lists(struct cpu *c, bool want_ze
 	return c->frame_cache_free_count ? c->frame_cache_free[--c->frame_cache_free_count] : 0;
 }
 
-u32 frame_alloc(enum frame_user user, bool want_zeroed)
+HOT u32 frame_alloc(enum frame_user user, bool want_zeroed)
 {
 	bool on = interrupts_enabled(), zeroed = false;
 	u64 available = frames_available();

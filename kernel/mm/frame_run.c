@@ -3,6 +3,7 @@
  * out of the way. A page that no page table has is easily moved, since one word alone says where it is.
  */
 #include "lib/string.h"
+#include "mm/file_cache.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -201,6 +202,7 @@ u64 frames_compact(u64 count)
 
 	assert(mutex_none_held());
 	__atomic_store_n(&frame_counts.compacting, true, __ATOMIC_RELAXED);
+	file_writer_hurry(); /* modified pages of files are not moved, but written meanwhile */
 	sleep_until(clock_ns() + CACHES_DRAINED_NS);
 	page_tables_empty();
 	/* While the writer stands still no page is being written, and so tied to its frame. Only one compacts at a time. */

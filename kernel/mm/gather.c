@@ -126,8 +126,8 @@ void gather_finish(struct gather *g)
 		gone_free(g->gone);
 	if (g->count) {
 		shares_drop(g);
-		if (frame_counts.state[FRAME_MODIFIED] && frames_available() < frame_counts.high)
-			writer_wake();
+		if (frames_available() < frame_counts.high)
+			writers_wake();
 	}
 	gather_init(g, g->v);
 }

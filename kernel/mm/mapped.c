@@ -2,6 +2,7 @@
 #include "io/file.h"
 #include "image/pe.h"
 #include "lib/string.h"
+#include "mm/file_cache.h"
 #include "mm/vspace.h"
 
 u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size)
@@ -70,20 +71,37 @@ u64 vspace_shared_commit(struct vspace *v)
 u32 vspace_flush(struct vspace *v, u64 *base, u64 *size)
 {
 	u64 start = ALIGN_DOWN(*base, PAGE_SIZE);
+	struct section *s = NULL;
+	u64 first = 0, end = 0;
+	enum file_status done;
 	struct view *w;
 	u32 status;
+	bool wrote;
 
 	if (*base >= USER_HIGH || *size > USER_HIGH - *base)
 		return STATUS_INVALID_PARAMETER_2;
 	mutex_lock(&v->lock);
 	w = view_find(v, start);
-	/* Images never change, anonymous sections have no file; there are no views of data files: the volume is read-only. */
-	if (w && w->section && (!*size || ALIGN_UP(*base + *size, PAGE_SIZE) <= w->node.end))
-		status = STATUS_NOT_MAPPED_DATA;
-	else
+	if (!w || !w->section || (*size && ALIGN_UP(*base + *size, PAGE_SIZE) > w->node.end)) {
 		status = STATUS_NOT_MAPPED_VIEW;
+	} else if (w->section->backing != &backing_file) {
+		status = STATUS_NOT_MAPPED_DATA; /* images never change, anonymous sections have no file */
+	} else {
+		status = STATUS_SUCCESS;
+		s = w->section;
+		section_ref(s);
+		*size = (*size ? ALIGN_UP(*base + *size, PAGE_SIZE) : w->node.end) - start;
+		*base = start;
+		first = view_index(w, start);
+		end = first + (*size >> PAGE_SHIFT);
+	}
 	mutex_unlock(&v->lock);
-	return status;
+	if (!s)
+		return status;
+	file_views_collect(s, first, end);
+	done = file_pages_flush(s, first, end, true, &wrote);
+	section_unref(s);
+	return done == FILE_OK ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR;
 }
 
 u32 vspace_same_section(struct vspace *v, u64 first, u64 second)

@@ -2,6 +2,7 @@
  * The invariants of the memory manager, as code: every word, frame, slot and charge is counted from both ends and
  * compared. All locks of the pager are held meanwhile, in their order; so nothing moves.
  */
+#include "mm/file_cache.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -19,7 +20,7 @@ static struct tally {
 	u64 physical, physical_hash; /* frames that somebody was given for good, and which */
 } tally;
 
-static u64 hash(u32 pfn) { return (pfn + 1) * 0x9e3779b97f4a7c15ull; }
+#define hash file_pin_hash
 
 #define WRONG(fmt, ...)                                                                                               \
 	do {                                                                                                           \
@@ -38,7 +39,8 @@ static void check_owner(const word_t *word, u8 flags)
 	if ((f->flags & (FRAME_SECTION | FRAME_CLONE)) != flags)
 		WRONG("frame %u: it has flags %#x, and its word those of %#x", pfn, f->flags, flags);
 	if (word_valid(*word) ? f->state != FRAME_ACTIVE
-			      : f->state != FRAME_STANDBY && f->state != FRAME_MODIFIED && f->state != FRAME_TRANSITION)
+			      : f->state != FRAME_STANDBY && f->state != FRAME_MODIFIED && f->state != FRAME_FILE_MODIFIED &&
+					f->state != FRAME_TRANSITION)
 		WRONG("frame %u of word %llx is in state %u", pfn, (unsigned long long)*word, f->state);
 }
 
@@ -81,13 +83,33 @@ static void check_clone(struct clone_page *c)
 		c->seen = 0;
 }
 
+/* What says where a data file's page is: its frame is known to be such a page, its table to be that of the file. */
+static void check_file_word(struct section *s, u64 index, word_t w)
+{
+	bool framed = word_valid(w) || word_kind(w) == WORD_TRANSITION;
+	const struct frame *f = &frames[word_pfn(w)];
+	u64 found;
+
+	if (!framed && word_kind(w) != WORD_BACKING)
+		WRONG("page %llu of a file: word %llx", (unsigned long long)index, (unsigned long long)w);
+	else if (framed && (!frame_is_file(f) || word_kind(f->backing) != WORD_BACKING || f->state == FRAME_MODIFIED ||
+			    file_page_find(f, &found) != s || found != index))
+		WRONG("frame %u, of page %llu of a file: flags %x, backing %llx, state %u", word_pfn(w),
+		      (unsigned long long)index, f->flags, (unsigned long long)f->backing, f->state);
+	if (framed && index >= s->pages)
+		WRONG("page %llu of a file of %llu pages is in memory", (unsigned long long)index, (unsigned long long)s->pages);
+	if (framed && f->state == FRAME_FILE_MODIFIED && !s->listed && !s->holds)
+		WRONG("page %llu of a file is modified, and nobody will write it", (unsigned long long)index);
+}
+
 static void check_prototypes(struct section *s, u64 first, word_t *words, u64 count, void *arg)
 {
-	(void)s;
-	(void)first;
 	(void)arg;
-	for (u64 i = 0; i < count; i++)
+	for (u64 i = 0; i < count; i++) {
 		check_word(&words[i], FRAME_SECTION);
+		if (s->backing == &backing_file && words[i])
+			check_file_word(s, first + i, words[i]);
+	}
 }
 
 static u64 count_tables(u64 *table, u32 level)
@@ -297,6 +319,9 @@ static void check_frames(void)
 	if (owned != tally.owners)
 		WRONG("%llu frames have a word, %llu words have a frame", (unsigned long long)owned,
 		      (unsigned long long)tally.owners);
+	/* A page that is being copied to or from a program is held as if it were mapped. */
+	tally.entries += file_pins;
+	tally.entries_hash += file_pins_hash;
 	if (shares != tally.entries || shares_hash != tally.entries_hash)
 		WRONG("frames count %llu shares, page tables have %llu valid entries%s", (unsigned long long)shares,
 		      (unsigned long long)tally.entries, shares == tally.entries ? ", of other frames" : "");
@@ -308,6 +333,7 @@ static void check_frames(void)
 	check_list(FRAME_ZEROED, "zeroed");
 	check_list(FRAME_STANDBY, "standby");
 	check_list(FRAME_MODIFIED, "modified");
+	check_list(FRAME_FILE_MODIFIED, "modified file pages'");
 }
 
 static void check_total(const char *what, u64 counted, u64 kept)
@@ -327,8 +353,10 @@ u64 mm_check(void)
 	list_for_each(&all_vspaces, v, all_link)
 		mutex_lock_nested(&v->lock);
 	mutex_lock(&sections_lock);
-	list_for_each(&all_sections, s, all_link)
-		mutex_lock_nested(&s->lock);
+	for (u32 files = 0; files < 2; files++) /* those of files are of a higher rank */
+		list_for_each(&all_sections, s, all_link)
+			if ((s->backing == &backing_file) == files)
+				mutex_lock_nested(&s->lock);
 	spin_lock(&frames_lock);
 
 	tally = (struct tally){ 0 };
@@ -342,7 +370,7 @@ u64 mm_check(void)
 	}
 	list_for_each(&all_sections, s, all_link) {
 		section_for_each_table(s, check_prototypes, NULL);
-		sections += s->charge;
+		sections += s->backing != &backing_file ? s->charge : 0;
 		if (s->large)
 			check_run(s->large);
 	}

@@ -80,7 +80,7 @@ static void page_arrived(u32 pfn)
 		swap_slot_drop(f);
 		f->flags |= FRAME_DIRTY;
 	}
-	frame_list_add(pfn, f->flags & FRAME_DIRTY ? FRAME_MODIFIED : FRAME_STANDBY);
+	frame_list_add(pfn, frame_list_for(f));
 }
 
 void page_io_finish(struct page_io *io, u64 bad, bool keep)
@@ -121,7 +121,7 @@ u64 page_io_run(struct page_io *io)
 	assert(mutex_none_held() && (io->kind == IO_SWAP || io->kind == IO_READ));
 	bad = pages_read(io);
 	page_io_finish(io, bad, false);
-	if (io->kind == IO_READ)
+	if (io->kind == IO_READ && !io->borrowed)
 		section_unref(io->section);
 	return bad;
 }

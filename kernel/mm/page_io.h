@@ -12,7 +12,8 @@ struct section;
 struct page_io {
 	enum { IO_NONE, IO_WAIT, IO_SWAP, IO_READ } kind; /* IO_WAIT: for somebody else's read, of pfns[0] */
 	u32 pfns[SWAP_CLUSTER], count;
-	struct section *section; /* IO_READ: pages from index on, in a row. A reference */
+	struct section *section; /* IO_READ: pages from index on, in a row. A reference, */
+	bool borrowed;           /* but if somebody else's keeps the section */
 	u64 index;
 	bool returns, refault;   /* the first page was evicted once: the wait for it is a stall; shortly before (thrash.h) */
 };

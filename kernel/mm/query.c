@@ -3,6 +3,7 @@
  * page is, and why, tells backed.c.
  */
 #include "lib/string.h"
+#include "mm/file_cache.h"
 #include "mm/pool.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
@@ -18,6 +19,8 @@ u64 view_uniform_end(struct vspace *v, struct view *w, u64 va)
 	if (w->flags & VIEW_LARGE)
 		return ALIGN_DOWN(va, LARGE_PAGE) + LARGE_PAGE;
 	end = pt_next(v, &at, w->node.end, &count) ? at : w->node.end;
+	if (w->section && w->section->backing == &backing_file) /* behind the file's end nothing is committed */
+		end = va < view_committed_end(w) ? MIN(end, view_committed_end(w)) : end;
 	if (w->section && w->section->attributes & SEC_RESERVE) {
 		mutex_lock(&w->section->lock);
 		index = section_next(w->section, view_index(w, va));
@@ -109,6 +112,8 @@ static u64 committed_pages(struct vspace *v, const struct view *w)
 
 	if (w->flags & VIEW_LARGE)
 		return pages;
+	if (w->section && w->section->backing == &backing_file)
+		return (view_committed_end(w) - w->node.start) >> PAGE_SHIFT;
 	return w->section ? section_committed(w->section, w->first, pages) : committed_private(v, w);
 }
 
@@ -163,7 +168,7 @@ void mm_query(struct bs_memory *out)
 	out->frames_free = frame_counts.state[FRAME_FREE] + frames_cached();
 	out->frames_zeroed = frame_counts.state[FRAME_ZEROED];
 	out->frames_standby = frame_counts.state[FRAME_STANDBY];
-	out->frames_modified = frame_counts.state[FRAME_MODIFIED];
+	out->frames_modified = frame_counts.state[FRAME_MODIFIED] + frame_counts.state[FRAME_FILE_MODIFIED];
 	out->frames_transition = frame_counts.state[FRAME_TRANSITION];
 	out->frames_kernel = frame_counts.kernel;
 	out->frames_physical = frame_counts.physical;
@@ -194,6 +199,7 @@ void mm_query(struct bs_memory *out)
 	out->faults_guard = fault_count(FAULTS_GUARD);
 	out->faults_image_read = fault_count(FAULTS_IMAGE_READ);
 	out->pages_image_read = fault_count(FAULTS_IMAGE_PAGES);
+	file_cache_query(out);
 	out->pages_swapped_out = reclaim_counters.swapped_out;
 	out->pages_swapped_in = reclaim_counters.swapped_in;
 	out->pages_trimmed = reclaim_counters.trimmed;

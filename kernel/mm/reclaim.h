@@ -13,6 +13,7 @@ extern struct reclaim_counters reclaim_counters;
 
 void trimmer_wake(void); /* any context but with frames_lock or a scheduler lock held */
 void writer_wake(void);
+void writers_wake(void); /* those that have something to write; memory is short */
 enum trim_why {
 	TRIM_SHORT, /* memory is short: pages that could go nowhere, with no slot free, stay */
 	TRIM_LIMIT, /* a hard maximum: these go too, to the modified list; what has just arrived stays */

@@ -3,6 +3,7 @@
  * many levels as the size wants, made where a page is first touched, so that a section of 1 TiB costs what one of 64 KiB does.
  */
 #include "lib/string.h"
+#include "mm/file_cache.h"
 #include "mm/pool.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -14,7 +15,7 @@ struct list all_sections = LIST_INIT(all_sections);
 
 static void section_destroy(struct object *o);
 
-const struct object_type section_type = {
+HOT_CONST const struct object_type section_type = {
 	.name = "section",
 	.generic_read = SECTION_QUERY | SECTION_MAP_READ | 0x20000,
 	.generic_write = SECTION_MAP_WRITE | 0x20000,
@@ -46,20 +47,27 @@ static u64 tables_for(u64 pages)
 	return n;
 }
 
+/* Who holds s->charge: what says where a file's pages are is the kernel's own, like the file. */
+static enum commit_owner charge_owner(const struct section *s)
+{
+	return s->backing == &backing_file ? COMMIT_KERNEL : COMMIT_SECTION;
+}
+
 static u32 table_make(struct section *s, u64 *entry)
 {
 	u32 pfn;
 
-	if (!s->tables_charged) {
-		if (!commit_charge(COMMIT_SECTION, 1))
-			return STATUS_COMMITMENT_LIMIT;
-		s->charge++;
-	}
+	/* A file's pages are promised by the file: what says where they are is charged, and never refused. */
+	if (s->backing == &backing_file)
+		commit_charge_always(charge_owner(s), 1);
+	else if (!s->tables_charged && !commit_charge(COMMIT_SECTION, 1))
+		return STATUS_COMMITMENT_LIMIT;
+	s->charge += !s->tables_charged;
 	pfn = frame_alloc(FRAME_FOR_USER, true);
 	if (!pfn) {
 		if (!s->tables_charged) {
 			s->charge--;
-			commit_release(COMMIT_SECTION, 1);
+			commit_release(charge_owner(s), 1);
 		}
 		return MM_WAIT_MEMORY;
 	}
@@ -75,9 +83,15 @@ static u32 index_at(u64 index, u32 level)
 	return index >> (9 * (level - 1)) & (TABLE_WORDS - 1);
 }
 
+/* As many words as there is room for with this many levels. */
+static u64 pages_max(const struct section *s)
+{
+	return 1ull << (9 * s->levels);
+}
+
 word_t *section_word(struct section *s, u64 index)
 {
-	u64 *table = s->root;
+	u64 *table = index < pages_max(s) ? s->root : NULL;
 
 	assert(mutex_held(&s->lock) && index < s->pages);
 	for (u32 level = s->levels; table && level > 1; level--)
@@ -87,7 +101,7 @@ word_t *section_word(struct section *s, u64 index)
 
 u64 section_next(struct section *s, u64 index)
 {
-	while (s->root && index < s->pages) {
+	while (s->root && index < MIN(s->pages, pages_max(s))) {
 		u64 *table = s->root, span, i;
 		u32 level = s->levels;
 
@@ -103,10 +117,35 @@ u64 section_next(struct section *s, u64 index)
 	return s->pages;
 }
 
+/* A file has grown: one more level, with what there was below its first entry. */
+static u32 level_add(struct section *s)
+{
+	u64 root = (u64)s->root;
+	u32 status = STATUS_SUCCESS;
+
+	if (root) {
+		status = table_make(s, (u64 *)&s->root);
+		if (status)
+			s->root = (u64 *)root;
+		else
+			s->root[0] = root;
+	}
+	if (!status)
+		s->levels++;
+	return status;
+}
+
 /* Makes what is missing of the tables above the word. */
 static u32 word_make_missing(struct section *s, u64 index, word_t **word)
 {
 	u64 *entry = (u64 *)&s->root;
+
+	while (index >= pages_max(s)) {
+		u32 status = level_add(s);
+
+		if (status)
+			return status;
+	}
 
 	for (u32 level = s->levels;; level--) {
 		if (!*entry) {
@@ -114,6 +153,8 @@ static u32 word_make_missing(struct section *s, u64 index, word_t **word)
 
 			if (status)
 				return status;
+			if (level == 1 && s->backing == &backing_file)
+				file_table_note(s, (word_t *)*entry, index / TABLE_WORDS);
 		}
 		entry = &((u64 *)*entry)[index_at(index, level)];
 		if (level == 1)
@@ -265,22 +306,23 @@ u32 section_caching(const struct section *s)
 
 u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 attributes, u32 protect, u64 charge)
 {
+	/* Large pages have no words; those of a file come and go with its pages. */
+	bool tables_charged = !(attributes & (SEC_RESERVE | SEC_LARGE_PAGES)) && b != &backing_file, charged;
 	struct section *s;
-	bool charged;
 
-	if (!(attributes & (SEC_RESERVE | SEC_LARGE_PAGES))) /* large pages have no words */
+	if (tables_charged)
 		charge += tables_for(pages);
 	s = kzalloc(sizeof(*s));
 	if (!s)
 		return STATUS_INSUFFICIENT_RESOURCES;
 	object_setup(&s->object, &section_type);
-	mutex_init(&s->lock, "section", RANK_SECTION);
+	mutex_init(&s->lock, "section", b == &backing_file ? RANK_FILE_SECTION : RANK_SECTION);
 	s->backing = b;
 	s->pages = pages;
 	s->attributes = attributes;
 	s->protect = protect;
 	s->charge = charge;
-	s->tables_charged = !(attributes & (SEC_RESERVE | SEC_LARGE_PAGES));
+	s->tables_charged = tables_charged;
 	s->levels = levels_for(pages);
 	mutex_lock(&sections_lock);
 	charged = commit_charge(COMMIT_SECTION, charge);
@@ -319,17 +361,15 @@ static void pages_give_up(struct section *s, u64 first, word_t *words, u64 count
 	}
 }
 
-static void section_destroy(struct object *o)
+void section_free(struct section *s)
 {
-	struct section *s = container_of(o, struct section, object);
-
 	mutex_lock(&sections_lock);
 	mutex_lock(&s->lock);
 	section_for_each_table(s, pages_give_up, NULL);
 	tables_free(s, s->root, s->levels);
 	large_run_free(s->large);
 	list_remove(&s->all_link);
-	commit_release(COMMIT_SECTION, s->charge);
+	commit_release(charge_owner(s), s->charge);
 	mutex_unlock(&s->lock);
 	mutex_unlock(&sections_lock);
 	if (s->backing->destroy)
@@ -337,8 +377,17 @@ static void section_destroy(struct object *o)
 	kfree(s);
 }
 
+/* A file's own section stays with it, with what it has in memory. */
+static void section_destroy(struct object *o)
+{
+	struct section *s = container_of(o, struct section, object);
+
+	if (s->backing != &backing_file || s->data)
+		section_free(s);
+}
+
 void section_ref(struct section *s) { object_ref(&s->object); }
 void section_unref(struct section *s) { object_unref(&s->object); }
-u64 section_size(const struct section *s) { return s->pages << PAGE_SHIFT; }
+u64 section_size(const struct section *s) { return s->data ? s->bytes : s->pages << PAGE_SHIFT; }
 u32 section_attributes(const struct section *s) { return s->attributes; }
 struct file *section_file(const struct section *s) { return s->file; }

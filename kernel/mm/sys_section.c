@@ -2,6 +2,7 @@
 #include "image/pe.h"
 #include "io/file.h"
 #include "lib/string.h"
+#include "mm/file_cache.h"
 #include "mm/sys_mm.h"
 #include "mm/vspace.h"
 #include "proc/file_object.h"
@@ -13,6 +14,20 @@
 static struct section *section_of(struct object *o)
 {
 	return container_of(o, struct section, object);
+}
+
+/* The rights that a file's handle must have for a section of this protection. */
+static u32 file_access_for(u32 prot, u32 attributes)
+{
+	u32 access = prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_;
+
+	if (attributes == SEC_IMAGE)
+		return access;
+	if (prot & PROT_READ)
+		access |= FILE_READ_DATA_;
+	if ((prot & (PROT_WRITE | PROT_COPY)) == PROT_WRITE)
+		access |= FILE_WRITE_DATA_;
+	return access;
 }
 
 /* What NtCreateSection's arguments describe. An image's section is the file's, and shared: no caller can name it. */
@@ -31,15 +46,14 @@ static u32 section_make(const u64 *a, bool named, struct object **out)
 		return status;
 	if (a[6]) {
 		check(prot_from_page((u32)a[4], &prot));
-		status = handle_lookup(process_current(), a[6], &file_type,
-				       prot & PROT_EXECUTE ? FILE_EXECUTE_ : FILE_READ_DATA_, &o);
+		status = handle_lookup(process_current(), a[6], &file_type, file_access_for(prot, attributes), &o);
 		if (status)
 			return status;
 		f = file_object_of(o)->file;
 		if (!f || f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 			status = STATUS_INVALID_FILE_FOR_SECTION;
 		else if (attributes != SEC_IMAGE)
-			status = STATUS_NOT_SUPPORTED; /* data files are not mapped yet */
+			status = section_create_data(f, size, (u32)a[4], attributes, &s);
 		else
 			status = named ? STATUS_OBJECT_NAME_INVALID : section_create_image(f, &s);
 		object_unref(o);
@@ -67,19 +81,21 @@ u32 sys_NtOpenSection(const u64 *a)
 	return object_open_call(a, &section_type);
 }
 
-/* NtExtendSection(HANDLE section, LARGE_INTEGER *size): only sections of data files can grow, and there are none yet */
+/* NtExtendSection(HANDLE section, LARGE_INTEGER *size): sections of data files alone can grow, and the file with them */
 u32 sys_NtExtendSection(const u64 *a)
 {
 	struct object *o;
 	u32 status;
+	u64 size;
 
-	if (!user_probe(a[1], sizeof(u64)))
+	if (!user_probe(a[1], sizeof(u64)) || !get_user_u64(a[1], &size))
 		return STATUS_ACCESS_VIOLATION;
 	status = handle_lookup(process_current(), a[0], &section_type, SECTION_EXTEND_SIZE, &o);
 	if (status)
 		return status;
+	status = section_extend(section_of(o), &size);
 	object_unref(o);
-	return STATUS_SECTION_NOT_EXTENDED;
+	return status || put_user_u64(a[1], size) ? status : STATUS_ACCESS_VIOLATION;
 }
 
 /* ---- mapping ---- */

@@ -4,6 +4,7 @@
  * is the policy's choice. It may take any address space's lock: nobody waits for memory while holding one.
  */
 #include "mm/event.h"
+#include "mm/file_cache.h"
 #include "mm/reclaim.h"
 #include "mm/replace.h"
 #include "mm/swap.h"
@@ -30,13 +31,13 @@ void trimmer_wake(void)
 
 /*
  * Without a free slot a modified page would only wait on a list for a place that does not come; unless it still has the
- * slot that it was read from, which becomes free as it leaves.
+ * slot that it was read from, which becomes free as it leaves, or goes to a file of its own.
  */
 static bool can_leave(word_t w)
 {
 	const struct frame *f = &frames[word_pfn(w)];
 
-	return !(w & PTE_DIRTY || f->flags & FRAME_DIRTY) || word_kind(f->backing) == WORD_SWAP;
+	return !(w & PTE_DIRTY || f->flags & FRAME_DIRTY) || word_kind(f->backing) == WORD_SWAP || (w & PTE_SECTION && frame_is_file(f));
 }
 
 static bool is_recent(const struct vspace *v, u64 va)
@@ -123,7 +124,8 @@ u64 trim_vspace(struct vspace *v, u64 want, enum trim_why why)
 static u64 shortage(void)
 {
 	u64 modified = frame_counts.state[FRAME_MODIFIED], slots = swap_slots_free();
-	u64 coming = frames_available() + frame_counts.state[FRAME_TRANSITION] + MIN(modified, slots);
+	u64 coming = frames_available() + frame_counts.state[FRAME_TRANSITION] + MIN(modified, slots) +
+		     frame_counts.state[FRAME_FILE_MODIFIED];
 
 	return coming < frame_counts.high ? frame_counts.high - coming : 0;
 }
@@ -180,6 +182,7 @@ void trimmer_thread(void *arg)
 			idle_rounds = trim_all() ? 0 : idle_rounds + 1;
 		woken = false;
 		writer_wake();
+		file_writer_hurry();
 		if (idle_rounds && exhausted())
 			victim_kill();
 		if (idle_rounds)
@@ -193,4 +196,5 @@ void mm_threads_start(void)
 	check(thread_create_kernel("trimmer", trimmer_thread, NULL));
 	check(thread_create_kernel("writer", writer_thread, NULL));
 	check(thread_create_kernel("reader", reader_thread, NULL));
+	check(thread_create_kernel("file writer", file_writer_thread, NULL));
 }

@@ -1,7 +1,15 @@
 /* Views: ranges of an address space, each private memory or a window on a section. Mapping and unmapping. */
+#include "io/file.h"
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "mm/vspace.h"
+
+u64 view_committed_end(const struct view *w)
+{
+	u64 pages = w->section->pages > w->first ? w->section->pages - w->first : 0;
+
+	return MIN(w->node.end, w->node.start + (pages << PAGE_SHIFT));
+}
 
 u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, bool top_down,
 		const struct view *like, struct view **out)
@@ -125,7 +133,7 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 	}
 	if (kind == WORD_NONE)
 		out->prot = s->backing->prot ? s->backing->prot(s, view_index(w, va)) : w->prot;
-	out->committed = true;
+	out->committed = view_index(w, va) < s->pages; /* a view may be larger than a file */
 	if (s->attributes & SEC_RESERVE) {
 		word_t *p;
 
@@ -196,7 +204,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	if (status)
 		return status;
 	section_ref(s);
-	if (!commit_possible(size >> PAGE_SHIFT) && !(s->attributes & SEC_RESERVE)) {
+	if (s->backing != &backing_file && !commit_possible(size >> PAGE_SHIFT) && !(s->attributes & SEC_RESERVE)) {
 		status = STATUS_COMMITMENT_LIMIT;
 	} else if (!commit_charge(COMMIT_PRIVATE, charge)) {
 		status = STATUS_COMMITMENT_LIMIT;
@@ -206,7 +214,7 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 		/* Tables for what can be touched at once; those of a reserved section come with its pages. */
 		status = type & MEM_LARGE_PAGES		? large_map(v, w)
 			 : s->attributes & SEC_RESERVE	? STATUS_SUCCESS
-							: pt_make_range(v, w->node.start, w->node.end);
+							: pt_make_range(v, w->node.start, view_committed_end(w));
 	}
 	if (status) {
 		if (type & MEM_REPLACE_PLACEHOLDER)
@@ -219,11 +227,23 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 	return elsewhere ? STATUS_IMAGE_NOT_AT_BASE : STATUS_SUCCESS;
 }
 
+/* May a view of s, seen with prot, be larger than s? What lies behind the file's end is there when the section is extended. */
+static bool view_may_exceed(struct section *s, u32 prot, u32 type)
+{
+	if (!s->data || !(type & MEM_RESERVE) || (prot & (PROT_WRITE | PROT_COPY)) != PROT_WRITE)
+		return false;
+	mutex_lock(&s->file->lock);
+	s->data->mapped_bytes = ~0ull; /* the file must not get shorter: nobody knows what of it is seen */
+	mutex_unlock(&s->file->lock);
+	return true;
+}
+
 u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset, u64 *size,
 		     const struct address_limits *where, u32 type, u32 protect, bool inherit)
 {
 	struct address_limits place = where ? *where : ANYWHERE;
 	u64 total = section_size(s), want = *size, at = *base;
+	struct section *shown = s->data ? s->data : s;
 	u32 prot, status;
 
 	if (!prot_from_page(protect, &prot) || prot & PROT_GUARD)
@@ -235,7 +255,9 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	/* A placeholder may begin at any page. */
 	if (!IS_ALIGNED(offset | at, type & MEM_REPLACE_PLACEHOLDER ? PAGE_SIZE : GRANULARITY))
 		return STATUS_MAPPED_ALIGNMENT;
-	if (offset >= total || want > total - offset)
+	if (offset >= total || (want > total - offset && !view_may_exceed(s, prot, type)))
+		return STATUS_INVALID_VIEW_SIZE;
+	if (want > USER_HIGH)
 		return STATUS_INVALID_VIEW_SIZE;
 	if (!want)
 		want = total - offset;
@@ -243,7 +265,7 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	if (!(s->attributes & SEC_IMAGE) && !view_prot_allowed(s->protect, prot))
 		return STATUS_SECTION_PROTECTION;
 	if (type & MEM_LARGE_PAGES) {
-		status = large_view_check(s, at, offset, want, prot);
+		status = large_view_check(shown, at, offset, want, prot);
 		if (status)
 			return status;
 		place.align = MAX(place.align, LARGE_PAGE);
@@ -251,7 +273,7 @@ u32 view_map_section(struct vspace *v, struct section *s, u64 *base, u64 offset,
 	do {
 		*base = at;
 		mutex_lock(&v->lock);
-		status = map_locked(v, s, base, offset >> PAGE_SHIFT, want, &place, type, protect, prot, inherit);
+		status = map_locked(v, shown, base, offset >> PAGE_SHIFT, want, &place, type, protect, prot, inherit);
 		mutex_unlock(&v->lock);
 	} while (memory_wait_again(v, &status));
 	if (NT_SUCCESS(status))

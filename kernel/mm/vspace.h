@@ -123,6 +123,8 @@ struct section *view_remove(struct vspace *v, struct view *w);
 /* The same, but for the end of w itself, which is out of the tree then. */
 void view_clear(struct vspace *v, struct view *w);
 void views_end(struct vspace *v); /* all of them, at the end of v: no CPU has its page tables loaded. No locks held */
+/* A section's view: where what is not committed begins, because it lies behind the end of a file. */
+u64 view_committed_end(const struct view *w);
 /* How many pages in [start, end), all of it private memory, the view is charged for. */
 u64 view_words(struct vspace *v, u64 start, u64 end);
 /*
@@ -267,6 +269,7 @@ struct pe_image;
 struct backing {
 	const char *name;
 	u8 use; /* enum bs_frame_use of its pages' frames */
+	u8 cluster; /* pages that are read with one, if memory is not short */
 	/* What a word that was never written means: 0 = not committed. */
 	word_t (*initial)(const struct section *s, u64 index);
 	/* The protection that a view gives to a page by itself; NULL: the view's. */
@@ -281,7 +284,7 @@ struct backing {
 	u64 (*offset)(const struct section *s, u64 index);
 	void (*destroy)(struct section *s);
 };
-extern const struct backing backing_anon, backing_image;
+extern const struct backing backing_anon, backing_image, backing_file;
 
 struct section {
 	struct object object;
@@ -289,13 +292,22 @@ struct section {
 	const struct backing *backing;
 	u64 pages;
 	u32 attributes, protect; /* SEC_*, PAGE_* */
-	u64 charge;              /* pages of COMMIT_SECTION: pages promised and tables */
+	u64 charge;              /* pages of COMMIT_SECTION (a file's: COMMIT_KERNEL): pages promised and tables */
 	bool tables_charged;     /* the charge has room for all tables already */
 	u32 levels;
 	u64 *root;               /* tables of 512 words, as page tables; NULL until the first page */
 	u64 table_count;
 	struct file *file;
 	struct image *image;     /* backing_image.c */
+	struct section *data;    /* of one that was made of a data file: the file's, whose pages its views show; a reference */
+	u64 bytes;               /* such a section's size */
+	/* The rest of a data section is under frames_lock, if nothing else is said (file_cache.h). */
+	u64 mapped_bytes;        /* the file must not get shorter than this while there are references; under file->lock */
+	bool writable;           /* somebody may have a view to write; likewise */
+	bool entry_late;         /* the directory entry is behind the file; likewise */
+	bool listed, orphan;     /* on the writer's list; no file has it any more */
+	u32 holds;               /* who uses it without a reference */
+	struct list modified_link; /* the writer's list */
 	struct large_run *large; /* SEC_LARGE_PAGES: all its pages; then there are no words (large.c) */
 	struct list all_link;
 	u64 counted;             /* vspace_shared_commit: the last count that saw it */
@@ -317,6 +329,7 @@ u32 section_word_make(struct section *s, u64 index, word_t **word);
 u32 section_commit(struct section *s, u64 first, u64 count);
 /* Calls f for each table of prototype words that exists. */
 void section_for_each_table(struct section *s, void (*f)(struct section *, u64 first, word_t *words, u64 count, void *), void *arg);
+void section_free(struct section *s); /* nobody knows of it */
 u32 section_setup(struct section **out, const struct backing *b, u64 pages, u32 attributes, u32 protect, u64 charge);
 extern struct mutex sections_lock; /* the list of all sections, and files' image_section */
 extern struct list all_sections;

@@ -141,8 +141,8 @@ void views_end(struct vspace *v)
 		ended = n;
 	}
 	mutex_unlock(&v->lock);
-	if (frame_counts.state[FRAME_MODIFIED] && frames_available() < frame_counts.high)
-		writer_wake();
+	if (frames_available() < frame_counts.high)
+		writers_wake();
 	/* The last reference frees the section's pages: not under our lock. */
 	while ((n = ended)) {
 		struct view *w = view_of(n);

@@ -4,6 +4,7 @@
  * never waits for what only it can free.
  */
 #include "lib/bitmap.h"
+#include "mm/file_cache.h"
 #include "mm/reclaim.h"
 #include "mm/swap.h"
 #include "mm/vspace.h"
@@ -28,6 +29,14 @@ void writer_wake(void)
 	woken = true;
 	wait_wake_all(&wake_queue);
 	spin_unlock(&wake_lock);
+}
+
+void writers_wake(void)
+{
+	if (frame_counts.state[FRAME_MODIFIED])
+		writer_wake();
+	if (frame_counts.state[FRAME_FILE_MODIFIED])
+		file_writer_hurry();
 }
 
 u64 slots_reclaim(void)

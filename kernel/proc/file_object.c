@@ -18,7 +18,7 @@ static void file_object_destroy(struct object *o)
 	kfree(f);
 }
 
-const struct object_type file_type = {
+HOT_CONST const struct object_type file_type = {
 	.name = "file",
 	.generic_read = 0x120089,
 	.generic_write = 0x120116,
@@ -130,6 +130,8 @@ static const struct {
 	[FILE_DELETING] = { STATUS_DELETE_PENDING, "it is being deleted" },
 	[FILE_NOT_EMPTY] = { STATUS_DIRECTORY_NOT_EMPTY, "the directory is not empty" },
 	[FILE_NO_SPACE] = { STATUS_DISK_FULL, "the disk is full" },
+	[FILE_USER_MAPPED] = { STATUS_USER_MAPPED_FILE, "a program has mapped it" },
+	[FILE_BUSY] = { STATUS_RETRY, "it is busy" },
 	[FILE_READ_ONLY] = { STATUS_MEDIA_WRITE_PROTECTED, "the disk is read-only" },
 };
 

@@ -3,6 +3,7 @@
 #define PROC_FILE_OBJECT_H
 
 #include "io/file.h"
+#include "mm/file_cache.h"
 #include "proc/object.h"
 #include "proc/pipe.h"
 
@@ -34,6 +35,7 @@ struct file_object {
 	u32 options;           /* FILE_ options of NtCreateFile */
 	struct mutex lock;     /* the rest */
 	u64 position;          /* bytes */
+	struct file_ahead ahead; /* of reads; no lock: a race costs a request more */
 	u32 next_slot;         /* of a directory: where the listing goes on, */
 	bool listed;           /* a listing has begun */
 	struct name_pattern *pattern; /* and with which names; NULL: all */
@@ -71,6 +73,8 @@ u32 file_path_translate(const char *nt_path, const char **path, bool *console);
 bool file_lock_allows(struct file_object *o, u64 offset, u64 n, bool write);
 void file_lock_release_all(struct file_object *o);
 
+/* Everything is written: no change of a file is possible after it. */
+void files_end(void);
 u32 file_status_nt(enum file_status status); /* as NTSTATUS */
 const char *file_status_text(enum file_status status);
 

@@ -132,6 +132,6 @@ void process_run_first(void)
 	if (code > EXIT_PROGRAM_MAX)
 		klog(LOG_ERROR, "%s ended with code %u (%#x)", p->name, code, code);
 	object_unref(&p->object);
-	file_shutdown();
+	files_end();
 	machine_exit(MIN(code, (u32)EXIT_PROGRAM_MAX));
 }

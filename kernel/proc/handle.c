@@ -189,7 +189,7 @@ static u32 pseudo_lookup(struct process *p, u64 handle, const struct object_type
 	return status;
 }
 
-u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out)
+HOT u32 handle_lookup(struct process *p, u64 handle, const struct object_type *type, u32 access, struct object **out)
 {
 	struct handle_entry *e;
 	u32 status = STATUS_INVALID_HANDLE;

@@ -31,7 +31,8 @@ enum lock_rank {
 	RANK_FILE = 40,     /* an open file's position */
 	RANK_TRACES = 42,   /* who reads events, and how far */
 	RANK_FILE_DATA = 44, /* a file's contents and size */
-	RANK_FS = 45,       /* the FAT volume */
+	RANK_FS = 45,       /* a FAT volume */
+	RANK_FILE_SECTION = 46, /* the prototype words of a data file's pages */
 	RANK_SWAP_LIST = 48, /* the set of paging files */
 	RANK_BLOCK = 50,    /* a device's set-up */
 	/* spinlocks: interrupts off, never sleep */

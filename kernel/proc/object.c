@@ -25,7 +25,7 @@ struct waiter {
 	struct wait_block *blocks;
 };
 
-static struct spinlock dispatch_lock = SPINLOCK_INIT("dispatch", RANK_DISPATCH);
+static HOT_DATA struct spinlock dispatch_lock = SPINLOCK_INIT("dispatch", RANK_DISPATCH);
 static struct mutex names_lock;
 static struct list names = LIST_INIT(names); /* of objects */
 
@@ -224,7 +224,7 @@ u32 object_open_call(const u64 *a, const struct object_type *type)
 /* ---- signals and waits ---- */
 
 /* Whether the wait is satisfied; if so it has consumed the signals of the objects that reset themselves. */
-static bool waiter_try(struct waiter *w)
+static HOT bool waiter_try(struct waiter *w)
 {
 	u32 i;
 
@@ -260,7 +260,7 @@ static void waiter_unlink(struct waiter *w)
 		list_remove(&w->blocks[i].link);
 }
 
-bool object_signal(struct object *o)
+HOT bool object_signal(struct object *o)
 {
 	struct list *at;
 	bool before;
@@ -297,7 +297,7 @@ bool object_reset(struct object *o)
 }
 
 /* It sleeps until somebody finishes the wait. dispatch_lock is held, and let go. False: the deadline, or told to end. */
-static bool waiter_sleep(struct waiter *w, u64 deadline)
+static HOT bool waiter_sleep(struct waiter *w, u64 deadline)
 {
 	struct wait_block blocks[WAIT_OBJECTS_MAX];
 	u32 i;
@@ -318,7 +318,7 @@ static bool waiter_sleep(struct waiter *w, u64 deadline)
 	return w->done;
 }
 
-u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline)
+HOT u32 object_wait(struct object **objects, u32 count, bool all, u64 deadline)
 {
 	struct waiter w;
 

@@ -30,7 +30,7 @@ static void process_destroy(struct object *o)
 	kfree(p);
 }
 
-const struct object_type process_type = {
+HOT_CONST const struct object_type process_type = {
 	.name = "process",
 	.generic_read = 0x20410,
 	.generic_write = 0x20bea,

@@ -18,12 +18,12 @@
 
 extern u8 boot_stack[];
 
-static struct spinlock sched_lock = SPINLOCK_INIT("scheduler", RANK_SCHED);
-static struct list run_queue = LIST_INIT(run_queue);
+static HOT_DATA struct spinlock sched_lock = SPINLOCK_INIT("scheduler", RANK_SCHED);
+static HOT_DATA struct list run_queue = LIST_INIT(run_queue);
 static struct list sleepers = LIST_INIT(sleepers); /* by deadline, earliest first */
 static struct list dead = LIST_INIT(dead);         /* for the reaper */
 static volatile u64 next_deadline = WAIT_FOREVER;  /* of sleepers */
-static u32 idle_cpus;                              /* a bit for each CPU that runs its idle thread and was not called */
+static HOT_DATA u32 idle_cpus;                     /* a bit for each CPU that runs its idle thread and was not called */
 static u32 favours;
 static u32 last_id = 1;
 
@@ -61,7 +61,7 @@ static void idle_cpu_call(const struct thread *t)
  * Stalls (sched.h). able: user threads that run or could run. Before either count changes, the time since the last change
  * is given to what was true in it.
  */
-static struct {
+static HOT_DATA struct {
 	u32 stalled, able;
 	u64 since, some_ns, full_ns;
 } stall;
@@ -120,7 +120,7 @@ void stall_times(u64 *some_ns, u64 *full_ns)
 	spin_unlock(&sched_lock);
 }
 
-static void queue_put(struct thread *t, bool front)
+static HOT void queue_put(struct thread *t, bool front)
 {
 	t->state = THREAD_READY;
 	if (front)
@@ -141,7 +141,7 @@ static struct thread *queue_take(void)
 	return t;
 }
 
-static void wake(struct thread *t, bool woken)
+static HOT void wake(struct thread *t, bool woken)
 {
 	struct cpu *c = this_cpu();
 	bool favoured = c->in_interrupt && !idle_cpus && favours < FAVOURS_PER_TICK;
@@ -159,7 +159,7 @@ static void wake(struct thread *t, bool woken)
 }
 
 /* Runs t. The current thread is in its new state, and on its new queue, already. Returns when it runs again. */
-static void switch_to(struct thread *t)
+static HOT void switch_to(struct thread *t)
 {
 	struct cpu *c = this_cpu();
 	struct thread *from = c->current;
@@ -182,7 +182,7 @@ static void switch_to(struct thread *t)
 }
 
 /* The current thread's state says that it no longer runs. */
-static void switch_away(void)
+static HOT void switch_away(void)
 {
 	struct thread *t = queue_take();
 
@@ -223,7 +223,7 @@ void preempt_enable(void)
 	interrupts_on();
 }
 
-void sched_tick(void)
+HOT void sched_tick(void)
 {
 	struct cpu *c = this_cpu();
 
@@ -270,7 +270,7 @@ void sched_preempt(void)
 
 /* ---- sleeping ---- */
 
-void wait_queue_init(struct wait_queue *q)
+HOT void wait_queue_init(struct wait_queue *q)
 {
 	list_init(&q->waiters);
 }
@@ -300,7 +300,7 @@ static bool sleep_begin(struct thread *t, u64 deadline, bool interruptible)
 	return true;
 }
 
-bool wait_sleep_release(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible)
+HOT bool wait_sleep_release(struct wait_queue *q, struct spinlock *s, u64 deadline, bool interruptible)
 {
 	struct thread *t = thread_current();
 
@@ -325,7 +325,7 @@ bool wait_sleep(struct wait_queue *q, struct spinlock *s, u64 deadline, bool int
 	return woken;
 }
 
-void wait_wake_one(struct wait_queue *q)
+HOT void wait_wake_one(struct wait_queue *q)
 {
 	if (list_empty(&q->waiters)) /* joined only under the caller's lock */
 		return;

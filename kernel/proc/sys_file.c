@@ -14,6 +14,28 @@
 #define BOUNCE_MAX KIB(64)
 #define CONSOLE_CHUNK 256 /* bytes */
 
+/* What was written to the file, and its name, are on the disk itself. */
+static enum file_status file_flush(struct file *f)
+{
+	enum file_status status = file_cache_flush(f);
+
+	return status == FILE_OK ? file_commit() : status;
+}
+
+static enum file_status files_sync(void)
+{
+	enum file_status status = file_cache_flush_all(), synced = file_sync();
+
+	return status == FILE_OK ? synced : status;
+}
+
+void files_end(void)
+{
+	if (file_cache_flush_all() != FILE_OK)
+		klog(LOG_ERROR, "not all files could be written");
+	file_shutdown();
+}
+
 bool io_status_put(u64 to, u32 status, u64 information)
 {
 	struct nt_io_status_block io = { .status = status, .information = information };
@@ -194,14 +216,16 @@ static u32 console_read_user(u64 to, u32 n, u64 *done)
 	return copy_to_user(to, bytes, (size_t)got) ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
 }
 
-static u32 volume_read_user(struct file *f, u64 offset, u64 to, u64 n, u64 *done)
+/* Without buffering: from the device, which first gets what only memory has. */
+static u32 device_read_user(struct file *f, u64 offset, u64 to, u64 n, u64 *done)
 {
 	u64 chunk = MIN(n, BOUNCE_MAX), part, got;
 	u8 *bounce = kmalloc(chunk);
-	u32 status = STATUS_SUCCESS;
+	u32 status;
 
 	if (!bounce)
 		return STATUS_INSUFFICIENT_RESOURCES;
+	status = file_status_nt(file_cache_flush_range(f, offset, n, true));
 	while (*done < n && !status && !thread_ending()) {
 		part = MIN(n - *done, chunk);
 		status = file_status_nt(file_read(f, offset + *done, bounce, part, &got));
@@ -265,10 +289,12 @@ static u32 volume_read(struct file_object *o, u64 offset_at, u64 to, u64 length,
 	if (!n)
 		return STATUS_END_OF_FILE;
 
-	if (file_lock_allows(o, offset, n, false))
-		status = volume_read_user(o->file, offset, to, n, done);
-	else
+	if (!file_lock_allows(o, offset, n, false))
 		status = STATUS_FILE_LOCK_CONFLICT;
+	else if (o->options & OPTION_NO_BUFFERING)
+		status = device_read_user(o->file, offset, to, n, done);
+	else
+		status = file_cache_read(o->file, offset, to, n, done, &o->ahead);
 	if (status) {
 		mutex_lock(&o->lock);
 		if (o->position == after)
@@ -385,7 +411,7 @@ static u32 volume_write_user(struct file *f, u64 offset, u64 from, u64 n, u64 *d
 		if (!copy_from_user(bounce, from + *done, part))
 			status = STATUS_ACCESS_VIOLATION;
 		else
-			status = file_status_nt(file_write(f, offset == FILE_AT_END ? offset : offset + *done, bounce, part, &at));
+			status = file_status_nt(file_cache_write(f, offset == FILE_AT_END ? offset : offset + *done, bounce, part, &at));
 		if (!status) {
 			*done += part;
 			*end = at + part;
@@ -393,6 +419,18 @@ static u32 volume_write_user(struct file *f, u64 offset, u64 from, u64 n, u64 *d
 	}
 	kfree(bounce);
 	return status;
+}
+
+/* Bytes that were just written go to the device: with their names to the disk itself, or out of memory, or both. */
+static u32 write_through(struct file_object *o, u64 offset, u64 n)
+{
+	enum file_status status = FILE_OK;
+
+	if (o->options & OPTION_NO_BUFFERING)
+		status = file_cache_flush_range(o->file, offset, n, true);
+	if (status == FILE_OK && o->options & OPTION_WRITE_THROUGH)
+		status = file_flush(o->file);
+	return file_status_nt(status);
 }
 
 /* A handle that may only append writes at the end, whatever it asks for. The position as for reads. */
@@ -421,8 +459,8 @@ static u32 volume_write(struct file_object *o, bool append, u64 offset_at, u64 f
 		status = STATUS_FILE_LOCK_CONFLICT;
 	else if (length)
 		status = volume_write_user(o->file, append ? FILE_AT_END : offset, from, length, done, &end);
-	if (!status && o->options & OPTION_WRITE_THROUGH)
-		status = file_status_nt(file_commit());
+	if (!status && length && o->options & (OPTION_WRITE_THROUGH | OPTION_NO_BUFFERING))
+		status = write_through(o, end - length, length);
 	mutex_lock(&o->lock);
 	if (append && !status)
 		o->position = end;
@@ -474,7 +512,7 @@ u32 sys_NtFlushBuffersFile(const u64 *a)
 	if (status)
 		return status;
 	if (o->file)
-		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? file_sync() : file_commit());
+		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? files_sync() : file_flush(o->file));
 	object_unref(&o->object);
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }

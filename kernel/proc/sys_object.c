@@ -145,7 +145,7 @@ static u32 wait_lookup(u64 handle, struct object **o)
 }
 
 /* NtWaitForSingleObject(HANDLE handle, BOOLEAN alertable, LARGE_INTEGER *timeout) */
-u32 sys_NtWaitForSingleObject(const u64 *a)
+HOT u32 sys_NtWaitForSingleObject(const u64 *a)
 {
 	struct object *o;
 	u64 deadline;
@@ -206,7 +206,7 @@ static void event_destroy(struct object *o)
 	kfree(o);
 }
 
-const struct object_type event_type = {
+HOT_CONST const struct object_type event_type = {
 	.name = "event",
 	.generic_read = 0x20001,
 	.generic_write = 0x20002,
@@ -244,7 +244,7 @@ u32 sys_NtOpenEvent(const u64 *a)
 	return object_open_call(a, &event_type);
 }
 
-static u32 event_change(const u64 *a, bool (*change)(struct object *))
+static HOT u32 event_change(const u64 *a, bool (*change)(struct object *))
 {
 	struct object *o;
 	u32 status;
@@ -261,7 +261,7 @@ static u32 event_change(const u64 *a, bool (*change)(struct object *))
 }
 
 /* NtSetEvent(HANDLE event, LONG *previous) */
-u32 sys_NtSetEvent(const u64 *a)
+HOT u32 sys_NtSetEvent(const u64 *a)
 {
 	return event_change(a, object_signal);
 }

@@ -8,6 +8,7 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "options.h"
+#include "proc/file_object.h"
 #include "proc/syscall.h"
 #include "proc/thread.h"
 #include "proc/timeout.h"
@@ -33,7 +34,7 @@ u32 sys_NtShutdownSystem(const u64 *a)
 {
 	if ((u32)a[0] > 2)
 		return STATUS_INVALID_PARAMETER;
-	file_shutdown();
+	files_end();
 	machine_exit(0);
 }
 

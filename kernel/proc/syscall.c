@@ -15,7 +15,7 @@ typedef u32 syscall_function(const u64 *arguments);
 static u32 syscall_long(const u64 *arguments);
 
 /* What arch's entry calls; NULL: there is no such call. */
-syscall_function *const syscall_functions[SYSCALL_NUMBER_MAX] = {
+HOT_CONST syscall_function *const syscall_functions[SYSCALL_NUMBER_MAX] = {
 #define SYSCALL_ENTRY(number, name, count) [number] = (count) > REGISTER_ARGUMENTS ? syscall_long : sys_##name,
 	SYSCALLS(SYSCALL_ENTRY)
 #undef SYSCALL_ENTRY

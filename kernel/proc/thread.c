@@ -21,7 +21,7 @@ static void thread_destroy(struct object *o)
 	kfree(t);
 }
 
-const struct object_type thread_type = {
+HOT_CONST const struct object_type thread_type = {
 	.name = "thread",
 	.generic_read = 0x20048,
 	.generic_write = 0x20437,

@@ -79,6 +79,36 @@ static void test_as_resource(void)
 		"a file that is no image");
 }
 
+static void test_as_data(void)
+{
+	HMODULE dll = load(DLL, LOAD_LIBRARY_AS_DATAFILE);
+	if (!ok(dll != NULL, "LOAD_LIBRARY_AS_DATAFILE: loaded"))
+		return;
+	char *base = (char *)((ULONG_PTR)dll & ~3ull);
+	is((ULONG_PTR)dll & 3, 1, "LDR_IS_DATAFILE holds for its handle");
+	is(query(base).Type, MEM_MAPPED, "it is mapped as data");
+	ok(base[0] == 'M' && base[1] == 'Z', "as it is in the file");
+	ok(GetModuleHandleA("resource.dll") == NULL, "it is no module of the process");
+	ok(!GetProcAddress(dll, "resource_constant"), "GetProcAddress finds nothing in it");
+	test_resources(dll, "a data file");
+	HANDLE file = CreateFileA(DLL, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+	ok(file != INVALID_HANDLE_VALUE, "it may be opened for writing meanwhile");
+	CloseHandle(file);
+	ok(FreeLibrary(dll), "FreeLibrary");
+	violation(can_read(base), KIND_READ, base, "unmaps it");
+	dll = load(DLL, LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE);
+	ok(dll != NULL && FindResourceA(dll, "GREETING", MAKEINTRESOURCEA(300)), "LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE");
+	SetLastError(0);
+	file = CreateFileA(DLL, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+	refused(file != INVALID_HANDLE_VALUE, ERROR_SHARING_VIOLATION, "then nobody may write to it");
+	FreeLibrary(dll);
+	file = CreateFileA(DLL, GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
+	ok(file != INVALID_HANDLE_VALUE, "until it is freed");
+	CloseHandle(file);
+	refused(load("no_such.dll", LOAD_LIBRARY_AS_DATAFILE) != NULL, ERROR_FILE_NOT_FOUND, "a file that is not there");
+	refused(load("C:\\backstore.cfg", LOAD_LIBRARY_AS_DATAFILE) != NULL, ERROR_BAD_EXE_FORMAT, "a file that is no image");
+}
+
 static void test_search(void)
 {
 	HMODULE own = GetModuleHandleA("msvcrt.dll"), dll;
@@ -142,6 +172,7 @@ static void all(void)
 {
 	test_unresolved();
 	test_as_resource();
+	test_as_data();
 	test_search();
 	test_names("ntdll.dll");
 	test_names("kernel32.dll");

@@ -57,6 +57,7 @@ bool world_mount(void);
 bool world_locked(void); /* a lock is held */
 /* Lets the cache take all the memory that it ever takes, so that what a case leaves behind shows. */
 void cache_fill(void);
+void expect_no_leak(void); /* since then, perhaps with another volume mounted */
 
 /* Changes the image until repair. */
 void damage(size_t at, u8 value);

@@ -111,8 +111,19 @@ static void crash_try(u32 from, u32 to, u32 chance)
 	undo_all();
 }
 
-/* All moments since the last time: at each flush, and with any part of the writes before the next one. */
-static void crashes_try(void)
+/* Only one sector is on the disk, whichever. */
+static void crash_try_each(u32 from, u32 to)
+{
+	for (u32 i = from; i < to; i++)
+		for (u64 s = 0; s < writes[i].count; s++) {
+			sector_apply(writes[i].sector + s, writes[i].bytes + s * SECTOR_SIZE, true);
+			crash_judge(to, allowed(from, to));
+			undo_all();
+		}
+}
+
+/* All moments since the last time: at each flush, and with any part (each: any one sector) of the writes before the next one. */
+static void crashes_try(bool each)
 {
 	for (u32 from = 0, to; from < write_count; from = to + 1) {
 		for (to = from; to < write_count && !writes[to].flush; to++)
@@ -120,6 +131,8 @@ static void crashes_try(void)
 		for (u32 i = 0; i < 4; i++)
 			crash_try(from, to, i == 0 ? 0 : (u32)tap_below(101));
 		crash_try(from, from + (u32)tap_below(to - from + 1), 100);
+		if (each)
+			crash_try_each(from, to);
 		for (u32 i = from; i < to; i++)
 			for (u64 s = 0; s < writes[i].count; s++)
 				sector_apply(writes[i].sector + s, writes[i].bytes + s * SECTOR_SIZE, false);
@@ -168,13 +181,64 @@ static void crashes_lose_nothing_that_was_flushed(void)
 				spans[span_count++] = (struct span){ rename_from, rename_to };
 		}
 		expect_equal(tap_one_in(5) ? file_sync() : file_commit(), FILE_OK);
-		crashes_try();
+		crashes_try(false);
 		snapshot();
 	}
 	model_end();
 	tap_note("%llu crashes: %llu with clusters behind a file's end, %llu in renames", (unsigned long long)crashes,
 		 (unsigned long long)tails, (unsigned long long)shared);
 	expect(crashes > 1000);
+	record = false;
+}
+
+static void file_delete(const char *path)
+{
+	enum file_outcome outcome;
+	struct file *f;
+
+	expect_equal(file_open_as(path, &open_any, &f, &outcome), FILE_OK);
+	expect_equal(file_set_delete(f, true), FILE_OK);
+	file_close(f, 7, 7, false);
+}
+
+static void file_make(const char *path)
+{
+	enum file_outcome outcome;
+	struct file *f;
+
+	expect_equal(file_open_as(path, &make_file, &f, &outcome), FILE_OK);
+	file_close(f, 7, 7, false);
+}
+
+/* Of 40: each begins in its own way, so that none is taken for another. */
+static const char *name_of(u32 i)
+{
+	static char path[40];
+
+	sprintf(path, "\\%c%cNAME", 'A' + i % 20, 'A' + i / 20);
+	return path;
+}
+
+/* There is room for the name in a sector before that which it was erased in, and either may reach the disk first. */
+static void a_name_made_again_is_never_there_twice(void)
+{
+	model_begin();
+	for (u32 i = 0; i < 40; i++)
+		file_make(name_of(i));
+	for (u32 i = 0; i < 5; i++)
+		file_delete(name_of(i));
+	expect_equal(file_commit(), FILE_OK);
+	durable = realloc(durable, image_size);
+	memcpy(durable, image, image_size);
+	record_begin();
+	file_delete(name_of(39));
+	file_make(name_of(39));
+	for (u32 i = 5; i < 39; i++) /* more than are remembered one by one */
+		file_delete(name_of(i));
+	file_make(name_of(38));
+	expect_equal(file_commit(), FILE_OK);
+	crashes_try(true);
+	model_end();
 	record = false;
 }
 
@@ -306,15 +370,21 @@ static void errors_of_the_disk_are_told(void)
 static void damaged_volumes_are_written_without_harm(void)
 {
 	for (u32 round = 0; round < 120; round++) {
+		u64 fat_sector, data_sector;
+		struct volume *v;
 		struct file *f;
 
 		model_begin();
+		v = volume_get(VOLUME_LETTER_FIRST);
+		fat_sector = v->fat_sector;
+		data_sector = v->data_sector;
+		volume_unref(v);
 		for (u32 i = 0; i < 60; i++)
 			do_something();
 		model_end();
 		file_sync();
 		for (u32 i = 0; i < 30; i++) {
-			u64 area = tap_one_in(2) ? fat_volume.data_sector : fat_volume.fat_sector;
+			u64 area = tap_one_in(2) ? data_sector : fat_sector;
 			size_t at = (area + tap_below(12)) * SECTOR_SIZE + tap_below(SECTOR_SIZE);
 
 			image[at] = tap_one_in(2) ? (u8)tap_random() : image[at] ^ (u8)(1u << tap_below(8));
@@ -394,6 +464,7 @@ int main(int argc, char **argv)
 	tap_run(random_operations_do_what_they_should);
 	tap_run(a_full_volume_refuses_and_loses_nothing);
 	tap_run(crashes_lose_nothing_that_was_flushed);
+	tap_run(a_name_made_again_is_never_there_twice);
 	tap_run(errors_of_the_disk_are_told);
 	tap_run(damaged_volumes_are_written_without_harm);
 	return tap_end();

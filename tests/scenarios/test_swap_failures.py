@@ -100,16 +100,18 @@ def test_some_requests_of_a_busy_machine_fail(machine, kind, rate):
         held = Holder(machine(ram="64M", options="check=call", swap=server.swap, cpus=4), pages=PAGES)
         held.out()
         server.fail()
-        for _ in range(4):
+        for times in range(1, 101):
             held.check(1)
             held.check(2)
             held.command("fill 2" if kind == "pwrite" else "check 2")
             held.out(all_of_them=False)
+            if times >= 4 and held.state()[0][0]["errors"]:  # chance has had its way
+                break
+        else:
+            pytest.fail("the paging file had no error")
         server.fail(False)
         held.all_right(1)
         held.all_right(2)
-        files, _ = held.state()
-        assert files[0]["errors"] > 0
         held.end()
 
 

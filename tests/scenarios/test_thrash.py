@@ -85,6 +85,7 @@ def test_thrashing_has_a_name(machine, cpus, build):
         sitter.type("memstat -t 2 2", ENTER)
         for _ in range(2):
             sitter.wait_for(r"PAGING FILES 1, .*; memory stall \d+ % of the last \d+ s")
+        sitter.wait_for(r"C:\\> ")  # until then keys are memstat's
         sitter.type("kill %1", ENTER, "wait", ENTER)
         sitter.wait_for(r"ended: thrash")
         assert before["thrashing"] == before["thrash_episodes"] == 0

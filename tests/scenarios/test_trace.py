@@ -10,7 +10,7 @@ from test_memory_tools import assert_narrow, part
 from test_shell import ENTER, Terminal, script
 
 KINDS = ["zero", "section", "copy", "steal", "swap-in", "transition", "guard", "image-read", "in-page-error", "trim",
-         "discard", "write", "read", "refused", "bad-slot", "kill"]
+         "discard", "write", "read", "refused", "bad-slot", "kill", "file-read", "file-write"]
 LINE = re.compile(r"^ *(\d+\.\d{6}) +(\d+) +(\d+) (\S+) +([a-z-]+) +(.*)$", re.M)
 needs_nbdkit = pytest.mark.skipif(nbdkit_is_missing(), reason="nbdkit is not installed")
 

@@ -76,6 +76,7 @@ NTSTATUS NTAPI LdrGetDllFullName(void *base, UNICODE_STRING *name);
 NTSTATUS NTAPI LdrAddRefDll(ULONG flags, void *base);
 NTSTATUS NTAPI LdrDisableThreadCalloutsForDll(void *base);
 #define LDR_ADDREF_DLL_PIN 1
+NTSTATUS NTAPI RtlImageNtHeaderEx(ULONG flags, void *base, ULONG64 size, IMAGE_NT_HEADERS **headers);
 NTSTATUS NTAPI LdrFindResource_U(void *base, const ULONG_PTR *keys, ULONG levels, IMAGE_RESOURCE_DATA_ENTRY **out);
 NTSTATUS NTAPI LdrAccessResource(void *base, const IMAGE_RESOURCE_DATA_ENTRY *entry, void **data, ULONG *size);
 /* Backstore's own: sets the slot of TlsAlloc, or RTL_FIBER_SLOTS + that of FlsAlloc, to NULL in all threads. */

@@ -4,14 +4,18 @@
 #define SEARCH_FLAGS                                                                                                   \
 	(LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_APPLICATION_DIR | LOAD_LIBRARY_SEARCH_USER_DIRS |      \
 	 LOAD_LIBRARY_SEARCH_SYSTEM32 | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS)
+#define MAP_FLAGS (LOAD_LIBRARY_AS_IMAGE_RESOURCE | LOAD_LIBRARY_AS_DATAFILE | LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE)
 #define LOAD_FLAGS                                                                                                     \
-	(DONT_RESOLVE_DLL_REFERENCES | LOAD_WITH_ALTERED_SEARCH_PATH | LOAD_LIBRARY_AS_IMAGE_RESOURCE | SEARCH_FLAGS)
-#define AS_RESOURCE 2 /* in a handle: mapped as an image for its resources, and no module of the process */
+	(DONT_RESOLVE_DLL_REFERENCES | LOAD_WITH_ALTERED_SEARCH_PATH | MAP_FLAGS | SEARCH_FLAGS)
+/* In a handle: mapped as an image, as a data file, for its resources, and no module of the process. ntdll knows the second. */
+#define AS_IMAGE_RESOURCE 2
+#define AS_DATA_FILE 1
+#define AS_RESOURCE (AS_IMAGE_RESOURCE | AS_DATA_FILE)
 
 /* The image at handle, which may be that of a file that was mapped for its resources. */
 void *module_base(HMODULE module)
 {
-	return module ? (void *)((ULONG_PTR)module & ~(ULONG_PTR)3) : peb_current()->image_base;
+	return module ? (void *)((ULONG_PTR)module & ~(ULONG_PTR)AS_RESOURCE) : peb_current()->image_base;
 }
 
 /* LOAD_LIBRARY_SEARCH_*: the path of name, if it is in one of the directories that flags allow. */
@@ -32,63 +36,126 @@ static BOOL search(const WCHAR *name, DWORD flags, WCHAR *path)
 	       (all & LOAD_LIBRARY_SEARCH_SYSTEM32 && SearchPathW(L"C:\\system", name, L".dll", PATH_UNITS_MAX, path, NULL));
 }
 
-/* Maps the image at path, so that its resources can be read; it is on no list, and nothing of it runs. */
-static HMODULE load_as_resource(const WCHAR *path)
+/* Files that are mapped as data, and that nobody may write to meanwhile. */
+struct exclusive {
+	void *base;
+	HANDLE file;
+	struct exclusive *next;
+};
+static struct exclusive *exclusives;
+static RTL_SRWLOCK exclusives_lock;
+
+static BOOL exclusive_keep(void *base, HANDLE file)
 {
-	HANDLE file, section = NULL;
+	struct exclusive *e = memory_get(sizeof(*e));
+
+	if (!e)
+		return FALSE;
+	*e = (struct exclusive){ .base = base, .file = file };
+	RtlAcquireSRWLockExclusive(&exclusives_lock);
+	e->next = exclusives;
+	exclusives = e;
+	RtlReleaseSRWLockExclusive(&exclusives_lock);
+	return TRUE;
+}
+
+static void exclusive_end(void *base)
+{
+	struct exclusive **at = &exclusives, *e;
+
+	RtlAcquireSRWLockExclusive(&exclusives_lock);
+	while (*at && (*at)->base != base)
+		at = &(*at)->next;
+	e = *at;
+	if (e)
+		*at = e->next;
+	RtlReleaseSRWLockExclusive(&exclusives_lock);
+	if (e)
+		NtClose(e->file);
+	memory_free(e);
+}
+
+/*
+ * Maps the file at path, as an image if flags allow it, so that its resources can be read; it is on no list, and nothing of it
+ * runs. LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE: nobody may write to it meanwhile. That is so of every mapped image here; of a data
+ * file the handle sees to it, which goes with FreeLibrary.
+ */
+static HMODULE load_as_resource(const WCHAR *path, DWORD flags)
+{
+	BOOL image = (flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE) != 0, alone = (flags & LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE) != 0;
+	HANDLE file = CreateFileW(path, GENERIC_READ | (image ? GENERIC_EXECUTE : 0),
+				  FILE_SHARE_READ | FILE_SHARE_DELETE | (alone ? 0 : FILE_SHARE_WRITE), NULL, OPEN_EXISTING, 0, NULL);
+	HANDLE section = NULL;
+	IMAGE_NT_HEADERS *headers;
 	SIZE_T size = 0;
 	void *base = NULL;
-	NTSTATUS status = path_open(path, FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE, FILE_NON_DIRECTORY_FILE, &file);
+	NTSTATUS status;
 
-	if (!status_result(status))
+	if (file == INVALID_HANDLE_VALUE)
 		return NULL;
-	status = NtCreateSection(&section, SECTION_MAP_READ | SECTION_QUERY, NULL, NULL, PAGE_READONLY, SEC_IMAGE, file);
-	NtClose(file);
+	status = NtCreateSection(&section, SECTION_MAP_READ | SECTION_QUERY, NULL, NULL, PAGE_READONLY,
+				 image ? SEC_IMAGE : SEC_COMMIT, file);
 	if (NT_SUCCESS(status)) {
 		status = NtMapViewOfSection(section, GetCurrentProcess(), &base, 0, 0, NULL, &size, 1 /* ViewShare */, 0,
 					    PAGE_READONLY);
 		NtClose(section);
 	}
-	return status_result(status) ? (HMODULE)((ULONG_PTR)base | AS_RESOURCE) : NULL;
+	if (NT_SUCCESS(status) && !image && !NT_SUCCESS(RtlImageNtHeaderEx(0, base, size, &headers))) {
+		NtUnmapViewOfSection(GetCurrentProcess(), base);
+		status = STATUS_INVALID_IMAGE_FORMAT;
+	}
+	if (status == STATUS_MAPPED_FILE_SIZE_ZERO)
+		status = STATUS_INVALID_IMAGE_FORMAT;
+	if (NT_SUCCESS(status) && !image && alone && !exclusive_keep(base, file)) {
+		NtUnmapViewOfSection(GetCurrentProcess(), base);
+		status = STATUS_NO_MEMORY;
+	}
+	if (!NT_SUCCESS(status) || image || !alone)
+		NtClose(file);
+	return status_result(status) ? (HMODULE)((ULONG_PTR)base | (image ? AS_IMAGE_RESOURCE : AS_DATA_FILE)) : NULL;
+}
+
+static NTSTATUS resource_free(HMODULE module)
+{
+	void *base = module_base(module);
+	NTSTATUS status = NtUnmapViewOfSection(GetCurrentProcess(), base);
+
+	if (NT_SUCCESS(status))
+		exclusive_end(base);
+	return status;
 }
 
 /*
- * LOAD_LIBRARY_AS_DATAFILE is refused with ERROR_NOT_SUPPORTED, since data files are not mapped, unless it comes with
- * LOAD_LIBRARY_AS_IMAGE_RESOURCE, which serves as well then. LOAD_WITH_ALTERED_SEARCH_PATH changes nothing but for a full
+ * With LOAD_LIBRARY_AS_DATAFILE and LOAD_LIBRARY_AS_IMAGE_RESOURCE the file is mapped as an image. LOAD_WITH_ALTERED_SEARCH_PATH changes nothing but for a full
  * path, which works anyway. There are no directories of AddDllDirectory.
  */
 HMODULE WINAPI LoadLibraryExW(LPCWSTR name, HANDLE reserved, DWORD flags)
 {
-	const DWORD as_data = LOAD_LIBRARY_AS_DATAFILE | LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE;
 	ULONG mapped_only = IMAGE_FILE_EXECUTABLE_IMAGE;
 	WCHAR *path = NULL;
 	UNICODE_STRING text;
 	HMODULE module = NULL;
 	void *base;
 
-	if (!name || !*name || reserved || flags & ~(LOAD_FLAGS | as_data) ||
+	if (!name || !*name || reserved || flags & ~LOAD_FLAGS ||
 	    (flags & LOAD_WITH_ALTERED_SEARCH_PATH && flags & SEARCH_FLAGS)) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return NULL;
 	}
-	if (flags & as_data && !(flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE)) {
-		SetLastError(ERROR_NOT_SUPPORTED);
-		return NULL;
-	}
-	if (flags & (LOAD_LIBRARY_AS_IMAGE_RESOURCE | SEARCH_FLAGS)) {
+	if (flags & (MAP_FLAGS | SEARCH_FLAGS)) {
 		path = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
 		if (!path)
 			return NULL;
 		if (!(flags & SEARCH_FLAGS ? search(name, flags, path) : path_search(name, L".dll", path))) {
 			memory_free(path);
-			SetLastError(flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE ? ERROR_FILE_NOT_FOUND : ERROR_MOD_NOT_FOUND);
+			SetLastError(flags & MAP_FLAGS ? ERROR_FILE_NOT_FOUND : ERROR_MOD_NOT_FOUND);
 			return NULL;
 		}
 		name = path;
 	}
 	RtlInitUnicodeString(&text, name);
-	if (flags & LOAD_LIBRARY_AS_IMAGE_RESOURCE)
-		module = load_as_resource(name);
+	if (flags & MAP_FLAGS)
+		module = load_as_resource(name, flags);
 	else if (status_result(LdrLoadDll(NULL, flags & DONT_RESOLVE_DLL_REFERENCES ? &mapped_only : NULL, &text, &base)))
 		module = base;
 	memory_free(path);
@@ -116,8 +183,7 @@ HMODULE WINAPI LoadLibraryA(LPCSTR name)
 
 WINBOOL WINAPI FreeLibrary(HMODULE module)
 {
-	NTSTATUS status = (ULONG_PTR)module & AS_RESOURCE ? NtUnmapViewOfSection(GetCurrentProcess(), module_base(module))
-							  : LdrUnloadDll(module);
+	NTSTATUS status = (ULONG_PTR)module & AS_RESOURCE ? resource_free(module) : LdrUnloadDll(module);
 
 	return status_result(status == STATUS_DLL_NOT_FOUND ? STATUS_INVALID_HANDLE : status);
 }

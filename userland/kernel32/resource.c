@@ -1,6 +1,12 @@
 /* Resources of images: the trees of ntdll with kernel32's names and results. Source: Windows documentation of the calls. */
 #include "kernel32.h"
 
+/* As ntdll wants it: with the bits that say how it is mapped. */
+static void *module_handle(HMODULE module)
+{
+	return module ? (void *)module : peb_current()->image_base;
+}
+
 /* "#123" stands for the number; buffer is for a text in UTF-16. FALSE: last error set. */
 static BOOL key_from(const void *name, BOOL wide, WCHAR **buffer, ULONG_PTR *key)
 {
@@ -31,7 +37,7 @@ static HRSRC find(HMODULE module, const void *type, const void *name, WORD langu
 	IMAGE_RESOURCE_DATA_ENTRY *entry = NULL;
 
 	if (key_from(type, wide, &buffers[0], &keys[0]) && key_from(name, wide, &buffers[1], &keys[1]) &&
-	    !status_result(LdrFindResource_U(module_base(module), keys, 3, &entry)))
+	    !status_result(LdrFindResource_U(module_handle(module), keys, 3, &entry)))
 		entry = NULL;
 	memory_free(buffers[0]);
 	memory_free(buffers[1]);
@@ -65,7 +71,7 @@ HGLOBAL WINAPI LoadResource(HMODULE module, HRSRC resource)
 	if (!resource)
 		SetLastError(ERROR_INVALID_PARAMETER);
 	else
-		status_result(LdrAccessResource(module_base(module), (IMAGE_RESOURCE_DATA_ENTRY *)resource, &data, NULL));
+		status_result(LdrAccessResource(module_handle(module), (IMAGE_RESOURCE_DATA_ENTRY *)resource, &data, NULL));
 	return data;
 }
 
@@ -87,6 +93,6 @@ DWORD WINAPI SizeofResource(HMODULE module, HRSRC resource)
 	if (!resource)
 		SetLastError(ERROR_INVALID_PARAMETER);
 	else
-		status_result(LdrAccessResource(module_base(module), (IMAGE_RESOURCE_DATA_ENTRY *)resource, NULL, &size));
+		status_result(LdrAccessResource(module_handle(module), (IMAGE_RESOURCE_DATA_ENTRY *)resource, NULL, &size));
 	return size;
 }

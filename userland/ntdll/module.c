@@ -19,17 +19,18 @@ PIMAGE_NT_HEADERS NTAPI RtlImageNtHeader(void *base)
 	return headers->Signature == IMAGE_NT_SIGNATURE ? headers : NULL;
 }
 
-/*
- * A data directory of a mapped image: its address and *size in bytes; NULL when it has none. Files mapped as data:
- * NULL.
- */
+/* A data directory of an image, mapped as such or, or with bit 0 of base set, as a data file: its address and *size in bytes; NULL: none. */
 void *NTAPI RtlImageDirectoryEntryToData(void *base, BOOLEAN mapped_as_image, USHORT directory, ULONG *size)
 {
-	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
+	IMAGE_NT_HEADERS *headers;
 	IMAGE_DATA_DIRECTORY *entry;
 
+	if (!mapped_as_image || (ULONG_PTR)base & MODULE_DATA_FILE)
+		return data_file_directory(module_address(base), directory, size);
+	base = module_address(base);
+	headers = RtlImageNtHeader(base);
 	*size = 0;
-	if (!headers || !mapped_as_image || directory >= headers->OptionalHeader.NumberOfRvaAndSizes)
+	if (!headers || directory >= headers->OptionalHeader.NumberOfRvaAndSizes)
 		return NULL;
 	entry = &headers->OptionalHeader.DataDirectory[directory];
 	if (!entry->VirtualAddress || !entry->Size)

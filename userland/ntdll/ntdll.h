@@ -54,6 +54,16 @@ extern struct loader_data loader;
 extern RTL_CRITICAL_SECTION loader_lock;
 extern RTL_SRWLOCK module_list_lock; /* for readers that can't take the loader lock: exceptions */
 struct loader_module *module_find_base(const void *base);
+
+/* data_file.c: an image's file, mapped as data. NULL: not in it. size: bytes, all of which are there. */
+BYTE *data_file_at(void *base, ULONG rva, ULONG size);
+BYTE *data_file_directory(void *base, USHORT directory, ULONG *size);
+/* Bits of a module's handle from LoadLibraryEx: mapped as a data file; as an image, for its resources alone. */
+#define MODULE_DATA_FILE 1
+static inline void *module_address(void *base)
+{
+	return (void *)((ULONG_PTR)base & ~(ULONG_PTR)3);
+}
 struct loader_module *module_find_address(const void *address);
 struct loader_module *module_find_name(const UNICODE_STRING *name);
 NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, struct loader_module **out);

@@ -61,7 +61,7 @@ static IMAGE_RESOURCE_DIRECTORY_ENTRY *find(const struct tree *t, ULONG offset, 
 }
 
 /*
- * keys: type, name (numbers below 65536 or texts), language. STATUS_RESOURCE_DATA_NOT_FOUND: the image has no resources;
+ * base: an image's, or a module's handle as LoadLibraryEx gives it. keys: type, name (numbers below 65536 or texts), language. STATUS_RESOURCE_DATA_NOT_FOUND: the image has no resources;
  * _TYPE_, _NAME_, _LANG_NOT_FOUND.
  */
 NTSTATUS NTAPI LdrFindResource_U(void *base, const ULONG_PTR *keys, ULONG levels, IMAGE_RESOURCE_DATA_ENTRY **out)
@@ -97,13 +97,24 @@ NTSTATUS NTAPI LdrFindResource_U(void *base, const ULONG_PTR *keys, ULONG levels
 /* Where the data of a resource are, and how many bytes. STATUS_RESOURCE_DATA_NOT_FOUND: not inside the image. */
 NTSTATUS NTAPI LdrAccessResource(void *base, const IMAGE_RESOURCE_DATA_ENTRY *entry, void **data, ULONG *size)
 {
-	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
-	ULONG image = headers ? headers->OptionalHeader.SizeOfImage : 0;
+	IMAGE_NT_HEADERS *headers;
+	ULONG image;
+	BYTE *at;
 
-	if (entry->OffsetToData > image || entry->Size > image - entry->OffsetToData)
-		return STATUS_RESOURCE_DATA_NOT_FOUND;
+	if ((ULONG_PTR)base & MODULE_DATA_FILE) {
+		at = data_file_at(module_address(base), entry->OffsetToData, entry->Size);
+		if (!at)
+			return STATUS_RESOURCE_DATA_NOT_FOUND;
+	} else {
+		base = module_address(base);
+		headers = RtlImageNtHeader(base);
+		image = headers ? headers->OptionalHeader.SizeOfImage : 0;
+		if (entry->OffsetToData > image || entry->Size > image - entry->OffsetToData)
+			return STATUS_RESOURCE_DATA_NOT_FOUND;
+		at = (BYTE *)base + entry->OffsetToData;
+	}
 	if (data)
-		*data = (BYTE *)base + entry->OffsetToData;
+		*data = at;
 	if (size)
 		*size = entry->Size;
 	return STATUS_SUCCESS;

@@ -47,6 +47,7 @@ static inline const char *backing_why(unsigned int why)
 		[BS_WHY_PHYSICAL] =
 			"it is a physical page, mapped by MapUserPhysicalPages; such pages are never paged",
 		[BS_WHY_LARGE] = "it is part of a large page; those are never paged",
+		[BS_WHY_FILE_MODIFIED] = "it was written to, and has not been written to its file since",
 	};
 	return why < sizeof(reasons) / sizeof(reasons[0]) ? reasons[why] : "for a reason that this program does not know";
 }

@@ -2,7 +2,7 @@
 #include "tour.h"
 
 static const char usage[] =
-	"usage: tour [STEP]...\n"
+	"usage: tour [-a] [STEP]...\n"
 	"Shows where memory is backed, step by step, with the numbers of this machine;\n"
 	"all steps if none is given:\n"
 	"  1  an anonymous section, shared by two processes\n"
@@ -13,6 +13,7 @@ static const char usage[] =
 	"  6  what is different without a paging file\n"
 	"  7  a clone of the process (fork): copied when written\n"
 	"  8  physical memory, seen through a window (AWE)\n"
+	"  -a fill memory even if that takes over a minute\n"
 	"Each statement compares measured numbers. Exit code: 0 if all held, else 1.\n";
 
 struct step {
@@ -42,6 +43,11 @@ int main(int argc, char **argv)
 		return tool_usage(usage, "tour", NULL, NULL);
 	if (argc > 1 && !strcmp(argv[1], "--child"))
 		return share_child(argc, argv);
+	if (argc > 1 && !strcmp(argv[1], "-a")) {
+		tour.patient = true;
+		argv[1] = argv[0];
+		argv++, argc--;
+	}
 	for (int i = 1; i < argc; i++)
 		if (strlen(argv[i]) != 1 || !strchr("12345678", argv[i][0]))
 			return tool_usage(usage, "tour", "a step is a number from 1 to 8", argv[i]);

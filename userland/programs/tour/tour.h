@@ -22,6 +22,7 @@ struct tour {
 	bool paging_file;  /* there is one */
 	enum bs_commit_policy policy;
 	bool overcommit;   /* the commit limit refuses nothing */
+	bool patient;        /* memory is filled however long that takes */
 	double page_seconds; /* what writing a new page takes here, measured in step 3; 0: not yet */
 };
 extern struct tour tour;

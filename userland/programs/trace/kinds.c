@@ -19,6 +19,8 @@ static const struct {
 	[BS_EVENT_REFUSED] = { "refused", "a commit charge refused" },
 	[BS_EVENT_SLOT_BAD] = { "bad-slot", "a slot never to be used again" },
 	[BS_EVENT_KILL] = { "kill", "a process ended: no memory" },
+	[BS_EVENT_FILE_READ] = { "file-read", "pages read from a data file" },
+	[BS_EVENT_FILE_WRITE] = { "file-write", "pages written to a data file" },
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 _Static_assert(KINDS == BS_EVENT_KINDS, "each kind has its name");

@@ -85,11 +85,17 @@ static void print_what(FILE *out, const struct bs_event *e)
 		break;
 	case BS_EVENT_DISCARD:
 		fprintf(out, "frame %llx, %s", place,
-			e->unit == BS_PAGING_FILE ? "paging file" : e->unit == BS_IMAGE ? "image" : "zeros");
+			e->unit == BS_PAGING_FILE ? "paging file" :
+			e->unit == BS_IMAGE	  ? "image" :
+			e->unit == BS_DATA_FILE	  ? "data file" : "zeros");
 		break;
 	case BS_EVENT_WRITE:
 	case BS_EVENT_READ:
 		fprintf(out, "%u:%llu %s", e->unit, place, pages_text(e->count));
+		break;
+	case BS_EVENT_FILE_READ:
+	case BS_EVENT_FILE_WRITE:
+		fprintf(out, "at %llx %s", place, pages_text(e->count));
 		break;
 	case BS_EVENT_SLOT_BAD:
 		fprintf(out, "%u:%llu", e->unit, place);
