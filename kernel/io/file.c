@@ -328,8 +328,8 @@ enum file_status file_check_unlocked(struct file *f)
 /* ---- opening ---- */
 
 /*
- * A file in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference; NULL: the
- * directories have to be asked. The volume's lock is held: no path changes.
+ * A file of the volume in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference;
+ * NULL: the directories have to be asked. The volume's lock is held: no path changes.
  */
 static struct file *in_use_get(struct volume *v, const char *path)
 {
@@ -342,6 +342,8 @@ static struct file *in_use_get(struct volume *v, const char *path)
 		if (f->path_hash == hash && f->volume == v && !ascii_compare_nocase(f->path, path)) {
 			found = f;
 			f->refs++;
+			list_remove(&f->link);
+			list_push_front(&table, &f->link); /* as file_table_find */
 			break;
 		}
 	spin_unlock(&table_lock);
