@@ -34,6 +34,7 @@ enum {
 #define RUNS_BYTES_MAX KIB(64)
 
 struct file_counters file_counters;
+u32 volumes_left;
 
 /* Fills v from the first sector. NULL, or why it is no volume for us. */
 static const char *volume_read(struct volume *v, const struct block_device *d, const u8 *b)
@@ -196,6 +197,7 @@ static void volume_set(char letter, struct volume *v)
 	if (!old)
 		return;
 	mutex_lock(&old->lock);
+	__atomic_add_fetch(&volumes_left, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&old->state, VOLUME_REPLACED, __ATOMIC_RELEASE);
 	fat_cache_free(old); /* files may keep the rest for long */
 	mutex_unlock(&old->lock);
@@ -263,6 +265,7 @@ void volume_leave(struct block_device *d)
 		return;
 	mutex_lock(&v->lock);
 	v->resumable = fat_sync(v) == FILE_OK;
+	__atomic_add_fetch(&volumes_left, 1, __ATOMIC_RELEASE);
 	__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
 	mutex_unlock(&v->lock);
 	klog(LOG_WARNING, "%s: %c: is taken out%s", d->name, v->letter,

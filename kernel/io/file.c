@@ -311,7 +311,7 @@ enum file_status file_check(struct file *f)
 	return FILE_OK;
 }
 
-enum file_status file_check_unlocked(struct file *f)
+enum file_status file_check_slow(struct file *f)
 {
 	struct volume *v = f->volume;
 	enum file_status status;

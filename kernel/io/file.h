@@ -151,7 +151,12 @@ void file_path(const struct file *f, char *to); /* "D:\dir\x"; to has FILE_FULL_
  * Whether the file may be used: its disk is there (FILE_NO_MEDIUM), and if it was away, the file is on it as it was
  * (FILE_STALE). The volume's lock is not held.
  */
-enum file_status file_check_unlocked(struct file *f);
+extern u32 volumes_left; /* how often a disk has gone since boot; atomic. Mostly never: then there is nothing to look at */
+enum file_status file_check_slow(struct file *f);
+static inline enum file_status file_check_unlocked(struct file *f)
+{
+	return likely(!__atomic_load_n(&volumes_left, __ATOMIC_ACQUIRE)) ? FILE_OK : file_check_slow(f);
+}
 
 /* What a handle may do, and lets others do. */
 #define FILE_MAY_READ 1

@@ -273,6 +273,7 @@ static u32 volume_read(struct file_object *o, u64 offset_at, u64 to, u64 length,
 {
 	u64 offset, size = __atomic_load_n(&o->file->size, __ATOMIC_RELAXED), n, before, after;
 	u32 status = offset_get(o, offset_at, length, &offset);
+	enum file_status fs;
 
 	if (status)
 		return status;
@@ -290,9 +291,9 @@ static u32 volume_read(struct file_object *o, u64 offset_at, u64 to, u64 length,
 	if (!n)
 		return STATUS_END_OF_FILE;
 
-	status = file_status_nt(file_check_unlocked(o->file)); /* memory may still have what the disk has no more */
-	if (status)
-		;
+	fs = file_check_unlocked(o->file); /* memory may still have what the disk has no more */
+	if (unlikely(fs != FILE_OK))
+		status = file_status_nt(fs);
 	else if (!file_lock_allows(o, offset, n, false))
 		status = STATUS_FILE_LOCK_CONFLICT;
 	else if (o->options & OPTION_NO_BUFFERING)
