@@ -158,7 +158,11 @@ void file_table_move(const struct volume *v, const char *from, const char *to)
 		if (f->volume != v || strncmp(f->path, from, length) || f->path[length] != '\\')
 			continue;
 		strlcpy(rest, f->path + length, sizeof(rest));
-		ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest);
+		/* One that was cut is no path of it, and nobody finds it by that. */
+		if (ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest) < (int)sizeof(f->path))
+			f->path_hash = path_hash(f->path);
+		else
+			f->path_hash = ~path_hash(f->path);
 	}
 	spin_unlock(&table_lock);
 }
