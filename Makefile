@@ -19,6 +19,7 @@ OPTIONS ?=
 RUN ?=
 FILES ?=
 DISK ?=
+DISK2 ?=
 TESTS ?=
 JOBS ?=
 QEMU ?= qemu-system-x86_64
@@ -46,7 +47,7 @@ MACHINE = $(PYTHON) boot/machine.py --volume $(call quote,$(RUN_IMAGE)) --swap-i
 	  --ram $(call quote,$(RAM)) --cpus $(call quote,$(CPUS)) --swap $(call quote,$(SWAP)) \
 	  --accel $(call quote,$(ACCEL)) --cpu $(call quote,$(CPU)) --vga $(call quote,$(VGA)) \
 	  --options $(call quote,$(OPTIONS)) $(if $(FIRMWARE),--firmware $(call quote,$(FIRMWARE))) \
-	  $(if $(RUN),--run $(call quote,$(RUN))) $(if $(DISK),--keep)
+	  $(if $(RUN),--run $(call quote,$(RUN))) $(if $(DISK),--keep) $(if $(DISK2),--disk2 $(call quote,$(DISK2)))
 # What is booted from, and the image that a new DISK begins as.
 NEW_IMAGE := $(if $(strip $(FILES)),$(B)/files.img,$(IMAGE))
 RUN_IMAGE := $(or $(DISK),$(NEW_IMAGE))
@@ -79,6 +80,7 @@ Backstore: make TARGET [VARIABLE=value ...]
   FILES="PATH ..."        put these files and directories on the volume              [$(FILES)]
   DISK=PATH               boot from this copy of the volume and keep its changes; it
                           is made if it does not exist                               [$(DISK)]
+  DISK2=PATH              a second FAT32 volume, D:, whose changes are kept           [$(DISK2)]
   CPU=MODEL, ACCEL=tcg|kvm, VGA=none|std, QEMU=PROGRAM, FIRMWARE=PATH
                           the machine, in QEMU's terms                               [$(CPU), $(ACCEL), $(VGA)]
   SECONDS=N, SEED=N       for stress and fuzz: how long; 0: a random seed, which is printed     [$(SECONDS)] [$(SEED)]
@@ -138,7 +140,7 @@ test: packages-test
 	@$(MAKE) BUILD=debug build/debug/system.img
 	@BACKSTORE_RELEASE=$(CURDIR)/build/release BACKSTORE_DEBUG=$(CURDIR)/build/debug B=build/release \
 	 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(CURDIR)/boot $(PYTHON) -m pytest -o cache_dir=build/pytest \
-	 -n $(or $(JOBS),$$(($$(nproc) + 1))) --dist loadgroup tests $(TESTS)
+	 -n $(or $(JOBS),$$(($$(nproc) + 2))) --dist loadgroup tests $(TESTS)
 
 # Each half of the time with a check of the memory manager when the test asks for it, and after each process.
 stress: packages-build

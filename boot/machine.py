@@ -95,6 +95,7 @@ class Disk:
     format: str = "raw"
     drive: str = "cache=unsafe"
     device: str = ""
+    port: bool = False  # it can be taken out while the machine runs: device_del and device_add in QEMU's monitor
 
     def arguments(self):
         # "file=" has to be left out if the drive's own properties say what it consists of.
@@ -102,8 +103,10 @@ class Disk:
         drive = ",".join(filter(None, [f"if=none,id=drive-{self.serial}", name, self.drive]))
         device = ",".join(filter(None, [f"virtio-blk-pci,id={self.serial},drive=drive-{self.serial}",
                                         f"serial={self.serial},disable-legacy=on,werror=report,rerror=report",
+                                        f"bus=port-{self.serial}" if self.port else "",
                                         self.device]))
-        return ["-drive", drive, "-device", device]
+        port = ["-device", f"pcie-root-port,id=port-{self.serial},chassis=2,slot=2"] if self.port else []
+        return ["-drive", drive, *port, "-device", device]
 
 
 @dataclass
@@ -195,6 +198,7 @@ class Machine:
     cpu: str = "qemu64"
     vga: str = "none"
     keep: bool = False  # True: the guest's writes to the volume's file stay, and are on the host's disk when it flushes
+    disk2: str = None  # the path of a second volume, D:, which the guest's writes go to
     disks: list = field(default_factory=list)  # of Disk, besides the system volume and swap
     extra: list = field(default_factory=list)  # more arguments for QEMU
     qmp: bool = False  # a monitor for Guest.qmp()
@@ -226,6 +230,8 @@ class Machine:
             raise MachineError("CPU: a model of QEMU's is needed, e.g. qemu64, qemu64,+smep,+smap or max")
         if shutil.which(self.qemu) is None:
             raise MachineError(f"QEMU={self.qemu} was not found")
+        if self.disk2 and not os.path.exists(self.disk2):
+            raise MachineError(f'DISK2={self.disk2} was not found: "mkfs.fat -F 32 -C {self.disk2} 65536" makes one of 64 MiB')
         if not os.path.exists(self.volume):
             raise MachineError(f'the system volume {self.volume} was not found: "make image" builds it')
 
@@ -276,7 +282,8 @@ class Machine:
             arguments += ["-display", "none"]
         volume = Disk(str(self.volume), "system", drive="cache=writeback" if self.keep else "cache=unsafe,snapshot=on",
                       device="bootindex=0")
-        for disk in [volume, *swap, *self.disks]:
+        second = [Disk(str(self.disk2), "disk2", drive="cache=writeback", port=True)] if self.disk2 else []
+        for disk in [volume, *second, *swap, *self.disks]:
             arguments += disk.arguments()
         if options:
             arguments += ["-fw_cfg", f"name={OPTIONS_ITEM},string={comma_quote(options)}"]
@@ -286,6 +293,8 @@ class Machine:
             arguments += ["-fw_cfg", f"name={CONSOLE_ITEM},file={comma_quote(path)}"]
         if self.qmp:
             arguments += ["-qmp", f"unix:{comma_quote(directory)}/qmp,server=on,wait=off"]
+        if any(disk.port for disk in [*second, *self.disks]):
+            arguments += ["-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]  # the ports tell, not ACPI
         if self.gdb:
             arguments += ["-S", "-chardev", f"socket,id=gdb,path={comma_quote(self.gdb)},server=on,wait=off",
                           "-gdb", "chardev:gdb"]
@@ -560,7 +569,7 @@ def main():
     parser.add_argument("--gdb", metavar="KERNEL.ELF", help="run under the debugger")
     parser.add_argument("--keep", action="store_true", help="changes of the volume stay")
     for name in ("volume", "ram", "cpus", "swap", "swap-image", "options", "run", "accel", "cpu", "vga", "qemu",
-                 "firmware"):
+                 "firmware", "disk2"):
         parser.add_argument(f"--{name}", default=argparse.SUPPRESS)
     arguments = vars(parser.parse_args())
     kernel = arguments.pop("gdb")

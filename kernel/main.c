@@ -49,6 +49,15 @@ static void system_volume_mount(void)
 	machine_exit(EXIT_NO_FIRST_PROGRAM);
 }
 
+/* If the disk holds no volume, the boot goes on without. */
+static void second_volume_mount(void)
+{
+	struct block_device *d = block_find(VOLUME_SECOND_SERIAL);
+
+	if (d)
+		volume_arrive(d);
+}
+
 static void greet(void)
 {
 	struct bs_memory m;
@@ -84,9 +93,11 @@ void kernel_main(const struct bootinfo *b)
 	pci_init();
 	virtio_blk_init();
 	system_volume_mount();
+	second_volume_mount();
 	swap_init();
 	mm_threads_start();
 	file_threads_start();
+	pci_hotplug_start();
 	greet();
 
 	object_init();

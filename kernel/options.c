@@ -164,6 +164,18 @@ static bool aslr_parse(const char *value)
 	return options.aslr || !strcmp(value, "off");
 }
 
+static bool image_lock_parse(const char *value)
+{
+	static const char *const names[IMAGE_LOCKS] = { "nt", "unix", "none" };
+
+	for (u32 i = 0; i < IMAGE_LOCKS; i++)
+		if (!strcmp(value, names[i])) {
+			options.image_lock = (enum image_lock)i;
+			return true;
+		}
+	return false;
+}
+
 static bool log_parse(const char *value)
 {
 	static const char *const names[] = { "error", "warning", "info", "debug" };
@@ -188,6 +200,7 @@ static const struct option table[] = {
 	{ "aslr", "on, off", aslr_parse },
 	{ "reclaim", "LOW:HIGH, two sizes, as 1M:2M", reclaim_parse },
 	{ "replace", "clock, fifo, lru, random", replace_parse },
+	{ "image-lock", "nt, unix, none", image_lock_parse },
 	{ "log", "error, warning, info, debug", log_parse },
 };
 

@@ -26,6 +26,9 @@ struct swap_entry {
 enum replace_policy { REPLACE_CLOCK, REPLACE_FIFO, REPLACE_LRU, REPLACE_RANDOM, REPLACE_POLICIES };
 extern const char *const replace_policy_names[REPLACE_POLICIES];
 
+/* What may happen to a file while it is run or loaded (docs/files.md). */
+enum image_lock { IMAGE_LOCK_NT, IMAGE_LOCK_UNIX, IMAGE_LOCK_NONE, IMAGE_LOCKS };
+
 struct options {
 	u64 memory_limit;      /* mem=SIZE: cap on usable memory in bytes; 0 = all */
 	struct swap_entry swap[SWAP_ENTRIES_MAX]; /* swap=LIST */
@@ -35,6 +38,7 @@ struct options {
 	bool check_call;       /* check=call: BsCheckMemory is allowed (in debug builds it always is); it stops all CPUs */
 	bool check_exit;       /* check=exit: the same, and mm_check at every process exit */
 	bool aslr;             /* aslr=on|off */
+	enum image_lock image_lock; /* image-lock=nt|unix|none */
 	u64 reclaim_low, reclaim_high; /* reclaim=LOW:HIGH, bytes; 0: by the size of memory */
 	enum replace_policy replace; /* replace=clock|fifo|lru|random */
 };

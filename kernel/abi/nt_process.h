@@ -260,5 +260,28 @@ struct nt_file_device_information {
 #define FILE_DEVICE_DISK_ 7
 #define FILE_DEVICE_NAMED_PIPE_ 0x11
 #define FILE_DEVICE_CONSOLE_ 0x50
+#define FILE_REMOVABLE_MEDIA_ 1
+#define DRIVE_REMOVABLE_ 2
+#define DRIVE_FIXED_ 3
+
+struct nt_file_fs_volume_information {
+	int64_t created;
+	uint32_t serial, label_bytes;
+	uint8_t supports_objects, padding;
+	uint16_t label[11];
+};
+#define FILE_FS_VOLUME_LABEL 18
+NT_AT(nt_file_fs_volume_information, label, FILE_FS_VOLUME_LABEL);
+
+struct nt_file_fs_attribute_information {
+	uint32_t attributes;
+	int32_t component_length_max;
+	uint32_t name_bytes;
+	uint16_t name[5];
+	uint16_t padding;
+};
+NT_AT(nt_file_fs_attribute_information, name, 12);
+#define FILE_CASE_PRESERVED_NAMES_ 2
+#define FILE_UNICODE_ON_DISK_ 4
 
 #endif

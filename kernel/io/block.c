@@ -40,9 +40,14 @@ void block_register(struct block_device *d)
 	while (*end)
 		end = &(*end)->next;
 	d->next = NULL;
-	*end = d;
+	__atomic_store_n(end, d, __ATOMIC_RELEASE); /* others may walk through the list */
 	klog(LOG_INFO, "%s: %llu MiB%s%s%s%s", d->name, (unsigned long long)(d->sectors * SECTOR_SIZE >> 20),
 	     d->serial[0] ? ", serial \"" : "", d->serial, d->serial[0] ? "\"" : "", d->read_only ? ", read-only" : "");
+}
+
+void block_unregister(struct block_device *d)
+{
+	__atomic_store_n(&d->gone, true, __ATOMIC_RELEASE);
 }
 
 struct block_device *block_find(const char *name_or_serial)
@@ -52,10 +57,10 @@ struct block_device *block_find(const char *name_or_serial)
 	if (!name_or_serial[0])
 		return NULL;
 	for (d = block_devices; d; d = d->next)
-		if (strcmp(d->name, name_or_serial) == 0)
+		if (!d->gone && strcmp(d->name, name_or_serial) == 0)
 			return d;
 	for (d = block_devices; d; d = d->next)
-		if (strcmp(d->serial, name_or_serial) == 0)
+		if (!d->gone && strcmp(d->serial, name_or_serial) == 0)
 			return d;
 	return NULL;
 }

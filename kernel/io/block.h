@@ -45,6 +45,7 @@ struct block_device {
 	u64 sectors;
 	bool read_only;
 	struct block_device *next;
+	bool gone; /* by block_unregister: it stays in the list */
 	/* The driver's. Any context; never sleeps: a request that finds no room waits in a list. */
 	void (*submit)(struct block_device *, struct block_request *);
 	void (*poll)(struct block_device *); /* finishes what is done, as its interrupt would. NULL: nothing ever is */
@@ -56,6 +57,7 @@ struct block_device {
 
 extern struct block_device *block_devices;
 void block_register(struct block_device *d);
+void block_unregister(struct block_device *d); /* nobody finds it any more */
 /* The device with this name, or else with this serial; NULL if there is none. */
 struct block_device *block_find(const char *name_or_serial);
 /* For one who alone uses the device. False: somebody else does. */
@@ -84,8 +86,16 @@ void block_complete(struct block_request *r, bool failed);
 
 /* Finds devices. */
 void pci_init(void);
+/* From here on disks may come and go. */
+void pci_hotplug_start(void);
 /* Drives and registers every virtio-blk device that PCI found. After mm_init and arch_init; needs no scheduler. */
 void virtio_blk_init(void);
+/* The disk that the function is, registered; NULL, with a message: it is none, or can't be used. Thread context. */
+struct pci_device;
+struct block_device *virtio_blk_add(const struct pci_device *p);
+struct block_device *virtio_blk_at(const struct pci_device *p); /* the one in use there, or NULL */
+/* The disk goes: what is under way fails, and all that is asked of it later. Its struct stays, for who still has it. */
+void virtio_blk_remove(struct block_device *b);
 /*
  * RAM disks are "ram0", "ram1", ...: the lowest number that none has. NULL: no memory, or RAMDISKS_MAX exist.
  * Of size bytes (a multiple of the page size) in the contiguous physical run at phys; registered, for good.

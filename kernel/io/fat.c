@@ -19,6 +19,8 @@ enum {
 	BPB_VERSION = 42,
 	BPB_ROOT_CLUSTER = 44,
 	BPB_INFO = 48,
+	BPB_SERIAL = 67,
+	BPB_LABEL = 71,
 	BPB_SIGNATURE = 510,
 };
 
@@ -62,6 +64,7 @@ static const char *volume_read(struct volume *v, const struct block_device *d, c
 	v->copies = flags & FLAGS_ONE_FAT ? 1 : fats;
 	v->copies_sector = flags & FLAGS_ONE_FAT ? v->fat_sector : (u64)reserved * scale;
 	v->info_sector = info && info < reserved ? (u64)info * scale : 0;
+	v->serial = fat_get32(b + BPB_SERIAL);
 	v->info_stale = v->free_known = false;
 	v->next_free = FAT_FIRST_CLUSTER;
 	v->freed_count = v->directory_changes = 0;
@@ -113,6 +116,75 @@ void volume_unref(struct volume *v)
 	kfree(v);
 }
 
+u32 volume_letters(void)
+{
+	u32 letters = 0;
+
+	spin_lock(&volumes_lock);
+	for (u32 i = 0; i < VOLUMES_MAX; i++)
+		letters |= volumes[i] ? 1u << (VOLUME_LETTER_FIRST - 'A' + i) : 0;
+	spin_unlock(&volumes_lock);
+	return letters;
+}
+
+char volume_letter(const struct volume *v)
+{
+	return v->letter;
+}
+
+bool volume_removable(const struct volume *v)
+{
+	return v->letter != VOLUME_LETTER_FIRST;
+}
+
+/* A label as the volume has it: 11 bytes, blanks behind it. */
+static void label_read(const u8 *raw, struct volume_identity *out)
+{
+	out->label_length = FAT_SHORT_BYTES;
+	while (out->label_length && raw[out->label_length - 1] == ' ')
+		out->label_length--;
+	for (u32 i = 0; i < out->label_length; i++)
+		out->label[i] = raw[i] < 0x80 ? raw[i] : '_'; /* code pages are not known here */
+}
+
+enum file_status volume_identify(struct volume *v, struct volume_identity *out)
+{
+	u8 raw[FAT_SHORT_BYTES];
+	enum file_status status;
+	const u8 *first;
+
+	mutex_lock(&v->lock);
+	status = volume_status(v);
+	if (status == FILE_OK)
+		status = fat_label_read(v, raw);
+	if (status == FILE_NOT_FOUND) {
+		first = fat_cache_get(v, 0);
+		status = first ? FILE_OK : FILE_IO_ERROR;
+		if (first)
+			memcpy(raw, memcmp(first + BPB_LABEL, "NO NAME    ", FAT_SHORT_BYTES) ? (const char *)first + BPB_LABEL : "           ",
+			       FAT_SHORT_BYTES);
+	}
+	mutex_unlock(&v->lock);
+	out->serial = v->serial;
+	if (status == FILE_OK)
+		label_read(raw, out);
+	return status;
+}
+
+enum file_status volume_status(const struct volume *v)
+{
+	enum volume_state state = __atomic_load_n(&v->state, __ATOMIC_ACQUIRE);
+
+	return likely(state == VOLUME_PRESENT) ? FILE_OK : state == VOLUME_AWAY ? FILE_NO_MEDIUM : FILE_STALE;
+}
+
+enum file_status volume_error(const struct volume *v, enum file_status status)
+{
+	enum file_status gone = volume_status(v);
+
+	return status == FILE_OK || gone == FILE_OK ? status : gone;
+}
+
 static void volume_set(char letter, struct volume *v)
 {
 	struct volume **at = &volumes[letter - VOLUME_LETTER_FIRST], *old;
@@ -121,8 +193,13 @@ static void volume_set(char letter, struct volume *v)
 	old = *at;
 	*at = v;
 	spin_unlock(&volumes_lock);
-	if (old)
-		volume_unref(old);
+	if (!old)
+		return;
+	mutex_lock(&old->lock);
+	__atomic_store_n(&old->state, VOLUME_REPLACED, __ATOMIC_RELEASE);
+	fat_cache_free(old); /* files may keep the rest for long */
+	mutex_unlock(&old->lock);
+	volume_unref(old);
 }
 
 static const char *volume_open(struct volume *v, struct block_device *d, char letter)
@@ -133,13 +210,16 @@ static const char *volume_open(struct volume *v, struct block_device *d, char le
 	v->refs = 1;
 	v->letter = letter;
 	v->device = d;
+	list_init(&v->unlinked);
 	mutex_init(&v->lock, "FAT volume", RANK_FS);
 	if (!fat_cache_init(v))
 		return "no memory";
 	mutex_lock(&v->lock);
 	first = fat_cache_get(v, 0);
-	if (first)
+	if (first) {
+		memcpy(v->first, first, sizeof(v->first));
 		problem = volume_read(v, d, first);
+	}
 	if (!problem)
 		fat_commit_init(v);
 	mutex_unlock(&v->lock);
@@ -155,11 +235,93 @@ bool fat_mount(struct block_device *d, char letter)
 	if (problem) {
 		if (v)
 			volume_unref(v);
-		klog(LOG_ERROR, "%s is not used as volume %c: %s", d->name, letter, problem);
+		klog(LOG_ERROR, "%s is not used as %c: (a FAT32 volume is wanted): %s", d->name, letter, problem);
 		return false;
 	}
-	klog(LOG_INFO, "%s: FAT32, %u clusters of %u bytes", d->name, v->cluster_count, fat_cluster_bytes(v));
+	klog(LOG_INFO, "%s: %c:, FAT32, %u clusters of %u bytes", d->name, letter, v->cluster_count, fat_cluster_bytes(v));
 	return true;
+}
+
+struct volume *volume_on(const struct block_device *d)
+{
+	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
+		struct volume *v = volume_get(letter);
+
+		if (v && v->device == d && volume_status(v) == FILE_OK)
+			return v;
+		if (v)
+			volume_unref(v);
+	}
+	return NULL;
+}
+
+void volume_leave(struct block_device *d)
+{
+	struct volume *v = volume_on(d);
+
+	if (!v)
+		return;
+	mutex_lock(&v->lock);
+	v->resumable = fat_sync(v) == FILE_OK;
+	__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
+	mutex_unlock(&v->lock);
+	klog(LOG_WARNING, "%s: %c: is taken out%s", d->name, v->letter,
+	     v->resumable ? "" : "; not all changes could be written");
+	volume_unref(v);
+}
+
+/* Whether the disk is the one that v was on, as far as its first sector says. */
+static bool volume_is_on(struct volume *v, struct block_device *d)
+{
+	u8 *first = kmalloc(sizeof(v->first));
+	bool same = first && block_transfer(d, false, 0, virt_to_phys(first), sizeof(v->first)) &&
+		    memcmp(first, v->first, sizeof(v->first)) == 0;
+
+	kfree(first);
+	return same;
+}
+
+/* What was cached may have been changed elsewhere; files are compared when they are used next. */
+static bool volume_resume(struct volume *v, struct block_device *d)
+{
+	bool resumed;
+
+	mutex_lock(&v->lock);
+	resumed = volume_status(v) == FILE_NO_MEDIUM && v->resumable && volume_is_on(v, d);
+	if (resumed) {
+		fat_cache_forget(v);
+		v->device = d;
+		v->free_known = v->info_stale = false;
+		v->freed_count = v->erased_count = 0;
+		v->directory_changes++;
+		__atomic_store_n(&v->medium, v->medium + 1, __ATOMIC_RELEASE);
+		__atomic_store_n(&v->state, VOLUME_PRESENT, __ATOMIC_RELEASE);
+	}
+	mutex_unlock(&v->lock);
+	return resumed;
+}
+
+void volume_arrive(struct block_device *d)
+{
+	char letter = VOLUME_LETTER_FIRST + 1;
+	struct volume *v = volume_get(letter);
+	bool resumed = false, replaces = v != NULL, occupied = v && volume_status(v) == FILE_OK;
+
+	if (strcmp(d->serial, VOLUME_SECOND_SERIAL) || occupied || !block_claim(d)) {
+		if (v)
+			volume_unref(v);
+		return;
+	}
+	if (v) {
+		resumed = volume_resume(v, d);
+		volume_unref(v);
+	}
+	if (resumed)
+		klog(LOG_WARNING, "%s: %c: is back", d->name, letter);
+	else if (!fat_mount(d, letter))
+		block_release(d);
+	else if (replaces)
+		klog(LOG_WARNING, "%s: another volume is %c: now", d->name, letter);
 }
 
 /* ---- clusters ---- */

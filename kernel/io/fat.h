@@ -41,7 +41,12 @@ struct fat_cache {
 struct volume {
 	u32 refs; /* under the list's lock: that it is mounted, and one for each struct file */
 	char letter;
-	struct block_device *device;
+	struct block_device *device; /* changes while the volume is away */
+	enum volume_state { VOLUME_PRESENT, VOLUME_AWAY, VOLUME_REPLACED } state; /* under the lock; read without */
+	u32 medium;        /* counts how often its disk came back; under the lock; read without */
+	bool resumable;    /* away, but all of it was written before */
+	u8 first[512];     /* the first sector */
+	struct list unlinked; /* files that have gone and keep their clusters, under the lock below */
 	struct mutex lock; /* RANK_FS; over all below, if nothing else is said */
 	struct fat_cache cache;
 	u64 fat_sector;              /* of the FAT that is read; in sectors of 512 bytes, as everywhere */
@@ -52,6 +57,7 @@ struct volume {
 	u32 cluster_sectors;
 	u32 cluster_count; /* clusters 2 to cluster_count + 1 */
 	u32 root_cluster;
+	u32 serial;
 	u64 info_sector;  /* of FSInfo; 0: there is none */
 	bool info_stale;  /* FSInfo on the disk says that it does not know */
 	u32 next_free;    /* where the search for a free cluster begins */
@@ -65,13 +71,14 @@ struct volume {
 	u32 erased_count;         /* above FAT_ERASED_MAX: there are others */
 	u32 directory_changes; /* counts directories that grew: who has kept one's clusters looks again */
 	bool unflushed;        /* atomic: the device may have in its own memory what was written to it */
-	bool commit_wanted;    /* by the committer; also under its lock */
+	bool commit_wanted;    /* the committer has to do something */
 };
 
 /* The volume that has this letter: one more reference; NULL: there is none. */
 struct volume *volume_get(char letter);
 void volume_ref(struct volume *v);
-void volume_unref(struct volume *v); /* the last one frees it */
+/* An error, named for what it comes from if the disk has gone meanwhile. */
+enum file_status volume_error(const struct volume *v, enum file_status status);
 
 #define FAT_FIRST_CLUSTER 2
 
@@ -80,6 +87,7 @@ void volume_unref(struct volume *v); /* the last one frees it */
 /* False: no memory for the fewest blocks that do. */
 bool fat_cache_init(struct volume *v);
 void fat_cache_free(struct volume *v);
+void fat_cache_forget(struct volume *v); /* nothing is known of the disk any more */
 /* The 512 bytes of a sector, in its block; they stay until the next call. NULL: it can't be read, or room can't be made. */
 const u8 *fat_cache_get(struct volume *v, u64 sector);
 /* The same to change them: they will be written. */
@@ -100,6 +108,8 @@ bool fat_cache_dirty(struct volume *v);
 enum file_status fat_begin(struct volume *v);
 /* All changes so far are on the disk itself when this succeeds, but for what says that clusters are free. */
 enum file_status fat_commit(struct volume *v);
+/* The same, and FSInfo is right. */
+enum file_status fat_sync(struct volume *v);
 /* All that was written to the device is on the disk itself. */
 enum file_status fat_barrier(struct volume *v);
 void fat_wrote(struct volume *v); /* something was written to the device; any context */
@@ -215,6 +225,8 @@ enum file_status fat_walk_next(struct fat_walk *w, struct fat_entry *e);
 void fat_root_entry(struct volume *v, struct fat_entry *e);
 /* Looks name (UTF-16) up in the directory that begins at this cluster. FILE_NOT_FOUND: not there. */
 enum file_status fat_lookup(struct volume *v, u32 directory, const u16 *name, u32 length, struct fat_entry *e);
+/* The 11 bytes of the root directory's label. FILE_NOT_FOUND: it has none. */
+enum file_status fat_label_read(struct volume *v, u8 *label);
 /* FILE_OK: nothing but "." and ".."; FILE_NOT_EMPTY. */
 enum file_status fat_directory_empty(struct volume *v, u32 directory);
 
@@ -233,6 +245,8 @@ enum file_status fat_dir_insert(struct volume *v, u32 directory, const struct fa
 				struct fat_place *out, u32 *erased);
 enum file_status fat_dir_erase(struct volume *v, const struct fat_place *place);
 enum file_status fat_dir_update(struct volume *v, u64 at, const struct fat_facts *facts);
+/* *so: there is an entry at at, of a directory or not, and it says just this. */
+enum file_status fat_dir_compare(struct volume *v, u64 at, u32 attributes, u32 first_cluster, u32 size, u64 modified, bool *so);
 /* A cluster for a new directory, with "." and "..", on the device when it returns. parent: 0 for the root. */
 enum file_status fat_dir_make(struct volume *v, u32 parent, const struct fat_facts *facts, u32 *cluster);
 /* ".." of the directory that begins at this cluster. */

@@ -37,6 +37,16 @@ void fat_cache_free(struct volume *v)
 {
 	for (u32 i = 0; i < v->cache.block_count; i++)
 		kfree(v->cache.blocks[i].bytes);
+	v->cache.block_count = 0;
+	list_init(&v->cache.order);
+}
+
+void fat_cache_forget(struct volume *v)
+{
+	for (u32 i = 0; i < v->cache.block_count; i++) {
+		v->cache.blocks[i].number = NO_BLOCK;
+		v->cache.blocks[i].dirty = 0;
+	}
 }
 
 /* count sectors of memory from or to the disk. */
@@ -44,6 +54,8 @@ static bool transfer(struct volume *v, bool write, u64 sector, u8 *bytes, u64 co
 {
 	struct block_request *r = &v->cache.request;
 
+	if (volume_status(v) != FILE_OK)
+		return false;
 	r->sector = sector;
 	r->write = write;
 	r->complete = NULL;
@@ -182,7 +194,7 @@ static struct fat_block *block_get(struct volume *v, u64 sector)
 	u64 number = sector / BLOCK_SECTORS, first = number * BLOCK_SECTORS;
 	struct fat_block *b;
 
-	if (sector >= v->device->sectors)
+	if (sector >= v->device->sectors || volume_status(v) != FILE_OK)
 		return NULL;
 	b = block_find_cached(v, number);
 	if (!b) {

@@ -3,7 +3,7 @@
  * directories, waits again, and then frees what they no longer need. See fat.h for what makes that safe.
  */
 #include "arch/arch.h"
-#include "io/fat.h"
+#include "io/file_internal.h"
 #include "lib/string.h"
 #include "proc/sched.h"
 
@@ -15,7 +15,7 @@ enum { INFO_LEAD = 0, INFO_STRUCTURE = 484, INFO_FREE = 488, INFO_NEXT = 492 };
 
 #define COMMIT_INTERVAL_NS 1000000000ull
 
-/* Under this lock: whether the thread has to do something, and for which volumes. */
+/* Under this lock: whether the thread has to do something; for which volumes, they say. */
 static struct spinlock committer_lock = SPINLOCK_INIT("FAT committer", RANK_DISPATCH);
 static struct wait_queue committer_queue = WAIT_QUEUE_INIT(committer_queue);
 static bool committer_wanted;
@@ -42,8 +42,10 @@ enum file_status fat_barrier(struct volume *v)
 
 enum file_status fat_commit(struct volume *v)
 {
-	enum file_status status = fat_cache_write_tables(v);
+	enum file_status status = volume_status(v);
 
+	if (status == FILE_OK)
+		status = fat_cache_write_tables(v);
 	if (status == FILE_OK)
 		status = fat_barrier(v);
 	if (status == FILE_OK)
@@ -96,9 +98,11 @@ static enum file_status info_forget(struct volume *v)
 
 enum file_status fat_begin(struct volume *v)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status = volume_status(v);
 
 	assert(mutex_held(&v->lock));
+	if (status != FILE_OK)
+		return status;
 	if (v->device->read_only)
 		return FILE_READ_ONLY;
 	if (!v->info_stale)
@@ -106,8 +110,9 @@ enum file_status fat_begin(struct volume *v)
 	if (status == FILE_OK && (fat_cache_crowded(v) || v->freed_count > FAT_FREED_MAX - 2))
 		status = fat_commit(v);
 	if (status == FILE_OK && !v->commit_wanted) {
+		v->commit_wanted = true;
 		spin_lock(&committer_lock);
-		v->commit_wanted = committer_wanted = true;
+		committer_wanted = true;
 		wait_wake_all(&committer_queue);
 		spin_unlock(&committer_lock);
 	}
@@ -115,7 +120,7 @@ enum file_status fat_begin(struct volume *v)
 }
 
 /* The second round writes that clusters are free. */
-static enum file_status sync_locked(struct volume *v)
+enum file_status fat_sync(struct volume *v)
 {
 	enum file_status status = FILE_OK;
 	u32 count;
@@ -140,33 +145,24 @@ static enum file_status sync_locked(struct volume *v)
 	return status;
 }
 
-/* Does it to every volume. The first error counts, the others are served all the same. */
-static enum file_status volumes_each(enum file_status (*what)(struct volume *))
+enum file_status volume_sync(struct volume *v)
 {
-	enum file_status status = FILE_OK, one;
+	enum file_status status;
 
-	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
-		struct volume *v = volume_get(letter);
-
-		if (!v)
-			continue;
-		mutex_lock(&v->lock);
-		one = what(v);
-		mutex_unlock(&v->lock);
-		volume_unref(v);
-		status = status == FILE_OK ? one : status;
-	}
+	mutex_lock(&v->lock);
+	status = fat_sync(v);
+	mutex_unlock(&v->lock);
 	return status;
 }
 
-enum file_status file_sync(void)
+enum file_status volume_commit(struct volume *v)
 {
-	return volumes_each(sync_locked);
-}
+	enum file_status status;
 
-enum file_status file_commit(void)
-{
-	return volumes_each(fat_commit);
+	mutex_lock(&v->lock);
+	status = fat_commit(v);
+	mutex_unlock(&v->lock);
+	return status;
 }
 
 /* The locks are never given back: nobody changes what has just been made whole. Nobody else takes two, in any order. */
@@ -178,23 +174,22 @@ void file_shutdown(void)
 		if (!v)
 			continue;
 		mutex_lock_nested(&v->lock);
-		if (sync_locked(v) != FILE_OK)
+		file_unlinked_drop(v);
+		if (volume_status(v) == FILE_OK && fat_sync(v) != FILE_OK)
 			klog(LOG_ERROR, "%s: not all changes could be written", v->device->name);
 	}
 }
 
 /* Changes since the last commit, if there are any. */
-static enum file_status commit_wanted_locked(struct volume *v)
+static void commit_wanted(struct volume *v)
 {
-	enum file_status status;
-
-	if (!v->commit_wanted)
-		return FILE_OK;
-	v->commit_wanted = false; /* under both locks or this one: fat_begin sees it */
-	status = fat_commit(v);
-	if (status == FILE_OK)
-		status = fat_cache_write_tables(v);
-	return status == FILE_OK ? fat_barrier(v) : status;
+	mutex_lock(&v->lock);
+	if (v->commit_wanted) {
+		v->commit_wanted = false;
+		if (fat_commit(v) == FILE_OK && fat_cache_write_tables(v) == FILE_OK)
+			fat_barrier(v);
+	}
+	mutex_unlock(&v->lock);
 }
 
 /* Changes are written a second after the first of them. */
@@ -208,7 +203,14 @@ static void committer_thread(void *arg)
 		committer_wanted = false;
 		spin_unlock(&committer_lock);
 		sleep_until(clock_ns() + COMMIT_INTERVAL_NS);
-		volumes_each(commit_wanted_locked);
+		for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
+			struct volume *v = volume_get(letter);
+
+			if (!v)
+				continue;
+			commit_wanted(v);
+			volume_unref(v);
+		}
 	}
 }
 

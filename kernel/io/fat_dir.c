@@ -105,6 +105,53 @@ enum file_status fat_lookup(struct volume *v, u32 directory, const u16 *name, u3
 	return status == FILE_END ? FILE_NOT_FOUND : status;
 }
 
+enum file_status fat_label_read(struct volume *v, u8 *label)
+{
+	struct fat_run *runs;
+	u32 run_count;
+	enum file_status status = fat_chain_read(v, v->root_cluster, FAT_DIRECTORY, &runs, &run_count);
+	u64 bytes = status == FILE_OK ? fat_runs_bytes(v, runs, run_count) : 0;
+
+	if (status == FILE_OK)
+		status = FILE_NOT_FOUND;
+	for (u64 at = 0; at < bytes && status == FILE_NOT_FOUND; at += FAT_ENTRY_SIZE) {
+		u64 contiguous;
+		const u8 *raw = fat_cache_get(v, fat_sector_at(v, runs, run_count, at, &contiguous));
+
+		if (!raw) {
+			status = FILE_IO_ERROR;
+			break;
+		}
+		raw += at % SECTOR_SIZE;
+		if (raw[0] == NAME_END)
+			break;
+		if (raw[0] == NAME_ERASED || (raw[ENTRY_ATTRIBUTES] & FAT_ATTRIBUTE_MASK) == FAT_ATTRIBUTE_LONG ||
+		    !(raw[ENTRY_ATTRIBUTES] & FAT_ATTRIBUTE_VOLUME))
+			continue;
+		memcpy(label, raw, FAT_SHORT_BYTES);
+		status = FILE_OK;
+	}
+	kfree(runs);
+	return status;
+}
+
+enum file_status fat_dir_compare(struct volume *v, u64 at, u32 attributes, u32 first_cluster, u32 size, u64 modified, bool *so)
+{
+	const u8 *raw = fat_cache_get(v, at / SECTOR_SIZE);
+	u32 cluster;
+
+	if (!raw)
+		return FILE_IO_ERROR;
+	raw += at % SECTOR_SIZE;
+	cluster = (fat_get16(raw + ENTRY_CLUSTER_LOW) | (u32)fat_get16(raw + ENTRY_CLUSTER_HIGH) << 16) & 0x0fffffff;
+	*so = raw[0] != NAME_END && raw[0] != NAME_ERASED && cluster == first_cluster &&
+	      !((raw[ENTRY_ATTRIBUTES] ^ attributes) & FILE_ATTRIBUTE_DIRECTORY_) &&
+	      (attributes & FILE_ATTRIBUTE_DIRECTORY_ ||
+	       (fat_get32(raw + ENTRY_SIZE) == size && /* times are kept to two seconds */
+		fat_time_unix(fat_get16(raw + ENTRY_DATE), fat_get16(raw + ENTRY_TIME)) / 2 == modified / 2));
+	return FILE_OK;
+}
+
 static bool is_dots(const struct fat_entry *e)
 {
 	return e->short_name[0] == '.' && (e->short_length == 1 || (e->short_length == 2 && e->short_name[1] == '.'));

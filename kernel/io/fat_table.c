@@ -161,6 +161,8 @@ enum file_status fat_zero(struct volume *v, u64 sector, u64 count)
 			r.pieces[r.piece_count].bytes = part * SECTOR_SIZE;
 			left -= part;
 		}
+		if (volume_status(v) != FILE_OK)
+			return volume_status(v);
 		block_submit(v->device, &r);
 		if (!block_wait(&r))
 			return FILE_IO_ERROR;

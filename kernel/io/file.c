@@ -21,6 +21,18 @@ bool file_path_append(char *path, const u16 *name, u32 length)
 	return utf16_to_utf8(name, length, path + at, FILE_PATH_MAX - at) >= 0;
 }
 
+struct volume *file_path_volume(const char **path)
+{
+	const char *p = *path;
+	char letter = VOLUME_LETTER_FIRST;
+
+	if (p[0] && p[1] == ':') {
+		letter = p[0] >= 'a' && p[0] <= 'z' ? (char)(p[0] - 'a' + 'A') : p[0];
+		*path = p + 2;
+	}
+	return volume_get(letter);
+}
+
 enum file_status file_walk(const char *path, struct file_lookup *l)
 {
 	enum file_status status = path_normalize(path, l->normal);
@@ -56,7 +68,9 @@ enum file_status file_walk(const char *path, struct file_lookup *l)
 void file_path(const struct file *f, char *to)
 {
 	spin_lock(&table_lock);
-	strlcpy(to, f->path, FILE_PATH_MAX);
+	to[0] = f->volume->letter;
+	to[1] = ':';
+	strlcpy(to + 2, f->path, FILE_PATH_MAX);
 	spin_unlock(&table_lock);
 }
 
@@ -198,6 +212,7 @@ enum file_status file_make(struct volume *v, const struct fat_entry *e, const ch
 	f->slot = e->place.slot;
 	f->slots = e->place.slots;
 	f->directory_changes = v->directory_changes;
+	f->medium = v->medium;
 	strlcpy(f->path, canonical, sizeof(f->path));
 	f->path_hash = path_hash(canonical);
 	spin_lock(&table_lock);
@@ -232,6 +247,87 @@ void file_unref(struct file *f)
 	kfree(f);
 }
 
+/* ---- disks that were away ---- */
+
+#define MEDIUM_LOST (~0u) /* of a file that will never be found again */
+
+/* Whether entry and clusters of a file are what they were. */
+static enum file_status on_disk_as_before(struct file *f, bool *so)
+{
+	bool directory = f->attributes & FILE_ATTRIBUTE_DIRECTORY_, named = directory || f->entry_size;
+	enum file_status status = FILE_OK;
+	struct fat_run *runs;
+	u32 run_count;
+
+	*so = true;
+	if (f->entry_at)
+		status = fat_dir_compare(f->volume, f->entry_at, f->attributes, named ? f->first_cluster : 0, (u32)f->entry_size,
+					 f->modified_unix, so);
+	if (status != FILE_OK || !*so)
+		return status;
+	status = fat_chain_read(f->volume, f->first_cluster, directory ? FAT_DIRECTORY : f->entry_size, &runs, &run_count);
+	if (status == FILE_CORRUPT) {
+		*so = false;
+		return FILE_OK;
+	}
+	if (status == FILE_OK)
+		*so = run_count == f->run_count &&
+		      (!run_count || memcmp(runs, f->runs, (run_count + 1) * sizeof(*runs)) == 0);
+	if (status == FILE_OK)
+		kfree(runs);
+	return status;
+}
+
+/* Nobody finds it any more; who has it keeps it. */
+static void file_lose(struct file *f)
+{
+	f->gone = true;
+	file_table_remove(f);
+	__atomic_store_n(&f->medium, MEDIUM_LOST, __ATOMIC_RELEASE);
+}
+
+enum file_status file_check(struct file *f)
+{
+	struct volume *v = f->volume;
+	enum file_status status = volume_status(v);
+	bool same;
+
+	assert(mutex_held(&v->lock));
+	if (status != FILE_OK || f->medium == v->medium)
+		return status;
+	if (f->medium == MEDIUM_LOST)
+		return FILE_STALE;
+	if (f->unlinked) { /* its clusters may be anybody's by now */
+		__atomic_store_n(&f->medium, MEDIUM_LOST, __ATOMIC_RELEASE);
+		return FILE_STALE;
+	}
+	if (!f->gone) {
+		status = on_disk_as_before(f, &same);
+		if (status != FILE_OK)
+			return status;
+		if (!same) {
+			file_lose(f);
+			return FILE_STALE;
+		}
+	}
+	__atomic_store_n(&f->medium, v->medium, __ATOMIC_RELEASE);
+	return FILE_OK;
+}
+
+enum file_status file_check_unlocked(struct file *f)
+{
+	struct volume *v = f->volume;
+	enum file_status status;
+
+	if (likely(volume_status(v) == FILE_OK &&
+		   __atomic_load_n(&f->medium, __ATOMIC_ACQUIRE) == __atomic_load_n(&v->medium, __ATOMIC_ACQUIRE)))
+		return FILE_OK;
+	mutex_lock(&v->lock);
+	status = file_check(f);
+	mutex_unlock(&v->lock);
+	return status;
+}
+
 /* ---- opening ---- */
 
 /*
@@ -246,7 +342,7 @@ static struct file *in_use_get(const struct volume *v, const char *path)
 	assert(mutex_held(&v->lock));
 	spin_lock(&table_lock);
 	list_for_each(&table, f, link)
-		if (f->volume == v && f->path_hash == hash && !ascii_compare_nocase(f->path, path)) {
+		if (f->path_hash == hash && f->volume == v && !ascii_compare_nocase(f->path, path)) {
 			found = f;
 			f->refs++;
 			list_remove(&f->link);
@@ -254,6 +350,10 @@ static struct file *in_use_get(const struct volume *v, const char *path)
 			break;
 		}
 	spin_unlock(&table_lock);
+	if (found && file_check(found) != FILE_OK) {
+		file_unref(found);
+		found = NULL;
+	}
 	return found;
 }
 
@@ -261,6 +361,16 @@ static struct file *in_use_get(const struct volume *v, const char *path)
 static enum file_status existing_get(struct file_lookup *l, struct file **out)
 {
 	*out = file_table_find(l->volume, l->entry.place.at);
+	if (*out) {
+		enum file_status status = file_check(*out);
+
+		if (status != FILE_OK) {
+			file_unref(*out);
+			*out = NULL;
+		}
+		if (status != FILE_OK && status != FILE_STALE)
+			return status;
+	}
 	return *out ? FILE_OK : file_make(l->volume, &l->entry, l->canonical, out);
 }
 
@@ -271,20 +381,23 @@ enum file_status file_open(const char *path, struct file **out)
 
 	if (!l)
 		return FILE_NO_MEMORY;
-	l->volume = volume_get(VOLUME_LETTER_FIRST);
+	l->volume = file_path_volume(&path);
 	if (!l->volume) {
 		kfree(l);
 		return FILE_PATH_NOT_FOUND;
 	}
 	/* Held over search and insertion, so that no second struct file is made for one file. */
 	mutex_lock(&l->volume->lock);
-	*out = in_use_get(l->volume, path);
+	status = volume_status(l->volume);
+	*out = status == FILE_OK ? in_use_get(l->volume, path) : NULL;
 	if (!*out) {
-		status = file_walk(path, l);
+		if (status == FILE_OK)
+			status = file_walk(path, l);
 		if (status == FILE_OK)
 			status = existing_get(l, out);
 	}
 	mutex_unlock(&l->volume->lock);
+	status = volume_error(l->volume, status);
 	volume_unref(l->volume);
 	kfree(l);
 	if (status == FILE_OK)
@@ -339,9 +452,9 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 	if (overwrite && f->attributes & hiding & ~r->attributes)
 		return FILE_ACCESS;
 	if (r->delete_on_close &&
-	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || f->images || data_section_in_use((struct file *)f) || !f->entry_at))
+	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || file_image_keeps(f) || data_section_in_use((struct file *)f) || !f->entry_at))
 		return FILE_NO_DELETE;
-	if (!sharing_allows(f, r) || (f->images && (r->may & FILE_MAY_WRITE || overwrite)))
+	if (!sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
 	if (f->volume->device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
@@ -423,14 +536,18 @@ enum file_status file_open_as(const char *path, const struct file_request *r, st
 
 	if (!l)
 		return FILE_NO_MEMORY;
-	l->volume = volume_get(VOLUME_LETTER_FIRST);
+	l->volume = file_path_volume(&path);
 	if (!l->volume) {
 		kfree(l);
 		return FILE_PATH_NOT_FOUND;
 	}
 	mutex_lock(&l->volume->lock);
-	status = open_locked(path, l, r, out, outcome);
+	status = volume_status(l->volume);
+	if (status == FILE_OK)
+		status = open_locked(path, l, r, out, outcome);
 	mutex_unlock(&l->volume->lock);
+	if (status != FILE_OK)
+		status = volume_error(l->volume, status);
 	volume_unref(l->volume);
 	kfree(l);
 	if (status != FILE_OK)
@@ -450,10 +567,16 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 	mutex_lock(&f->lock);
 	mutex_lock(&f->volume->lock);
 	sharing_count(f, may, share, -1u);
+	if (file_check(f) == FILE_STALE && !f->handles) {
+		if (!f->gone)
+			file_lose(f);
+		if (!data_section_in_use(f))
+			data_section_forget(f); /* nobody will want what is in memory */
+	}
 	f->delete_pending = f->delete_pending || delete_it;
 	if (!f->handles && f->delete_pending && !f->gone) {
 		/* A directory that got files meanwhile stays; so does what the disk does not let go. */
-		if (f->images || data_section_in_use(f) || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
+		if (file_image_keeps(f) || data_section_in_use(f) || fat_begin(f->volume) != FILE_OK || file_delete(f) != FILE_OK)
 			f->delete_pending = false;
 	} else if (!f->handles && !f->gone && may & FILE_MAY_WRITE) {
 		file_trim(f);
@@ -461,33 +584,4 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 	mutex_unlock(&f->volume->lock);
 	mutex_unlock(&f->lock);
 	file_unref(f);
-}
-
-/* ---- images ---- */
-
-enum file_status file_image_begin(struct file *f)
-{
-	enum file_status status = FILE_OK;
-
-	mutex_lock(&f->lock);
-	mutex_lock(&f->volume->lock);
-	if (f->gone)
-		status = FILE_NOT_FOUND;
-	else if (f->delete_pending)
-		status = FILE_DELETING;
-	else if (f->writers || data_section_writable(f))
-		status = FILE_SHARING;
-	else
-		f->images++;
-	mutex_unlock(&f->volume->lock);
-	mutex_unlock(&f->lock);
-	return status;
-}
-
-void file_image_end(struct file *f)
-{
-	mutex_lock(&f->volume->lock);
-	check(f->images > 0);
-	f->images--;
-	mutex_unlock(&f->volume->lock);
 }

@@ -11,7 +11,8 @@
 #include "proc/lock.h"
 
 #define FILE_NAME_MAX 255 /* UTF-16 units of one component */
-#define FILE_PATH_MAX 520 /* bytes of a whole path with its 0, UTF-8 */
+#define FILE_PATH_MAX 520 /* bytes of a whole path with its 0, UTF-8, without the drive's letter */
+#define FILE_FULL_PATH_MAX (FILE_PATH_MAX + 2) /* with it */
 #define FILE_SIZE_MAX 0xffffffffull /* a directory entry has 32 bits for it */
 
 enum file_status {
@@ -33,6 +34,9 @@ enum file_status {
 	FILE_NOT_EMPTY,
 	FILE_NO_SPACE,
 	FILE_READ_ONLY, /* the disk */
+	FILE_OTHER_VOLUME, /* a rename can't lead there */
+	FILE_NO_MEDIUM,    /* the disk was taken out; it may come back */
+	FILE_STALE,        /* the disk came back without this file, or another one is in its place: it stays so */
 	FILE_USER_MAPPED, /* a program has mapped it, and it can't get shorter */
 	FILE_BUSY,        /* for a moment: try again. Never returned but where it is said */
 };
@@ -63,14 +67,18 @@ struct file {
 	u64 entry_at; /* its identity: where its short directory entry is, bytes from the volume's start; 0: the root */
 	u32 directory, slot, slots;  /* where its entries are: struct fat_place */
 	u32 directory_changes;       /* the volume's, when the runs of a directory were read */
+	u32 medium;                  /* the volume's, when it was last seen that the file is on it: file_check */
 	u32 handles, readers, writers, deleters; /* how many have it open, and for what */
 	u32 shares_read, shares_write, shares_delete;
-	u32 images;          /* its contents must not change: there is an image section, or one is being made */
+	u32 images;          /* image sections of it, and those being made: what that forbids, image-lock says */
+	bool image_open;     /* while there are any: contents may change all the same, and image_changes counts it */
+	bool unlinked;       /* gone, but its clusters stay for the images: see file_image_end */
+	u32 image_changes;
 	bool delete_pending; /* it goes when the last handle is closed */
 	bool gone;           /* it has gone: the name is not its own any more, and it has no clusters */
 
 	u32 path_hash;            /* with it */
-	char path[FILE_PATH_MAX]; /* under the table's lock (file_path): canonical, as on disk: "\dir\Name.exe"; the root: "\" */
+	char path[FILE_PATH_MAX]; /* under the table's lock: canonical, as on disk: "\dir\Name.exe"; the root: "\" */
 	/*
 	 * What the directory entry may say of the size: bytes whose clusters have got contents. Those behind are in the data
 	 * section alone until file_entry_settle. Under both locks, as the size; cuts counts how often that became smaller.
@@ -95,6 +103,7 @@ struct file_entry {                       /* of a directory */
 /* Volumes have the letters from C, the system volume's, on. */
 #define VOLUME_LETTER_FIRST 'C'
 #define VOLUMES_MAX 2
+#define VOLUME_SECOND_SERIAL "disk2" /* of the disk that D: is on */
 
 /*
  * Mounts the volume on d in the place of what had this letter. False, with a message, if it is not a FAT32 volume that can
@@ -102,17 +111,47 @@ struct file_entry {                       /* of a directory */
  */
 struct block_device;
 bool fat_mount(struct block_device *d, char letter);
+/* Bit 0: there is an A:, and so on. */
+u32 volume_letters(void);
+/* FILE_OK: its disk is there; FILE_NO_MEDIUM, FILE_STALE. */
+enum file_status volume_status(const struct volume *v);
+/* The one that is on the disk, with one reference; NULL: none is. */
+struct volume *volume_on(const struct block_device *d);
+void volume_unref(struct volume *v); /* the last one frees it */
+/* A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. */
+void volume_leave(struct block_device *d);
+/*
+ * A disk has come: if it is the one that D: was on, unchanged, open files go on; else it becomes D: if it is meant to
+ * be.
+ */
+void volume_arrive(struct block_device *d);
+char volume_letter(const struct volume *v);
+bool volume_removable(const struct volume *v); /* all are, but the system volume */
+
+/* What a volume says of itself. */
+struct volume_identity {
+	u32 serial;
+	u16 label[11]; /* of the root directory; without one there, of the first sector */
+	u32 label_length;
+};
+enum file_status volume_identify(struct volume *v, struct volume_identity *out);
 void file_threads_start(void);
 
 /*
- * Opens path: absolute, '\\' or '/' between components, "." and ".." resolved by the text alone, long and short names,
+ * Opens path: absolute, behind a drive's letter ("D:\x") or without one on the system volume, '\\' or '/' between components, "." and ".." resolved by the text alone, long and short names,
  * letters of ASCII and Latin-1 compared without case (Windows does so for all of Unicode). Two opens of the same file
  * give the same struct file with one more reference. For the kernel itself: a reference is no handle, nobody is kept out.
  */
 enum file_status file_open(const char *path, struct file **out);
 void file_ref(struct file *f);
 void file_unref(struct file *f); /* the last one frees it; no spinlock held */
-void file_path(const struct file *f, char *to); /* to has FILE_PATH_MAX bytes */
+void file_path(const struct file *f, char *to); /* "D:\dir\x"; to has FILE_FULL_PATH_MAX bytes */
+
+/*
+ * Whether the file may be used: its disk is there (FILE_NO_MEDIUM), and if it was away, the file is on it as it was
+ * (FILE_STALE). The volume's lock is not held.
+ */
+enum file_status file_check_unlocked(struct file *f);
 
 /* What a handle may do, and lets others do. */
 #define FILE_MAY_READ 1
@@ -155,7 +194,7 @@ enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u6
 /*
  * Writes n bytes from kernel memory to the device, past the data section, as file_read reads them, all or nothing (an error of the disk aside); the file grows
  * if it has to, what lies between its old end and offset is zeros. offset FILE_AT_END: at its end, wherever that is by
- * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after file_commit.
+ * then. *at: where it was, may be NULL. On the device when it returns: on the disk itself after volume_commit.
  */
 #define FILE_AT_END (~0ull)
 enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at);
@@ -169,8 +208,12 @@ enum file_status file_reserve(struct file *f, u64 bytes);
 enum file_status file_set_allocation(struct file *f, u64 bytes);
 u64 file_allocation(struct file *f);
 
-/* From file_image_begin on nothing changes the file's contents or deletes it. FILE_SHARING: it is open for writing. */
+/*
+ * From file_image_begin on nothing happens to the file that image-lock forbids; FILE_SHARING: it is open for writing. When it
+ * has been found to be a DLL or an EXE, file_image_kind says so, and may refuse it too.
+ */
 enum file_status file_image_begin(struct file *f);
+enum file_status file_image_kind(struct file *f, bool dll);
 void file_image_end(struct file *f);
 
 /* What is 0 of the times, or ~0u of the attributes, stays. */
@@ -196,13 +239,13 @@ struct file_space {
 	u64 clusters, free_clusters;
 	u32 cluster_bytes;
 };
-enum file_status file_space(struct file_space *out);
+enum file_status volume_space(struct volume *v, struct file_space *out);
 
-/* All changes, of all files, are on the disk itself afterwards. */
-enum file_status file_commit(void);
+/* All changes of the volume's files are on the disk itself afterwards. */
+enum file_status volume_commit(struct volume *v);
 /* The same, and the volume is as whole as it can be: nothing is left to be written. */
-enum file_status file_sync(void);
-/* The last: no change is possible after it. */
+enum file_status volume_sync(struct volume *v);
+/* The last: no change of any volume is possible after it. */
 void file_shutdown(void);
 
 /* ---- file_pages.c, for the data section: the file's lock is held ---- */

@@ -19,6 +19,8 @@ enum file_status file_batch_send(struct file_batch *b)
 		return FILE_OK;
 	if (!b->request.write)
 		__atomic_fetch_add(&file_counters.device_reads, 1, __ATOMIC_RELAXED);
+	if (volume_status(b->volume) != FILE_OK)
+		return volume_status(b->volume);
 	block_submit(b->volume->device, &b->request);
 	if (!block_wait(&b->request))
 		return FILE_IO_ERROR;

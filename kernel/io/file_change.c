@@ -69,7 +69,9 @@ enum file_status file_set_facts(struct file *f, u32 attributes, const struct fil
 	enum file_status status;
 
 	mutex_lock(&f->volume->lock);
-	status = f->gone ? FILE_NOT_FOUND : fat_begin(f->volume);
+	status = file_check(f);
+	if (status == FILE_OK)
+		status = f->gone ? FILE_NOT_FOUND : fat_begin(f->volume);
 	if (status == FILE_OK && !f->entry_at)
 		status = FILE_ACCESS; /* the root has no entry to keep them in */
 	if (status == FILE_OK) {
@@ -88,14 +90,17 @@ enum file_status file_set_facts(struct file *f, u32 attributes, const struct fil
 
 enum file_status file_set_delete(struct file *f, bool delete_it)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status;
 
 	mutex_lock(&f->volume->lock);
-	if (f->gone)
+	status = file_check(f);
+	if (status != FILE_OK)
+		;
+	else if (f->gone)
 		status = FILE_DELETING;
 	else if (f->volume->device->read_only)
 		status = FILE_READ_ONLY;
-	else if (delete_it && (!f->entry_at || f->images || f->attributes & FILE_ATTRIBUTE_READONLY_))
+	else if (delete_it && (!f->entry_at || file_image_keeps(f) || f->attributes & FILE_ATTRIBUTE_READONLY_))
 		status = FILE_NO_DELETE;
 	else if (delete_it && f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		status = fat_directory_empty(f->volume, f->first_cluster);
@@ -111,9 +116,15 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 	return status;
 }
 
-/* Nothing of it is on the volume any more; its entries are erased, or will be. */
+/* Nothing of it is on the volume any more, or only what images read; its entries are erased, or will be. */
 static void file_forget(struct file *f)
 {
+	if (f->images) {
+		f->gone = f->unlinked = true;
+		file_table_remove(f);
+		list_push_back(&f->volume->unlinked, &f->link);
+		return;
+	}
 	fat_chain_drop(f->volume, f->first_cluster);
 	kfree(f->runs);
 	f->runs = NULL;
@@ -163,7 +174,7 @@ static enum file_status replaced_check(struct rename *r, bool replace)
 	if (e->attributes & (FILE_ATTRIBUTE_DIRECTORY_ | FILE_ATTRIBUTE_READONLY_))
 		return FILE_ACCESS;
 	f = file_table_find(r->l.volume, e->place.at);
-	if (f && (f->handles || f->images || data_section_in_use(f))) {
+	if (f && (f->handles || file_image_keeps(f) || data_section_in_use(f))) {
 		file_unref(f);
 		return FILE_ACCESS;
 	}
@@ -257,8 +268,10 @@ static enum file_status rename_write(struct file *f, struct rename *r)
 
 static enum file_status rename_locked(struct file *f, const char *path, bool replace, struct rename *r)
 {
-	enum file_status status = fat_begin(f->volume);
+	enum file_status status = file_check(f);
 
+	if (status == FILE_OK)
+		status = fat_begin(f->volume);
 	if (status == FILE_OK)
 		status = rename_check(f, path, replace, r);
 	if (status != FILE_OK)
@@ -288,10 +301,15 @@ enum file_status file_rename(struct file *f, const char *path, bool replace)
 {
 	struct rename *r = kzalloc(sizeof(*r));
 	enum file_status status;
+	struct volume *v;
 
 	if (!r)
 		return FILE_NO_MEMORY;
-	for (;;) {
+	v = file_path_volume(&path);
+	status = v == f->volume ? FILE_OK : v ? FILE_OTHER_VOLUME : FILE_PATH_NOT_FOUND;
+	if (v)
+		volume_unref(v);
+	while (status == FILE_OK) {
 		mutex_lock(&f->volume->lock);
 		status = rename_locked(f, path, replace, r);
 		mutex_unlock(&f->volume->lock);
@@ -299,6 +317,7 @@ enum file_status file_rename(struct file *f, const char *path, bool replace)
 			break;
 		file_busy_wait();
 		memset(r, 0, sizeof(*r));
+		status = FILE_OK;
 	}
 	kfree(r);
 	return status;
@@ -349,6 +368,8 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 		status = FILE_NOT_DIRECTORY;
 	mutex_lock(&directory->volume->lock);
 	if (status == FILE_OK)
+		status = file_check(directory);
+	if (status == FILE_OK)
 		status = directory->gone ? FILE_END : directory_refresh(directory);
 	if (status == FILE_OK) {
 		fat_walk_begin(directory->volume, &walk, directory->runs, directory->run_count, *slot);
@@ -357,6 +378,7 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 	if (status == FILE_OK)
 		entry_correct(directory->volume, e);
 	mutex_unlock(&directory->volume->lock);
+	status = status == FILE_END ? status : volume_error(directory->volume, status);
 	if (status == FILE_OK) {
 		*slot = walk.slot;
 		check(utf16_to_utf8(e->name, e->name_length, out->name, sizeof(out->name)) >= 0);
@@ -371,17 +393,15 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 	return status;
 }
 
-enum file_status file_space(struct file_space *out)
+enum file_status volume_space(struct volume *v, struct file_space *out)
 {
-	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
-	enum file_status status = FILE_OK;
+	enum file_status status;
 	u32 free_clusters;
 
-	if (!v)
-		return FILE_NOT_FOUND;
 	mutex_lock(&v->lock);
+	status = volume_status(v);
 	/* What was deleted counts as free, and the next commit makes it so: now. */
-	if (v->freed_count)
+	if (status == FILE_OK && v->freed_count)
 		status = fat_commit(v);
 	if (status == FILE_OK)
 		status = fat_free_clusters(v, &free_clusters);
@@ -391,6 +411,5 @@ enum file_status file_space(struct file_space *out)
 		out->cluster_bytes = fat_cluster_bytes(v);
 	}
 	mutex_unlock(&v->lock);
-	volume_unref(v);
 	return status;
 }

@@ -22,6 +22,10 @@ struct file_lookup {
  * path canonical is then. l->volume is set, and its lock is held.
  */
 enum file_status file_walk(const char *path, struct file_lookup *l);
+/*
+ * The volume that a path names, with one reference; *path moves behind the letter. NULL: there is none.
+ */
+struct volume *file_path_volume(const char **path);
 bool file_path_append(char *path, const u16 *name, u32 length);
 /* The volume's file with this entry if it is in use: one more reference; or NULL. It was used last, now. */
 struct file *file_table_find(const struct volume *v, u64 entry_at);
@@ -32,10 +36,19 @@ bool file_is_idle(const struct file *f, u32 refs); /* nobody has more than so ma
 void file_table_remove(struct file *f);
 /* Whether the volume's files below the directory at this path are in use. */
 bool file_table_below(const struct volume *v, const char *path);
+enum file_status file_check(struct file *f); /* file_check_unlocked, with the volume's lock held */
 void file_path_set(struct file *f, const char *path);
 void file_table_move(const struct volume *v, const char *from, const char *to); /* files below a directory that is renamed */
 /* The struct file of an entry, which is not in the table yet. The volume's lock is held. */
 enum file_status file_make(struct volume *v, const struct fat_entry *e, const char *canonical, struct file **out);
+
+/* ---- file_image.c ---- */
+
+/* Whether an image keeps the contents from being changed, and the name from going. */
+bool file_image_fixed(const struct file *f);
+bool file_image_keeps(const struct file *f);
+/* The machine ends: clusters that only images still have. The volume's lock is held. */
+void file_unlinked_drop(struct volume *v);
 
 /* ---- file_change.c; the volume's lock is held ---- */
 

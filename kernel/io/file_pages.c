@@ -24,8 +24,11 @@ enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u
 	struct file_batch b;
 
 	assert(mutex_held(&f->lock) && IS_ALIGNED(offset, PAGE_SIZE));
-	if (f->gone)
+	if (f->gone && !f->unlinked)
 		return FILE_OK;
+	status = file_check_unlocked(f);
+	if (status != FILE_OK) /* there will never be a place for what is stale */
+		return status == FILE_STALE ? FILE_OK : status;
 	if (f->volume->device->read_only)
 		return FILE_READ_ONLY;
 	file_batch_begin(&b, f->volume, true);
@@ -51,9 +54,12 @@ enum file_status file_write_begin(struct file *f, u64 *offset, u64 n)
 	enum file_status status;
 
 	assert(mutex_held(&f->lock));
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
-	if (f->images)
+	if (file_image_fixed(f))
 		return FILE_SHARING;
 	if (*offset == FILE_AT_END)
 		*offset = f->size;
@@ -72,6 +78,7 @@ void file_write_end(struct file *f, u64 end)
 	assert(mutex_held(&f->lock));
 	mutex_lock(&f->volume->lock);
 	file_changed(f);
+	f->image_changes++;
 	f->size = MAX(f->size, end);
 	mutex_unlock(&f->volume->lock);
 }
@@ -84,7 +91,9 @@ enum file_status file_entry_settle(struct file *f, u64 size, bool touched)
 	if (f->gone)
 		return FILE_OK;
 	mutex_lock(&f->volume->lock);
-	status = fat_begin(f->volume);
+	status = file_check(f);
+	if (status == FILE_OK)
+		status = fat_begin(f->volume);
 	if (status == FILE_OK) {
 		if (touched)
 			file_changed(f);
@@ -92,5 +101,5 @@ enum file_status file_entry_settle(struct file *f, u64 size, bool touched)
 		status = file_entry_update(f);
 	}
 	mutex_unlock(&f->volume->lock);
-	return status;
+	return status == FILE_STALE ? FILE_OK : status;
 }

@@ -62,13 +62,17 @@ enum file_status file_read(struct file *f, u64 offset, void *to, u64 n, u64 *got
 	*got = 0;
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		return status;
 	mutex_lock(&f->lock);
 	n = offset < f->size ? MIN(n, f->size - offset) : 0;
-	if (f->gone)
+	if (f->gone && !f->unlinked)
 		status = FILE_NOT_FOUND;
 	else if (n)
 		status = read_inside(f, offset, to, n);
 	mutex_unlock(&f->lock);
+	status = volume_error(f->volume, status);
 	if (status == FILE_OK && n) {
 		*got = n;
 		count_read(n);
@@ -98,6 +102,9 @@ enum file_status file_read_pages(struct file *f, u64 offset, u64 limit, const u6
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		return status;
 	assert(__atomic_load_n(&f->images, __ATOMIC_RELAXED) || mutex_held(&f->lock));
 	file_batch_begin(&b, f->volume, false);
 	for (u32 i = 0; i < count && status == FILE_OK; i++) {

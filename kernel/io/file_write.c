@@ -108,7 +108,7 @@ void file_trim(struct file *f)
 	u32 need = (u32)DIV_UP(f->size, fat_cluster_bytes(f->volume));
 
 	assert(mutex_held(&f->lock) && mutex_held(&f->volume->lock));
-	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || f->images || need >= fat_runs_clusters(f->runs, f->run_count))
+	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_ || file_image_fixed(f) || need >= fat_runs_clusters(f->runs, f->run_count))
 		return;
 	if (fat_begin(f->volume) != FILE_OK)
 		return; /* they stay with the file */
@@ -182,12 +182,16 @@ enum file_status file_resize(struct file *f, u64 size)
 	enum file_status status;
 
 	assert(mutex_held(&f->lock));
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
-	if (f->images)
+	if (file_image_fixed(f))
 		return FILE_SHARING;
 	if (size == f->size)
 		return FILE_OK;
+	f->image_changes++;
 	if (size < f->size) {
 		status = data_section_cut(f, size);
 		return status == FILE_OK ? shrink(f, size) : status;
@@ -211,7 +215,7 @@ enum file_status file_set_size(struct file *f, u64 size)
 		status = file_resize(f, size);
 		mutex_unlock(&f->lock);
 	} while (status == FILE_BUSY && (file_busy_wait(), true));
-	return status;
+	return volume_error(f->volume, status);
 }
 
 enum file_status file_extend(struct file *f, u64 size)
@@ -223,19 +227,22 @@ enum file_status file_extend(struct file *f, u64 size)
 		status = size > f->size ? file_resize(f, size) : FILE_OK;
 		mutex_unlock(&f->lock);
 	} while (status == FILE_BUSY && (file_busy_wait(), true));
-	return status;
+	return volume_error(f->volume, status);
 }
 
 enum file_status file_reserve(struct file *f, u64 bytes)
 {
-	enum file_status status = FILE_OK;
+	enum file_status status;
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
 	mutex_lock(&f->lock);
-	if (f->gone)
+	status = file_check_unlocked(f);
+	if (status != FILE_OK)
+		;
+	else if (f->gone)
 		status = FILE_NOT_FOUND;
-	else if (f->images)
+	else if (file_image_fixed(f))
 		status = FILE_SHARING;
 	else
 		status = file_room_take(f, bytes);
@@ -292,6 +299,7 @@ enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n,
 	mutex_lock(&f->lock);
 	status = write_locked(f, offset, from, n, at ? at : &where);
 	mutex_unlock(&f->lock);
+	status = volume_error(f->volume, status);
 	if (status == FILE_OK) {
 		__atomic_fetch_add(&file_counters.writes, 1, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&file_counters.written_bytes, n, __ATOMIC_RELAXED);

@@ -16,6 +16,10 @@ enum {
 	HEADER_TYPE = 0x0e,
 	BAR_0 = 0x10,
 	SECONDARY_BUS = 0x19, /* of a bridge */
+	MEMORY_BASE = 0x20,   /* and what memory it passes on: base and limit, in MiB */
+	PREFETCHABLE_BASE = 0x24,
+	PREFETCHABLE_BASE_HIGH = 0x28,
+	PREFETCHABLE_LIMIT_HIGH = 0x2c,
 	CAPABILITIES = 0x34,
 };
 
@@ -26,9 +30,14 @@ enum {
 #define HEADER_MULTIFUNCTION 0x80
 #define HEADER_BRIDGE 1
 
+#define EXPRESS_SLOT (1u << 8) /* in the capability's own flags */
+#define EXPRESS_SLOT_CAPABILITIES 0x14
+#define SLOT_HOT_PLUG (1u << 6)
+
 #define BAR_IO 1u
 #define BAR_TYPE_MASK 6u
 #define BAR_TYPE_64 4u
+#define BAR_PREFETCHABLE 8u
 
 #define MSIX_CONTROL 2 /* offsets in the capability */
 #define MSIX_TABLE 4
@@ -40,6 +49,8 @@ enum {
 
 struct pci_device pci_devices[PCI_DEVICES_MAX];
 u32 pci_device_count;
+struct pci_port pci_ports[PCI_PORTS_MAX];
+u32 pci_port_count;
 
 static void address_set(const struct pci_device *d, u32 offset)
 {
@@ -65,6 +76,12 @@ u8 pci_read8(const struct pci_device *d, u32 offset)
 	return in8(PORT_DATA + (offset & 3));
 }
 
+void pci_write32(const struct pci_device *d, u32 offset, u32 value)
+{
+	address_set(d, offset);
+	out32(PORT_DATA, value);
+}
+
 void pci_write16(const struct pci_device *d, u32 offset, u16 value)
 {
 	address_set(d, offset);
@@ -73,12 +90,25 @@ void pci_write16(const struct pci_device *d, u32 offset, u16 value)
 
 static void bus_scan(u8 bus);
 
+/* Source: PCI Express Base Specification 3.0, section 7.8. */
+static void port_found(const struct pci_device *d, u8 secondary)
+{
+	u32 at = pci_capability_find(d, PCI_CAPABILITY_EXPRESS, 0);
+
+	if (!at || !(pci_read16(d, at + 2) & EXPRESS_SLOT) || !(pci_read32(d, at + EXPRESS_SLOT_CAPABILITIES) & SLOT_HOT_PLUG) ||
+	    pci_port_count == PCI_PORTS_MAX)
+		return;
+	pci_ports[pci_port_count++] = (struct pci_port){ *d, at, secondary };
+}
+
 static void function_found(const struct pci_device *d)
 {
 	u8 header = pci_read8(d, HEADER_TYPE) & ~HEADER_MULTIFUNCTION;
 
 	if (header == HEADER_BRIDGE) {
 		u8 secondary = pci_read8(d, SECONDARY_BUS);
+		if (secondary > d->bus)
+			port_found(d, secondary);
 		if (secondary > d->bus) /* as the firmware numbers them; anything else would be an endless descent */
 			bus_scan(secondary);
 		return;
@@ -116,7 +146,7 @@ static void bus_scan(u8 bus)
 
 void pci_init(void)
 {
-	pci_device_count = 0;
+	pci_device_count = pci_port_count = 0;
 	bus_scan(0);
 }
 
@@ -134,6 +164,63 @@ u32 pci_capability_find(const struct pci_device *d, u8 id, u32 after)
 		at = pci_read8(d, at + 1) & 0xfc;
 	}
 	return 0;
+}
+
+bool pci_port_device(const struct pci_port *p, struct pci_device *d)
+{
+	*d = (struct pci_device){ .bus = p->bus };
+	d->vendor = pci_read16(d, VENDOR_ID);
+	if (d->vendor == 0xffff)
+		return false;
+	d->device = pci_read16(d, DEVICE_ID);
+	d->class = pci_read32(d, REVISION_AND_CLASS) >> 8;
+	return (pci_read8(d, HEADER_TYPE) & ~HEADER_MULTIFUNCTION) == 0;
+}
+
+/* What a bridge passes on: [*at, *end). */
+static void port_window(const struct pci_port *p, bool prefetchable, u64 *at, u64 *end)
+{
+	u32 window = pci_read32(&p->bridge, prefetchable ? PREFETCHABLE_BASE : MEMORY_BASE);
+
+	*at = (u64)(window & 0xfff0) << 16;
+	*end = ((u64)(window >> 16 & 0xfff0) << 16) + MIB(1);
+	if (prefetchable && (window & 0xf) == 1) {
+		*at |= (u64)pci_read32(&p->bridge, PREFETCHABLE_BASE_HIGH) << 32;
+		*end += (u64)pci_read32(&p->bridge, PREFETCHABLE_LIMIT_HIGH) << 32;
+	}
+}
+
+bool pci_port_assign(const struct pci_port *p, const struct pci_device *d)
+{
+	u64 at[2], end[2];
+
+	port_window(p, false, &at[0], &end[0]);
+	port_window(p, true, &at[1], &end[1]);
+	for (u32 bar = 0; bar < 6; bar++) {
+		u32 low = pci_read32(d, BAR_0 + bar * 4), window = 0;
+		bool wide = !(low & BAR_IO) && (low & BAR_TYPE_MASK) == BAR_TYPE_64;
+		u64 size;
+
+		pci_write32(d, BAR_0 + bar * 4, ~0u);
+		size = pci_read32(d, BAR_0 + bar * 4) & ~0xfu;
+		if (low & BAR_IO || !size) {
+			pci_write32(d, BAR_0 + bar * 4, low);
+			bar += wide; /* none of a size above 4 GiB is known here */
+			continue;
+		}
+		size = (u32)-size;
+		/* What can't be above 4 GiB has to be in the window that is not. */
+		if (low & BAR_PREFETCHABLE && (wide || end[1] <= GIB(4)) && ALIGN_UP(at[1], size) + size <= end[1])
+			window = 1;
+		at[window] = ALIGN_UP(at[window], size);
+		if (at[window] + size > end[window])
+			return false;
+		pci_write32(d, BAR_0 + bar * 4, (u32)at[window]);
+		if (wide)
+			pci_write32(d, BAR_0 + ++bar * 4, (u32)(at[window] >> 32));
+		at[window] += size;
+	}
+	return true;
 }
 
 static u64 bar_address(const struct pci_device *d, u32 bar)

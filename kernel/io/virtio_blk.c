@@ -60,8 +60,13 @@ struct disk_table {
 #define QUEUE_SIZE 256
 #define TABLE_COUNT (KIB(64) / sizeof(struct disk_table)) /* requests in flight: what one allocation holds */
 
+/* Made for a place on the bus, and used again for whatever disk comes there later. */
 struct disk {
-	struct block_device block;
+	struct block_device *block; /* a new one for each disk: who has an old one must not reach another disk */
+	struct pci_device pci;
+	struct list link;           /* in disks */
+	u64 irq_address;
+	u32 irq_data;               /* 0: none yet */
 	struct virtio_device virtio;
 	struct spinlock lock;
 	struct virtio_queue queue;
@@ -69,8 +74,10 @@ struct disk {
 	struct disk_table *tables; /* NULL: no indirect descriptors */
 	u16 free_head, free_count; /* of the ring's entries, linked by next */
 	struct list waiting;       /* requests that found no room */
-	bool broken;               /* it contradicted itself and was reset: everything fails */
+	bool broken;               /* it contradicted itself and was reset, or is gone: everything fails */
 };
+
+static struct list disks = LIST_INIT(disks); /* changed by one thread: the one that starts the machine, then hotplug's */
 
 static u16 descriptor_set(struct virtio_descriptor *table, u16 i, u64 phys, u32 bytes, u16 flags)
 {
@@ -134,10 +141,9 @@ static void slot_free(struct disk *d, u16 head)
 	slot->request = NULL;
 }
 
-/* The device broke its contract. After the reset it touches no memory any more; every request fails. */
-static void disk_break(struct disk *d, struct list *finished)
+/* After the reset the device touches no memory any more; every request fails. */
+static void disk_stop(struct disk *d, struct list *finished)
 {
-	klog(LOG_ERROR, "%s: the device answers with what was not asked; it is not used any more", d->block.name);
 	virtio_reset(&d->virtio);
 	d->broken = true;
 	for (u32 i = 0; i < d->queue.size; i++)
@@ -162,7 +168,10 @@ static void queue_reap(struct disk *d, struct list *finished)
 	while (virtio_queue_pop(&d->queue, &head)) {
 		struct block_request *r = head < d->queue.size ? d->slots[head].request : NULL;
 		if (!r) {
-			disk_break(d, finished);
+			/* It broke its contract. */
+			klog(LOG_ERROR, "%s: the device answers with what was not asked; it is not used any more",
+			     d->block->name);
+			disk_stop(d, finished);
 			return;
 		}
 		r->driver_private = d->slots[head].status;
@@ -207,7 +216,7 @@ static void request_start(struct disk *d, struct block_request *r, enum disk_ope
 
 	r->driver_private = operation;
 	spin_lock(&d->lock);
-	broken = d->broken;
+	broken = d->broken || r->device != d->block;
 	if (!broken) {
 		if (!list_empty(&d->waiting) || !request_push(d, r))
 			list_push_back(&d->waiting, &r->link);
@@ -242,18 +251,18 @@ static void serial_read(struct disk *d)
 		r->piece_count = 1;
 		r->pieces[0].phys = virt_to_phys(id);
 		r->pieces[0].bytes = ID_BYTES;
-		r->device = &d->block;
-		d->block.errors = 1; /* keeps block_complete quiet */
+		r->device = d->block;
+		d->block->errors = 1; /* keeps block_complete quiet */
 		request_start(d, r, OPERATION_GET_ID);
 		while (!r->done && clock_ns() < end) {
 			disk_interrupt(d);
 			cpu_relax();
 		}
-		d->block.errors = 0;
+		d->block->errors = 0;
 		if (!r->done) /* it may answer at any time later: the memory stays lent */
 			return;
 		if (!r->failed)
-			strlcpy(d->block.serial, id, sizeof(d->block.serial));
+			strlcpy(d->block->serial, id, sizeof(d->block->serial));
 	}
 	kfree(r);
 	kfree(id);
@@ -268,9 +277,9 @@ static const char *config_read(struct disk *d)
 
 	do { /* two halves of one moment */
 		generation = d->virtio.common->config_generation;
-		d->block.sectors = c->capacity[0] | (u64)c->capacity[1] << 32;
+		d->block->sectors = c->capacity[0] | (u64)c->capacity[1] << 32;
 	} while (generation != d->virtio.common->config_generation);
-	d->block.read_only = features & FEATURE_READ_ONLY;
+	d->block->read_only = features & FEATURE_READ_ONLY;
 	if ((features & FEATURE_BLOCK_SIZE) && c->block_size != SECTOR_SIZE)
 		return "its sectors are not 512 bytes";
 	if ((features & FEATURE_SEG_MAX) && c->seg_max < BLOCK_PIECES_MAX)
@@ -284,12 +293,14 @@ static bool queue_memory(struct disk *d)
 {
 	struct virtio_descriptor *ring = d->queue.descriptors;
 
-	d->slots = kzalloc(d->queue.size * sizeof(*d->slots));
+	if (!d->slots)
+		d->slots = kzalloc(QUEUE_SIZE * sizeof(*d->slots));
 	if (!d->slots)
 		return false;
 	d->free_count = d->queue.size;
 	if (d->virtio.features & VIRTIO_F_INDIRECT_DESC) {
-		d->tables = kzalloc(TABLE_COUNT * sizeof(*d->tables));
+		if (!d->tables)
+			d->tables = kzalloc(TABLE_COUNT * sizeof(*d->tables));
 		if (!d->tables)
 			return false;
 		d->free_count = MIN(d->queue.size, TABLE_COUNT);
@@ -309,8 +320,6 @@ static const char *disk_start(struct disk *d)
 	u64 wanted = FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE | FEATURE_FLUSH |
 		     VIRTIO_F_INDIRECT_DESC;
 	const char *problem;
-	u64 address;
-	u32 data;
 
 	if (!virtio_negotiate(&d->virtio, wanted))
 		return "no agreement on features";
@@ -319,9 +328,9 @@ static const char *disk_start(struct disk *d)
 	problem = config_read(d);
 	if (problem)
 		return problem;
-	if (irq_msi_alloc(disk_interrupt, d, &address, &data) < 0)
+	if (!d->irq_data && irq_msi_alloc(disk_interrupt, d, &d->irq_address, &d->irq_data) < 0)
 		return "no interrupt vector is left";
-	if (!pci_msix_enable(d->virtio.pci, 0, address, data))
+	if (!pci_msix_enable(d->virtio.pci, 0, d->irq_address, d->irq_data))
 		return "it has no MSI-X interrupts (vectors=0?)";
 	if (!virtio_queue_open(&d->queue, &d->virtio, 0, QUEUE_SIZE, 0))
 		return "its queue can't be set up";
@@ -333,42 +342,96 @@ static const char *disk_start(struct disk *d)
 	return NULL;
 }
 
-static void disk_found(const struct pci_device *pci)
+/* What stands for the place of the function, with no disk in it. NULL: no memory. */
+static struct disk *disk_at(const struct pci_device *pci)
 {
-	static u32 number;
-	struct disk *d = kzalloc(sizeof(*d));
-	const char *problem;
+	struct disk *d;
 
-	if (!d || !virtio_open(&d->virtio, pci)) {
-		kfree(d);
-		return;
-	}
+	list_for_each(&disks, d, link)
+		if (d->pci.bus == pci->bus && d->pci.slot == pci->slot && d->pci.function == pci->function)
+			return d;
+	d = kzalloc(sizeof(*d));
+	if (!d)
+		return NULL;
 	spin_init(&d->lock, "disk", RANK_DEVICE);
 	list_init(&d->waiting);
+	d->pci = *pci;
 	d->broken = true; /* until it works: an interrupt finds nothing to do */
-	ksnprintf(d->block.name, sizeof(d->block.name), "vd%u", number++);
+	list_push_back(&disks, &d->link);
+	return d;
+}
+
+static struct block_device *disk_found(const struct pci_device *pci)
+{
+	static u32 number;
+	struct disk *d = disk_at(pci);
+	struct block_device *block = kzalloc(sizeof(*block));
+	const char *problem;
+
+	if (!d || !block || !virtio_open(&d->virtio, &d->pci)) {
+		kfree(block);
+		return NULL;
+	}
+	d->block = block;
+	ksnprintf(d->block->name, sizeof(d->block->name), "vd%u", number++);
 	problem = disk_start(d);
 	if (problem) {
 		/* What was allocated stays: its interrupt handler can't be taken back. */
 		virtio_reset(&d->virtio);
-		klog(LOG_ERROR, "%s (PCI %02x:%02x.%u) is not used: %s", d->block.name, pci->bus, pci->slot,
+		klog(LOG_ERROR, "%s (PCI %02x:%02x.%u) is not used: %s", d->block->name, pci->bus, pci->slot,
 		     pci->function, problem);
-		return;
+		return NULL;
 	}
-	d->block.submit = disk_submit;
-	d->block.poll = disk_poll;
-	d->block.driver = d;
+	d->block->submit = disk_submit;
+	d->block->poll = disk_poll;
+	d->block->driver = d;
 	d->broken = false;
 	virtio_start(&d->virtio);
 	serial_read(d);
-	block_register(&d->block);
+	block_register(d->block);
+	return d->block;
+}
+
+static bool is_disk(const struct pci_device *p)
+{
+	return p->vendor == VIRTIO_VENDOR && (p->device == DEVICE_BLOCK || p->device == DEVICE_BLOCK_TRANSITIONAL);
+}
+
+struct block_device *virtio_blk_add(const struct pci_device *p)
+{
+	return is_disk(p) ? disk_found(p) : NULL;
+}
+
+struct block_device *virtio_blk_at(const struct pci_device *p)
+{
+	struct disk *d;
+
+	list_for_each(&disks, d, link)
+		if (d->pci.bus == p->bus && d->pci.slot == p->slot && d->pci.function == p->function && !d->broken)
+			return d->block;
+	return NULL;
+}
+
+void virtio_blk_remove(struct block_device *b)
+{
+	struct disk *d = b->driver;
+	struct block_request *r, *next;
+	struct list finished;
+
+	list_init(&finished);
+	block_unregister(b);
+	spin_lock(&d->lock);
+	if (!d->broken)
+		disk_stop(d, &finished);
+	spin_unlock(&d->lock);
+	list_for_each_safe(&finished, r, next, link)
+		block_complete(r, true);
 }
 
 void virtio_blk_init(void)
 {
 	for (u32 i = 0; i < pci_device_count; i++) {
-		const struct pci_device *p = &pci_devices[i];
-		if (p->vendor == VIRTIO_VENDOR && (p->device == DEVICE_BLOCK || p->device == DEVICE_BLOCK_TRANSITIONAL))
-			disk_found(p);
+		if (is_disk(&pci_devices[i]))
+			disk_found(&pci_devices[i]);
 	}
 }

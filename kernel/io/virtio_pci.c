@@ -66,7 +66,8 @@ bool virtio_open(struct virtio_device *v, const struct pci_device *pci)
 void virtio_reset(struct virtio_device *v)
 {
 	v->common->status = 0;
-	while (v->common->status != 0)
+	/* All ones: it is not there any more. */
+	while (v->common->status != 0 && v->common->status != 0xff)
 		cpu_relax();
 }
 

@@ -24,10 +24,12 @@ bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 numb
 		return false;
 	available_at = size * sizeof(struct virtio_descriptor);
 	used_at = ALIGN_UP(available_at + 6 + 2 * size, 4);
-	memory = kzalloc(MAX(used_at + 6 + 8 * size, PAGE_SIZE));
+	/* A queue that was open before, of a device that was reset, keeps its memory. */
+	memory = q->size == size ? (u8 *)q->descriptors : kzalloc(MAX(used_at + 6 + 8 * size, PAGE_SIZE));
 	if (!memory)
 		return false;
 	memset(q, 0, sizeof(*q));
+	memset(memory, 0, used_at + 6 + 8 * size);
 	q->size = size;
 	q->number = number;
 	q->descriptors = (struct virtio_descriptor *)memory;
@@ -41,6 +43,7 @@ bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 numb
 	address_write(c->queue_used, q->used);
 	if (c->queue_msix_vector != vector) {
 		kfree(memory);
+		q->size = 0;
 		return false;
 	}
 	c->queue_enable = 1;

@@ -327,17 +327,33 @@ static u32 use_begin(struct file *f, struct section *s, u64 *size, bool write)
 		*size = f->size;
 	if (!*size)
 		return STATUS_MAPPED_FILE_SIZE_ZERO;
-	if (*size > f->size && !write)
+	if (*size > FILE_SIZE_MAX || (*size > f->size && !write))
 		return STATUS_SECTION_TOO_BIG;
 	if (!users(s)) {
 		s->mapped_bytes = 0;
 		s->writable = false;
 	}
 	__atomic_add_fetch(&s->object.refs, 1, __ATOMIC_SEQ_CST);
-	s->mapped_bytes = MAX(s->mapped_bytes, *size);
 	s->writable = s->writable || write;
 	/* Who asks for its deletion looks for users after he has said so: one of us two sees the other. */
 	return __atomic_load_n(&f->delete_pending, __ATOMIC_SEQ_CST) || f->gone ? STATUS_DELETE_PENDING : STATUS_SUCCESS;
+}
+
+/* The file has size bytes at least, and will as long as s is used. */
+static u32 size_hold(struct file *f, struct section *s, u64 size)
+{
+	u32 status = STATUS_SUCCESS;
+	bool held = false;
+
+	while (!status && !held) {
+		status = status_of(file_extend(f, size));
+		mutex_lock(&f->lock);
+		held = !status && f->size >= size; /* nobody has made it shorter since */
+		if (held)
+			s->mapped_bytes = MAX(s->mapped_bytes, size);
+		mutex_unlock(&f->lock);
+	}
+	return status;
 }
 
 u32 section_create_data(struct file *f, u64 size, u32 protect, u32 attributes, struct section **out)
@@ -354,8 +370,8 @@ u32 section_create_data(struct file *f, u64 size, u32 protect, u32 attributes, s
 	status = use_begin(f, s, &size, write);
 	used = !status || status == STATUS_DELETE_PENDING;
 	mutex_unlock(&f->lock);
-	if (!status && size > f->size)
-		status = status_of(file_extend(f, size));
+	if (!status)
+		status = size_hold(f, s, size);
 	if (!status)
 		status = section_setup(&made, &backing_file, DIV_UP(size, PAGE_SIZE), attributes, protect, 0);
 	if (status) {
@@ -381,13 +397,12 @@ u32 section_extend(struct section *s, u64 *size)
 		*size = s->bytes;
 		return STATUS_SUCCESS;
 	}
-	status = status_of(file_extend(s->file, *size));
+	status = *size > FILE_SIZE_MAX ? STATUS_SECTION_TOO_BIG : size_hold(s->file, s->data, *size);
 	if (status)
 		return status;
 	mutex_lock(&s->file->lock);
 	s->bytes = MAX(s->bytes, *size);
 	s->pages = DIV_UP(s->bytes, PAGE_SIZE);
-	s->data->mapped_bytes = MAX(s->data->mapped_bytes, s->bytes);
 	*size = s->bytes;
 	mutex_unlock(&s->file->lock);
 	return STATUS_SUCCESS;

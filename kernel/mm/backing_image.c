@@ -18,6 +18,7 @@ struct image {
 	u8 *relocations;       /* the relocation directory, or NULL */
 	u32 segment_last;      /* of pe.segments: a hint */
 	u32 base_field;        /* offset of OptionalHeader.ImageBase in the file */
+	u32 changes;           /* the file's image_changes, when its headers were read */
 };
 
 /* The one that was found last is looked at first. */
@@ -119,6 +120,24 @@ static bool relocate(struct section *s, u64 index, u8 *page)
 	return true;
 }
 
+/*
+ * What the file has there now. If it may change while it is an image, its lock keeps it still; what was written to it and is
+ * only in memory goes to the disk first. Pages that a shorter file has no more can't be read.
+ */
+static bool file_pages_now(struct file *f, u64 at, u64 limit, const u64 *phys, u32 count)
+{
+	bool read;
+
+	if (likely(options.image_lock == IMAGE_LOCK_NT))
+		return file_read_pages(f, at, limit, phys, count) == FILE_OK;
+	if (file_cache_flush_range(f, at, (u64)count * PAGE_SIZE, false) != FILE_OK)
+		return false;
+	mutex_lock(&f->lock);
+	read = at + (u64)(count - 1) * PAGE_SIZE < f->size && file_read_pages(f, at, limit, phys, count) == FILE_OK;
+	mutex_unlock(&f->lock);
+	return read;
+}
+
 static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)
 {
 	const struct pe_segment *g = segment_of(s, index);
@@ -127,7 +146,7 @@ static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)
 	assert(count <= ARRAY_SIZE(phys));
 	for (u32 i = 0; i < count; i++)
 		phys[i] = (u64)pfns[i] << PAGE_SHIFT;
-	if (file_read_pages(s->file, offset(s, index), (u64)g->file_offset + g->file_bytes, phys, count) != FILE_OK)
+	if (!file_pages_now(s->file, offset(s, index), (u64)g->file_offset + g->file_bytes, phys, count))
 		return false;
 	for (u32 i = 0; i < count; i++)
 		if (!relocate(s, index + i, phys_to_virt(phys[i])))
@@ -312,18 +331,28 @@ static u64 shared_writable_pages(const struct pe_image *pe)
 static struct section *existing(struct file *f)
 {
 	struct section *s = f->image_section;
-	u32 refs = s ? __atomic_load_n(&s->object.refs, __ATOMIC_RELAXED) : 0;
+	/* One of contents that are no more is left to those who have it. */
+	u32 refs = s && s->image->changes == f->image_changes ? __atomic_load_n(&s->object.refs, __ATOMIC_RELAXED) : 0;
 
 	while (refs && !__atomic_compare_exchange_n(&s->object.refs, &refs, refs + 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
 		;
 	return refs ? s : NULL;
 }
 
+/* Pages are relocated for this base from now on. */
+static void base_choose(struct image *image)
+{
+	image->base = choose_base(&image->pe);
+	image->delta = image->base - image->pe.preferred_base;
+}
+
 u32 section_create_image(struct file *f, struct section **out)
 {
 	struct section *s, *other;
 	struct image *image;
-	u32 status;
+	u64 charge;
+	bool copy;
+	u32 status, changes;
 
 	mutex_lock(&sections_lock);
 	s = existing(f);
@@ -342,13 +371,19 @@ u32 section_create_image(struct file *f, struct section **out)
 		return STATUS_DELETE_PENDING;
 	}
 	/* Nobody can change it any more: what was written to it goes where the image is read from. */
+	changes = f->image_changes;
 	status = file_cache_flush(f) == FILE_OK ? image_parse(f, &image) : STATUS_IN_PAGE_ERROR;
+	if (!status && file_image_kind(f, image->pe.characteristics & PE_FILE_DLL) != FILE_OK) {
+		image_free(image);
+		status = STATUS_SHARING_VIOLATION;
+	}
 	if (status) {
 		file_image_end(f);
 		return status;
 	}
-	status = section_setup(&s, &backing_image, image->pe.size >> PAGE_SHIFT, SEC_IMAGE, PAGE_EXECUTE_WRITECOPY,
-			       shared_writable_pages(&image->pe));
+	copy = image_runs_from_swap(&image->pe, f);
+	charge = shared_writable_pages(&image->pe) + (copy ? image_copy_pages(&image->pe) : 0);
+	status = section_setup(&s, &backing_image, image->pe.size >> PAGE_SHIFT, SEC_IMAGE, PAGE_EXECUTE_WRITECOPY, charge);
 	if (status) {
 		file_image_end(f);
 		image_free(image);
@@ -357,17 +392,28 @@ u32 section_create_image(struct file *f, struct section **out)
 	file_ref(f);
 	s->file = f;
 	s->image = image;
+	image->changes = changes;
 	status = relocations_load(s);
 	if (status) {
 		section_unref(s);
 		return status;
 	}
+	if (copy) { /* before others see it */
+		mutex_lock(&sections_lock);
+		base_choose(image);
+		mutex_unlock(&sections_lock);
+		status = image_copy(s);
+		if (status) {
+			section_unref(s);
+			return status;
+		}
+	}
 	mutex_lock(&sections_lock);
 	other = existing(f); /* somebody else may have been faster */
 	if (!other) {
 		f->image_section = s;
-		image->base = choose_base(&image->pe);
-		image->delta = image->base - image->pe.preferred_base;
+		if (!copy)
+			base_choose(image);
 	}
 	mutex_unlock(&sections_lock);
 	if (other)

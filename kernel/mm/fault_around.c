@@ -45,12 +45,27 @@ static u32 prot_by_itself(const struct fault *f)
 	return s->backing->prot ? s->backing->prot(s, view_index(f->view, f->va)) : f->view->prot;
 }
 
+/* A data file's pages that no page table has, and that are neither read nor written, become active, and so can be mapped. */
+static __attribute__((noinline)) void lists_leave(word_t *word, const word_t *at, u64 count, word_t same, word_t none,
+						  bool write)
+{
+	for (u64 i = 0; i < count; i++) {
+		u32 pfn = word_pfn(word[i]);
+
+		if (word_kind(word[i]) != WORD_TRANSITION || frames[pfn].state == FRAME_TRANSITION ||
+		    (at[i] != same && at[i] != none) || (write && !(frames[pfn].flags & FRAME_DIRTY)))
+			continue;
+		frame_reactivate(pfn);
+		frames[pfn].shares = 0; /* until it is mapped, at once */
+		word[i] = word_valid_make(pfn, 0, true, false);
+	}
+}
+
 u32 fault_around(struct fault *f, word_t *word)
 {
 	const word_t entry = word_valid_make(0, f->prot, true, false) & ~PTE_ACCESSED;
 	/* An entry that says as much; and one that says nothing, if that means the same. */
 	const word_t same = word_make(WORD_PROTOTYPE, f->prot), none = prot_by_itself(f) == f->prot ? 0 : same;
-	bool files = f->view->section->backing == &backing_file;
 	u64 first, own, end;
 	u32 n = 0;
 
@@ -60,22 +75,15 @@ u32 fault_around(struct fault *f, word_t *word)
 		return 0;
 	window(f, &first, &own, &end);
 	spin_lock(&frames_lock);
+	if (f->view->section->backing == &backing_file)
+		lists_leave(word + first - own, f->word + first - own, end - first, same, none, entry & PTE_WRITE);
 	for (u64 i = first; i < end; i++) {
 		word_t *at = f->word + i - own, where = word[i - own];
-		bool absent = files && word_kind(where) == WORD_TRANSITION;
 		struct frame *frame = &frames[word_pfn(where)];
 
-		if ((*at != same && *at != none) || (!word_valid(where) && !absent) ||
-		    (entry & PTE_WRITE && !(frame->flags & FRAME_DIRTY)))
+		if ((*at != same && *at != none) || !word_valid(where) || (entry & PTE_WRITE && !(frame->flags & FRAME_DIRTY)))
 			continue;
-		if (absent && (frame->state == FRAME_TRANSITION || i == own))
-			continue; /* it is being read or written */
-		if (absent) {
-			frame_reactivate(word_pfn(where));
-			word[i - own] = word_valid_make(word_pfn(where), 0, true, false);
-		} else {
-			frame->shares++;
-		}
+		frame->shares++;
 		*at = entry | (where & PTE_ADDRESS);
 		n++;
 	}

@@ -43,8 +43,8 @@ enum file_status file_cache_write(struct file *f, u64 offset, const void *from, 
 enum file_status file_cache_flush(struct file *f);
 /* The same of bytes [offset, offset + n), but for the entry. discard: pages that nobody uses leave memory. */
 enum file_status file_cache_flush_range(struct file *f, u64 offset, u64 n, bool discard);
-/* Of all files. The first error; it goes on. */
-enum file_status file_cache_flush_all(void);
+/* Of all files of a volume; NULL: of all that are there. The first error; it goes on. */
+enum file_status file_cache_flush_all(const struct volume *v);
 
 /*
  * A section of a data file, as NtCreateSection makes it: size 0: the file's. STATUS_MAPPED_FILE_SIZE_ZERO, STATUS_SECTION_TOO_BIG
@@ -78,6 +78,8 @@ void file_writer_wake(void);  /* there are many files */
  * with a reference. *wrote: whether there were any.
  */
 enum file_status file_pages_flush(struct section *s, u64 first, u64 end, bool mapped, bool *wrote);
+/* The file was modified now, through a view: its directory entry will say so. */
+void file_section_touch(struct section *s);
 /* What page tables' dirty bits say of pages [first, end) goes to their frames. Takes vspaces_lock. */
 void file_views_collect(struct section *s, u64 first, u64 end);
 /* The whole file, and its entry. views: also what was changed through views. */

@@ -129,8 +129,8 @@ enum file_status file_pages_flush(struct section *s, u64 first, u64 end, bool ma
 	return status;
 }
 
-/* The entry may say, when this succeeds, that the file has the bytes that it had when this began. */
-enum file_status file_section_flush(struct section *s, bool views)
+/* The entry may say, when this succeeds, that the file has the bytes that it had when this began; unless *again is set. */
+static enum file_status flush_once(struct section *s, bool views, bool *again)
 {
 	struct file *f = s->file;
 	enum file_status status;
@@ -138,8 +138,7 @@ enum file_status file_section_flush(struct section *s, bool views)
 	u64 size;
 	u32 cuts;
 
-	if (views)
-		file_views_collect(s, 0, ~0ull);
+	*again = false;
 	mutex_lock(&f->lock);
 	size = f->size;
 	cuts = f->cuts;
@@ -149,13 +148,44 @@ enum file_status file_section_flush(struct section *s, bool views)
 	if (status != FILE_OK || !(wrote || late))
 		return status;
 	mutex_lock(&f->lock);
-	/* It was made shorter meanwhile: then what there was of it may not be what there is. Who did that has listed it. */
-	if (f->cuts == cuts) {
+	/* If it was made shorter meanwhile, what there was of it may not be what there is. */
+	*again = f->cuts != cuts;
+	if (!*again) {
 		status = file_entry_settle(f, size, !late);
 		if (status == FILE_OK && f->size == size)
 			s->entry_late = false;
 	}
 	mutex_unlock(&f->lock);
+	return status;
+}
+
+void file_section_touch(struct section *s)
+{
+	mutex_lock(&s->file->lock);
+	file_write_end(s->file, 0);
+	s->entry_late = true;
+	mutex_unlock(&s->file->lock);
+	spin_lock(&frames_lock);
+	file_section_list(s);
+	spin_unlock(&frames_lock);
+}
+
+#define FLUSH_TRIES 4 /* somebody may make the file shorter all the time */
+
+enum file_status file_section_flush(struct section *s, bool views)
+{
+	enum file_status status = FILE_OK;
+	bool again = true;
+
+	if (views)
+		file_views_collect(s, 0, ~0ull);
+	for (u32 i = 0; i < FLUSH_TRIES && again && status == FILE_OK; i++)
+		status = flush_once(s, views, &again);
+	if (again) {
+		spin_lock(&frames_lock);
+		file_section_list(s);
+		spin_unlock(&frames_lock);
+	}
 	return status;
 }
 
@@ -253,7 +283,7 @@ enum file_status file_cache_flush_range(struct file *f, u64 offset, u64 n, bool 
 	return status;
 }
 
-enum file_status file_cache_flush_all(void)
+enum file_status file_cache_flush_all(const struct volume *v)
 {
 	enum file_status status = FILE_OK, one;
 	struct file *f = NULL, *next;
@@ -262,6 +292,8 @@ enum file_status file_cache_flush_all(void)
 		if (f)
 			file_unref(f);
 		f = next;
+		if (v ? f->volume != v : volume_status(f->volume) != FILE_OK)
+			continue;
 		one = file_cache_flush(f);
 		status = status == FILE_OK ? one : status;
 	}

@@ -8,14 +8,14 @@
 u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size)
 {
 	u32 status = STATUS_INVALID_ADDRESS;
-	char name[FILE_PATH_MAX];
+	char name[FILE_FULL_PATH_MAX];
 	struct view *w;
 
 	mutex_lock(&v->lock);
 	w = view_find(v, address);
 	if (w && w->section && w->section->file) {
 		file_path(w->section->file, name);
-		ksnprintf(path, size, "\\??\\C:%s", name);
+		ksnprintf(path, size, "\\??\\%s", name);
 		status = STATUS_SUCCESS;
 	} else if (w && w->section) {
 		status = STATUS_FILE_INVALID;
@@ -100,6 +100,8 @@ u32 vspace_flush(struct vspace *v, u64 *base, u64 *size)
 		return status;
 	file_views_collect(s, first, end);
 	done = file_pages_flush(s, first, end, true, &wrote);
+	if (wrote)
+		file_section_touch(s);
 	section_unref(s);
 	return done == FILE_OK ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR;
 }
@@ -139,11 +141,11 @@ void vspace_describe(struct vspace *v, u64 address, char *text, size_t size)
 		strlcpy(text, "nothing is mapped there", size);
 	else if (w->section && w->section->file) {
 		const struct pe_image *pe = section_image(w->section);
-		char path[FILE_PATH_MAX];
+		char path[FILE_FULL_PATH_MAX];
 		const struct pe_segment *g = pe ? pe_segment_at(pe, view_index(w, address) << PAGE_SHIFT) : NULL;
 
 		file_path(w->section->file, path);
-		ksnprintf(text, size, "C:%s%s%s+0x%llx", path, g && g->name[0] ? " " : "", g ? g->name : "",
+		ksnprintf(text, size, "%s%s%s+0x%llx", path, g && g->name[0] ? " " : "", g ? g->name : "",
 			  (unsigned long long)(address - w->node.start));
 	} else {
 		ksnprintf(text, size, "%s%s", w->section ? "a view of an anonymous section" : "private memory",

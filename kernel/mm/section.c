@@ -73,7 +73,6 @@ static u32 table_make(struct section *s, u64 *entry)
 	}
 	frames[pfn].use = BS_USE_TABLE;
 	__atomic_add_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	s->table_count++;
 	*entry = (u64)frame_address(pfn);
 	return STATUS_SUCCESS;
 }
@@ -266,7 +265,6 @@ static void tables_free(struct section *s, u64 *table, u32 level)
 	}
 	frame_free_zeroed(frame_of_address(table));
 	__atomic_sub_fetch(&frame_counts.kernel, 1, __ATOMIC_RELAXED);
-	s->table_count--;
 }
 
 /* ---- lifetime ---- */
@@ -377,17 +375,22 @@ void section_free(struct section *s)
 	kfree(s);
 }
 
-/* A file's own section stays with it, with what it has in memory. */
 static void section_destroy(struct object *o)
 {
-	struct section *s = container_of(o, struct section, object);
-
-	if (s->backing != &backing_file || s->data)
-		section_free(s);
+	section_free(container_of(o, struct section, object));
 }
 
 void section_ref(struct section *s) { object_ref(&s->object); }
-void section_unref(struct section *s) { object_unref(&s->object); }
+
+/* A file's own section stays with the file; whoever sees that nobody uses it may free it at once. */
+void section_unref(struct section *s)
+{
+	if (s->backing == &backing_file && !s->data)
+		__atomic_sub_fetch(&s->object.refs, 1, __ATOMIC_SEQ_CST);
+	else
+		object_unref(&s->object);
+}
+
 u64 section_size(const struct section *s) { return s->data ? s->bytes : s->pages << PAGE_SHIFT; }
 u32 section_attributes(const struct section *s) { return s->attributes; }
 struct file *section_file(const struct section *s) { return s->file; }

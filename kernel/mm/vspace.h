@@ -296,13 +296,14 @@ struct section {
 	bool tables_charged;     /* the charge has room for all tables already */
 	u32 levels;
 	u64 *root;               /* tables of 512 words, as page tables; NULL until the first page */
-	u64 table_count;
 	struct file *file;
 	struct image *image;     /* backing_image.c */
 	struct section *data;    /* of one that was made of a data file: the file's, whose pages its views show; a reference */
-	u64 bytes;               /* such a section's size */
 	/* The rest of a data section is under frames_lock, if nothing else is said (file_cache.h). */
-	u64 mapped_bytes;        /* the file must not get shorter than this while there are references; under file->lock */
+	union {
+		u64 bytes;        /* of one that was made of a data file: its size */
+		u64 mapped_bytes; /* a data section: the file must not get shorter while there are references; under file->lock */
+	};
 	bool writable;           /* somebody may have a view to write; likewise */
 	bool entry_late;         /* the directory entry is behind the file; likewise */
 	bool listed, orphan;     /* on the writer's list; no file has it any more */
@@ -319,6 +320,12 @@ u32 section_caching(const struct section *s);
 u64 section_committed(struct section *s, u64 first, u64 count);
 /* section_commit for callers without locks, with all waiting done. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY. */
 u32 section_commit_range(struct section *s, u64 first, u64 count);
+/* image_copy.c: whether an image runs from swap, how many pages image_copy copies, and copies them. No locks held. */
+struct pe_image;
+bool image_runs_from_swap(const struct pe_image *pe, const struct file *f);
+u64 image_copy_pages(const struct pe_image *pe);
+u32 image_copy(struct section *s);
+
 /* The prototype word of page index; NULL: no table (then the backing's initial word holds). s->lock held. */
 word_t *section_word(struct section *s, u64 index);
 /* The first index from index on that has a table; s->pages: none. s->lock held. */

@@ -68,7 +68,8 @@ static void module_text(struct vspace *v, u64 address, char *text, size_t size)
 void exception_report(const struct nt_exception_record *r, const char *why)
 {
 	struct process *p = process_current();
-	char module[128], data[320] = "", what[224];
+	char module[128], data[400] = "", what[224], place[64];
+	struct bs_page page;
 	const char *access;
 
 	module_text(p->vspace, r->address, module, sizeof(module));
@@ -78,7 +79,12 @@ void exception_report(const struct nt_exception_record *r, const char *why)
 		access = r->parameters[0] == 8 ? "execution" : r->parameters[0] == 1 ? "write" : "read";
 		what[0] = 0;
 		vspace_describe(p->vspace, r->parameters[1], what, sizeof(what));
-		ksnprintf(data, sizeof(data), ", %s of %#lx (%s)", access, r->parameters[1], what);
+		place[0] = 0;
+		if (r->code == STATUS_IN_PAGE_ERROR && !vspace_query_backing(p->vspace, ALIGN_DOWN(r->parameters[1], PAGE_SIZE), 1, &page) &&
+		    page.backing == BS_IMAGE)
+			ksnprintf(place, sizeof(place), ", byte %#llx of the file can't be read",
+				  (unsigned long long)page.offset + (r->parameters[1] & PAGE_MASK));
+		ksnprintf(data, sizeof(data), ", %s of %#lx (%s%s)", access, r->parameters[1], what, place);
 	}
 	klog(LOG_ERROR, "%s (pid %u): %s (%#x) at %#lx%s%s%s%s", p->name, p->id, exception_name(r->code), r->code,
 	     r->address, module, data, why ? ", " : "", why ? why : "");

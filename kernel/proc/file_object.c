@@ -101,11 +101,11 @@ u32 file_path_translate(const char *nt_path, const char **path, bool *console)
 			*console = true;
 			return STATUS_SUCCESS;
 		}
-	if (ascii_lower(rest[0]) != 'c' || rest[1] != ':')
+	if (!rest[0] || rest[1] != ':')
 		return STATUS_OBJECT_PATH_NOT_FOUND;
 	if (rest[2] != '\\')
 		return STATUS_OBJECT_NAME_INVALID;
-	*path = rest + 2;
+	*path = rest;
 	return STATUS_SUCCESS;
 }
 
@@ -130,6 +130,9 @@ static const struct {
 	[FILE_DELETING] = { STATUS_DELETE_PENDING, "it is being deleted" },
 	[FILE_NOT_EMPTY] = { STATUS_DIRECTORY_NOT_EMPTY, "the directory is not empty" },
 	[FILE_NO_SPACE] = { STATUS_DISK_FULL, "the disk is full" },
+	[FILE_OTHER_VOLUME] = { STATUS_NOT_SAME_DEVICE, "another volume" },
+	[FILE_NO_MEDIUM] = { STATUS_NO_MEDIA_IN_DEVICE, "the disk was taken out" },
+	[FILE_STALE] = { STATUS_FILE_INVALID, "its disk was changed" },
 	[FILE_USER_MAPPED] = { STATUS_USER_MAPPED_FILE, "a program has mapped it" },
 	[FILE_BUSY] = { STATUS_RETRY, "it is busy" },
 	[FILE_READ_ONLY] = { STATUS_MEDIA_WRITE_PROTECTED, "the disk is read-only" },

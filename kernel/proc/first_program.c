@@ -21,8 +21,8 @@ static const char environment[] = "COMSPEC=C:\\bin\\sh.exe\0"
 static struct file *program_find(const char *command)
 {
 	char end = command[0] == '"' ? '"' : ' ';
-	char name[FILE_PATH_MAX], path[FILE_PATH_MAX];
-	bool suffix, absolute;
+	char name[FILE_PATH_MAX], path[FILE_FULL_PATH_MAX];
+	bool suffix, drive, absolute;
 	const char *from = command + (end == '"');
 	enum file_status status;
 	struct file *f;
@@ -34,21 +34,22 @@ static struct file *program_find(const char *command)
 	memcpy(name, from, n);
 	name[n] = 0;
 	suffix = n > 4 && !ascii_compare_nocase(name + n - 4, ".exe");
-	from = ascii_lower(name[0]) == 'c' && name[1] == ':' ? name + 2 : name;
-	absolute = from != name || strchr(from, '\\') || strchr(from, '/');
+	drive = name[0] && name[1] == ':';
+	from = drive ? name + 2 : name;
+	absolute = drive || strchr(from, '\\') || strchr(from, '/');
 	for (i = 0; i < (absolute ? 1 : ARRAY_SIZE(places)); i++) {
-		ksnprintf(path, sizeof(path), "%s%s%s", from[0] == '\\' || from[0] == '/' ? "" : places[i], from,
+		ksnprintf(path, sizeof(path), "%c:%s%s%s", drive ? name[0] : VOLUME_LETTER_FIRST, from[0] == '\\' || from[0] == '/' ? "" : places[i], from,
 			  suffix ? "" : ".exe");
 		status = file_open(path, &f);
 		if (status == FILE_OK)
 			return f;
 		if (status != FILE_NOT_FOUND && status != FILE_PATH_NOT_FOUND && status != FILE_BAD_NAME) {
-			klog(LOG_ERROR, "the first program C:%s can't be read: %s", path, file_status_text(status));
+			klog(LOG_ERROR, "the first program %s can't be read: %s", path, file_status_text(status));
 			return NULL;
 		}
 	}
 	if (absolute)
-		klog(LOG_ERROR, "the first program (option run=) is not there: C:%s", path);
+		klog(LOG_ERROR, "the first program (option run=) is not there: %s", path);
 	else
 		klog(LOG_ERROR, "the first program (option run=) is not there: %s%s in C:\\, C:\\bin or C:\\tests",
 		     name, suffix ? "" : ".exe");
@@ -121,7 +122,7 @@ void process_run_first(void)
 		machine_exit(EXIT_NO_FIRST_PROGRAM);
 	status = start(image, command, &p);
 	if (status) {
-		klog(LOG_ERROR, "the first program C:%s can't be started: status %#x", image->path, status);
+		klog(LOG_ERROR, "the first program %s can't be started: status %#x", image->path, status);
 		machine_exit(EXIT_NO_FIRST_PROGRAM);
 	}
 	file_unref(image);

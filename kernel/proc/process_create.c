@@ -104,10 +104,10 @@ static struct address_limits memory_place(const struct process *p)
 static u32 parameters_create(const struct process_start *s, struct process *p, u64 *base)
 {
 	struct nt_process_parameters parameters = { .flags = PROCESS_PARAMETERS_NORMALIZED };
-	u16 path[FILE_PATH_MAX + 2] = { 'C', ':' };
-	char name[FILE_PATH_MAX];
-	int path_units = (file_path(s->image, name), utf8_to_utf16(name, strlen(name), path + 2, FILE_PATH_MAX));
-	struct user_text image_path = { (u64)path, 2 * ((u64)path_units + 2) };
+	u16 path[FILE_FULL_PATH_MAX];
+	char name[FILE_FULL_PATH_MAX];
+	int path_units = (file_path(s->image, name), utf8_to_utf16(name, strlen(name), path, FILE_FULL_PATH_MAX));
+	struct user_text image_path = { (u64)path, 2 * (u64)path_units };
 	struct process_start kernel_text = { .parent = NULL };
 	u64 directory_at = sizeof(parameters);
 	u64 path_at = directory_at + CURRENT_DIRECTORY_MAX;
@@ -223,7 +223,7 @@ static u32 memory_create(const struct process_start *s, struct process *p, u64 *
 
 u32 process_create(const struct process_start *s, struct process **out, struct user_thread **thread)
 {
-	char path[FILE_PATH_MAX];
+	char path[FILE_FULL_PATH_MAX];
 	struct process *p;
 	u64 entry = 0;
 	u32 status;

@@ -19,19 +19,20 @@ static enum file_status file_flush(struct file *f)
 {
 	enum file_status status = file_cache_flush(f);
 
-	return status == FILE_OK ? file_commit() : status;
+	return status == FILE_OK ? volume_commit(f->volume) : status;
 }
 
-static enum file_status files_sync(void)
+/* All of a volume. */
+static enum file_status files_sync(struct volume *v)
 {
-	enum file_status status = file_cache_flush_all(), synced = file_sync();
+	enum file_status status = file_cache_flush_all(v), synced = volume_sync(v);
 
 	return status == FILE_OK ? synced : status;
 }
 
 void files_end(void)
 {
-	if (file_cache_flush_all() != FILE_OK)
+	if (file_cache_flush_all(NULL) != FILE_OK)
 		klog(LOG_ERROR, "not all files could be written");
 	file_shutdown();
 }
@@ -289,7 +290,10 @@ static u32 volume_read(struct file_object *o, u64 offset_at, u64 to, u64 length,
 	if (!n)
 		return STATUS_END_OF_FILE;
 
-	if (!file_lock_allows(o, offset, n, false))
+	status = file_status_nt(file_check_unlocked(o->file)); /* memory may still have what the disk has no more */
+	if (status)
+		;
+	else if (!file_lock_allows(o, offset, n, false))
 		status = STATUS_FILE_LOCK_CONFLICT;
 	else if (o->options & OPTION_NO_BUFFERING)
 		status = device_read_user(o->file, offset, to, n, done);
@@ -512,7 +516,7 @@ u32 sys_NtFlushBuffersFile(const u64 *a)
 	if (status)
 		return status;
 	if (o->file)
-		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? files_sync() : file_flush(o->file));
+		status = file_status_nt(o->file->attributes & FILE_ATTRIBUTE_DIRECTORY_ ? files_sync(o->file->volume) : file_flush(o->file));
 	object_unref(&o->object);
 	return io_status_put(a[1], status, 0) ? status : STATUS_ACCESS_VIOLATION;
 }

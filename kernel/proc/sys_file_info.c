@@ -64,11 +64,11 @@ static u32 query_name(const struct file *f, const u64 *a, u64 *size)
 		u16 name[FILE_PATH_MAX];
 	} out;
 	u32 length = (u32)a[3];
-	char path[FILE_PATH_MAX];
+	char path[FILE_FULL_PATH_MAX], *name = path + 2; /* without the drive */
 	int units;
 
 	file_path(f, path);
-	units = utf8_to_utf16(path, strlen(path), out.name, FILE_PATH_MAX);
+	units = utf8_to_utf16(name, strlen(name), out.name, FILE_PATH_MAX);
 	if (units < 0)
 		return STATUS_OBJECT_NAME_INVALID;
 	if (length < sizeof(u32))
@@ -169,7 +169,7 @@ static u32 set_basic(struct file *f, u64 from)
 static u32 set_name(struct file *f, u64 from, u32 length)
 {
 	struct nt_file_rename_information r;
-	char name[FILE_PATH_MAX], full[FILE_PATH_MAX];
+	char name[FILE_FULL_PATH_MAX + 4], full[FILE_FULL_PATH_MAX];
 	const char *path = name;
 	bool console = false;
 	u32 status;
@@ -280,26 +280,64 @@ u32 sys_NtSetInformationFile(const u64 *a)
 
 /* ---- about a volume ---- */
 
+/* A structure with a text at its end, of which the caller may want less. */
+static u32 query_texts(const u64 *a, const void *data, u32 bytes, u64 *size)
+{
+	*size = MIN((u32)a[3], bytes);
+	if (!copy_to_user(a[2], data, *size))
+		return STATUS_ACCESS_VIOLATION;
+	return *size < bytes ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+}
+
+static u32 query_identity(struct volume *v, const u64 *a, u64 *size)
+{
+	struct nt_file_fs_volume_information out = { 0 };
+	struct volume_identity id;
+	enum file_status fs = volume_identify(v, &id);
+
+	if (fs)
+		return file_status_nt(fs);
+	if ((u32)a[3] < FILE_FS_VOLUME_LABEL)
+		return STATUS_INFO_LENGTH_MISMATCH;
+	out.serial = id.serial;
+	out.label_bytes = id.label_length * 2;
+	memcpy(out.label, id.label, out.label_bytes);
+	return query_texts(a, &out, FILE_FS_VOLUME_LABEL + out.label_bytes, size);
+}
+
 static u32 query_volume(struct file_object *o, const u64 *a, u64 *size)
 {
 	struct nt_file_device_information device = { .type = FILE_DEVICE_CONSOLE_ };
+	struct volume *v = o->file ? o->file->volume : NULL;
 	struct nt_file_fs_full_size_information full;
 	struct nt_file_fs_size_information fixed;
+	static const struct nt_file_fs_attribute_information attributes = {
+		.attributes = FILE_CASE_PRESERVED_NAMES_ | FILE_UNICODE_ON_DISK_,
+		.component_length_max = FILE_NAME_MAX,
+		.name_bytes = 10,
+		.name = { 'F', 'A', 'T', '3', '2' },
+	};
 	struct file_space space;
 	u32 class = (u32)a[4];
 	enum file_status fs;
 
-	if (o->file)
+	if (v)
 		device.type = FILE_DEVICE_DISK_;
 	else if (o->pipe.pipe || o->all_pipes)
 		device.type = FILE_DEVICE_NAMED_PIPE_;
+	if (class == 4 && v && volume_removable(v))
+		device.characteristics = FILE_REMOVABLE_MEDIA_;
 	if (class == 4) /* FileFsDeviceInformation */
 		return query_fixed(a, &device, sizeof(device), size);
-	if (class != 3 && class != 7)
+	if (class != 1 && class != 3 && class != 5 && class != 7)
 		return STATUS_INVALID_INFO_CLASS;
-	if (!o->file)
+	if (!v)
 		return STATUS_INVALID_DEVICE_REQUEST;
-	fs = file_space(&space);
+	if (class == 1) /* FileFsVolumeInformation */
+		return query_identity(v, a, size);
+	if (class == 5) /* FileFsAttributeInformation */
+		return query_texts(a, &attributes, offsetof(struct nt_file_fs_attribute_information, padding), size);
+	fs = volume_space(v, &space);
 	if (fs)
 		return file_status_nt(fs);
 	full = (struct nt_file_fs_full_size_information){

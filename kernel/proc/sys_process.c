@@ -256,7 +256,7 @@ static u32 query_path(struct process *p, const u64 *a, const char *prefix)
 		struct nt_unicode_string string;
 		u16 text[FILE_PATH_MAX + 8];
 	} out;
-	char path[FILE_PATH_MAX + 8], name[FILE_PATH_MAX];
+	char path[FILE_PATH_MAX + 8], name[FILE_FULL_PATH_MAX];
 	u32 size;
 	int units;
 
@@ -280,6 +280,20 @@ static u32 query_handles(struct process *p, const u64 *a)
 	u32 n = p->handle_used;
 
 	return user_return(a[2], (u32)a[3], a[4], &n, sizeof(n));
+}
+
+/* The drives' letters. All but the system volume can be taken out. Source: struct PROCESS_DEVICEMAP_INFORMATION (ntddk.h). */
+static u32 query_device_map(const u64 *a)
+{
+	struct {
+		u32 letters;
+		u8 types[32];
+	} out = { .letters = volume_letters() };
+
+	for (u32 i = 0; i < 26; i++)
+		if (out.letters & 1u << i)
+			out.types[i] = 'A' + i == VOLUME_LETTER_FIRST ? DRIVE_FIXED_ : DRIVE_REMOVABLE_;
+	return user_return(a[2], (u32)a[3], a[4], &out, sizeof(out));
 }
 
 static u32 query_page_priority(struct process *p, const u64 *a)
@@ -315,13 +329,16 @@ u32 sys_NtQueryInformationProcess(const u64 *a)
 		status = query_handles(p, a);
 		break;
 	case 27: /* ProcessImageFileName */
-		status = query_path(p, a, "\\??\\C:");
+		status = query_path(p, a, "\\??\\");
+		break;
+	case 23: /* ProcessDeviceMap */
+		status = query_device_map(a);
 		break;
 	case PROCESS_PAGE_PRIORITY:
 		status = query_page_priority(p, a);
 		break;
 	case 43: /* ProcessImageFileNameWin32 */
-		status = query_path(p, a, "C:");
+		status = query_path(p, a, "");
 		break;
 	default:
 		status = STATUS_INVALID_INFO_CLASS;

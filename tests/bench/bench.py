@@ -49,6 +49,9 @@ ROWS = {
     "start": Row("start of a program, exit, wait", 67_000),
     "handler": Row("a handler fixes a protection", 2200),
     "switch": Row("token between two processes, a switch", 1200),
+    "file-view": Row("touch of a cached file through a fresh view, a page", 300, "file"),
+    "file-read-64K": Row("read of a cached file, 64 KiB a call, 4 KiB of it", 800, "file"),
+    "file-read-4K": Row("the same, 4 KiB a call", 1200, "file"),
 }
 # In time alone. Throughput is better when it is higher.
 SWAP_ROWS = {

@@ -163,6 +163,40 @@ void os_unmap(void *view, size_t bytes)
 	os_free(view, bytes);
 }
 
+intptr_t os_file(size_t bytes)
+{
+	static char block[65536];
+	int file = open("/bench.bin", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	for (size_t done = 0; file >= 0 && done < bytes; done += sizeof(block))
+		if (write(file, block, sizeof(block)) != (ssize_t)sizeof(block))
+			fail("write");
+	if (file < 0)
+		fail("open of a new file");
+	return file;
+}
+
+void *os_file_map(intptr_t file, size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ, MAP_SHARED, (int)file, 0);
+
+	if (p == MAP_FAILED)
+		fail("mmap of a file");
+	return p;
+}
+
+void os_file_read(intptr_t file, size_t offset, void *to, size_t bytes)
+{
+	if (pread((int)file, to, bytes, (off_t)offset) != (ssize_t)bytes)
+		fail("pread");
+}
+
+void os_file_close(intptr_t file)
+{
+	close((int)file);
+	unlink("/bench.bin");
+}
+
 void os_section_close(intptr_t section)
 {
 	close((int)section);

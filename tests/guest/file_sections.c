@@ -145,6 +145,8 @@ static void test_sizes(void)
 	view[10000] = 'x';
 	ok(holds(file, 9999, "e", 1), "the last byte is written");
 	refused(section_of(file, PAGE_READONLY, 20000) != NULL, ERROR_NOT_ENOUGH_MEMORY, "one for reading can't be larger");
+	refused(section_of(file, PAGE_READWRITE, MB(1) << 20) != NULL, ERROR_NOT_ENOUGH_MEMORY, "none can be of 1 TiB");
+	refused(section_of(file, PAGE_READWRITE, MB(4000)) != NULL, ERROR_DISK_FULL, "nor larger than the disk");
 	HANDLE other = section_of(file, PAGE_READWRITE, 20000);
 	ok(other != NULL, "a second, larger section");
 	is(view[10000], 0, "what was behind the end is zeros, now that it is part of the file");
@@ -199,6 +201,21 @@ static void test_coherence(void)
 	}
 	ok(right, "300 writes, through the view and by WriteFile, are what both see");
 
+	/* Without buffering, from and to the disk. */
+	char *sectors = commit_bytes(8192);
+	HANDLE raw = file_open(GENERIC_READ | GENERIC_WRITE, OPEN_EXISTING, FILE_FLAG_NO_BUFFERING | FILE_FLAG_WRITE_THROUGH);
+	a[12288] = 'v';
+	OVERLAPPED whole = { .Offset = 12288 };
+	DWORD got;
+	ok(ReadFile(raw, sectors, 4096, &got, &whole) && got == 4096 && sectors[0] == 'v',
+	   "a read without buffering sees what was written through a view");
+	memset(sectors, 's', 4096);
+	ok(put(raw, 12288, sectors, 4096) && a[12288] == 's' && a[16383] == 's', "a view sees what was written without buffering");
+	ok(holds(reader, 12288, sectors, 4096), "and so does a read with");
+	refused(ReadFile(raw, sectors, 100, &got, &whole), ERROR_INVALID_PARAMETER, "100 bytes are no sectors");
+	CloseHandle(raw);
+	memory_release(sectors);
+
 	/* What is mapped is source and destination of the same file's reads and writes. */
 	ok(put(file, 8192, a, 16384) && !memcmp(a, a + 8192, 8192), "WriteFile from a view of the file itself");
 	OVERLAPPED at = { .Offset = 65536 };
@@ -211,6 +228,16 @@ static void test_coherence(void)
 	is(page_at(a + 131072).backing, BS_DATA_FILE, "then the file has it");
 	is(page_at(a + 131072).offset, 131072, "there");
 	is(pages_backed(a, PAGES, BS_DATA_FILE), PAGES, "and all others");
+
+	struct {
+		void *base;
+		ULONG attributes;
+		LARGE_INTEGER size;
+	} basic = { 0 };
+	is((uint32_t)NtQuerySection(second, 0, &basic, sizeof(basic), NULL), 0, "NtQuerySection");
+	is((uint64_t)basic.size.QuadPart, 8192, "tells the section's size");
+	is(basic.attributes, SEC_FILE | SEC_COMMIT, "and that it is a file's");
+	is((uint32_t)NtAreMappedFilesTheSame(a, b), 0, "NtAreMappedFilesTheSame says that they are");
 
 	char path[MAX_PATH] = "";
 	ok(GetMappedFileNameA(GetCurrentProcess(), a, path, sizeof(path)) && strstr(path, "mapped\\data.bin"),
@@ -227,7 +254,10 @@ static void test_flush_is_exact(void)
 {
 	file_make(SIZE);
 	HANDLE file = file_read_write(), section;
-	ok(FlushFileBuffers(file), "the file is flushed");
+	/* All of the volume: what other programs wrote is not to be counted below. */
+	HANDLE root = CreateFileA("C:\\", GENERIC_WRITE, SHARE_ALL, NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
+	ok(FlushFileBuffers(file) && FlushFileBuffers(root), "all files are flushed");
+	CloseHandle(root);
 	section = section_of(file, PAGE_READWRITE, 0);
 	char *view = map(section, FILE_MAP_WRITE, 0, 0);
 	for (int i = 0; i < 20; i++)

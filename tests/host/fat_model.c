@@ -371,7 +371,7 @@ void volume_compare(u32 allow)
 	}
 	expect_equal(c.count, count);
 	expect_equal(c.lost, 0);
-	expect_equal(file_space(&space), FILE_OK);
+	expect_equal(world_space(&space), FILE_OK);
 	expect_equal(space.free_clusters, c.clusters - c.used);
 	fat_check_free(&c);
 }

@@ -1,4 +1,5 @@
 /* See fat_world.h. */
+#include "options.h"
 #include "fat_world.h"
 
 #include <fcntl.h>
@@ -129,6 +130,24 @@ bool block_wait(struct block_request *r)
 	return !r->failed;
 }
 
+bool block_transfer(struct block_device *d, bool write, u64 sector, u64 phys, u32 bytes)
+{
+	struct block_request r = { .sector = sector, .write = write, .piece_count = 1, .pieces = { { phys, bytes } } };
+
+	block_submit(d, &r);
+	return block_wait(&r);
+}
+
+bool block_claim(struct block_device *d)
+{
+	return !__atomic_exchange_n(&d->claimed, true, __ATOMIC_ACQUIRE);
+}
+
+void block_release(struct block_device *d)
+{
+	d->claimed = false;
+}
+
 bool block_flush(struct block_device *d)
 {
 	expect(d == &disk);
@@ -141,6 +160,7 @@ bool block_flush(struct block_device *d)
 
 /* Kernel memory and locks. */
 
+struct options options;
 u64 allocations, fail_after = ~0ull;
 
 void *kmalloc(size_t size)
@@ -368,6 +388,35 @@ void world_begin(void)
 	longest[0] = '\\';
 	expected[8].path = longest;
 	expect(world_mount());
+}
+
+static enum file_status of_volume(enum file_status (*what)(struct volume *))
+{
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+	enum file_status status = v ? what(v) : FILE_OK;
+
+	if (v)
+		volume_unref(v);
+	return status;
+}
+
+enum file_status world_sync(void)
+{
+	return of_volume(volume_sync);
+}
+
+enum file_status world_commit(void)
+{
+	return of_volume(volume_commit);
+}
+
+enum file_status world_space(struct file_space *out)
+{
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+	enum file_status status = volume_space(v, out);
+
+	volume_unref(v);
+	return status;
 }
 
 void cache_fill(void)

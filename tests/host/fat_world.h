@@ -54,6 +54,7 @@ void world_image(const char *program, const char *name);
 /* Undoes all damage and failures and mounts the volume. */
 void world_begin(void);
 bool world_mount(void);
+enum file_status world_sync(void), world_commit(void), world_space(struct file_space *out);
 bool world_locked(void); /* a lock is held */
 /* Lets the cache take all the memory that it ever takes, so that what a case leaves behind shows. */
 void cache_fill(void);

@@ -20,7 +20,7 @@ HOST_TESTS := bitmap commit fat fat_damage fat_write pattern pe pe_fuzz pe_reloc
 HOST_SOURCES_bitmap  := kernel/lib/bitmap.c
 HOST_SOURCES_commit  := kernel/mm/commit.c
 HOST_SOURCES_fat     := $(addprefix kernel/io/,fat.c fat_cache.c fat_commit.c fat_dir.c fat_dir_change.c fat_name.c fat_path.c \
-			fat_table.c file.c file_batch.c file_change.c file_idle.c file_pages.c file_read.c file_write.c) \
+			fat_table.c file.c file_batch.c file_change.c file_idle.c file_image.c file_pages.c file_read.c file_write.c) \
 			kernel/lib/printf.c kernel/lib/string.c tests/host/fat_world.c
 HOST_NEEDS_fat       := fat_512.img fat_1024.img
 HOST_SOURCES_fat_damage := $(HOST_SOURCES_fat)

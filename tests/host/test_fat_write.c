@@ -13,14 +13,14 @@ static void random_operations_do_what_they_should(void)
 		for (u32 i = 0; i < 100; i++)
 			do_something();
 		model_end();
-		expect_equal(file_sync(), FILE_OK);
+		expect_equal(world_sync(), FILE_OK);
 		volume_compare(0);
 		if (tap_one_in(3))
 			expect(world_mount());
 		if (round % 13 == 0)
 			fsck(image);
 	}
-	expect_equal(file_sync(), FILE_OK);
+	expect_equal(world_sync(), FILE_OK);
 	fsck(image);
 	expect(allocations <= baseline + 1); /* a block of zeros */
 }
@@ -180,7 +180,7 @@ static void crashes_lose_nothing_that_was_flushed(void)
 			if (rename_from != rename_to && span_count < ARRAY_SIZE(spans))
 				spans[span_count++] = (struct span){ rename_from, rename_to };
 		}
-		expect_equal(tap_one_in(5) ? file_sync() : file_commit(), FILE_OK);
+		expect_equal(tap_one_in(5) ? world_sync() : world_commit(), FILE_OK);
 		crashes_try(false);
 		snapshot();
 	}
@@ -227,7 +227,7 @@ static void a_name_made_again_is_never_there_twice(void)
 		file_make(name_of(i));
 	for (u32 i = 0; i < 5; i++)
 		file_delete(name_of(i));
-	expect_equal(file_commit(), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
 	durable = realloc(durable, image_size);
 	memcpy(durable, image, image_size);
 	record_begin();
@@ -236,7 +236,7 @@ static void a_name_made_again_is_never_there_twice(void)
 	for (u32 i = 5; i < 39; i++) /* more than are remembered one by one */
 		file_delete(name_of(i));
 	file_make(name_of(38));
-	expect_equal(file_commit(), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
 	crashes_try(true);
 	model_end();
 	record = false;
@@ -253,7 +253,7 @@ static void a_full_volume_refuses_and_loses_nothing(void)
 
 	model_begin();
 	expect_equal(file_open_as("\\hog", &make_file, &f, &outcome), FILE_OK);
-	expect_equal(file_space(&space), FILE_OK);
+	expect_equal(world_space(&space), FILE_OK);
 	expect_equal(file_set_size(f, (space.free_clusters + 1) * space.cluster_bytes), FILE_NO_SPACE);
 	expect_equal(f->size, 0);
 	expect_equal(file_set_size(f, (space.free_clusters - 20) * space.cluster_bytes), FILE_OK);
@@ -267,7 +267,7 @@ static void a_full_volume_refuses_and_loses_nothing(void)
 	status = file_open_as("\\hog", &open_any, &f, &outcome);
 	expect_equal(status, FILE_DELETING);
 	file_close(f, 7, 7, false);
-	expect_equal(file_sync(), FILE_OK);
+	expect_equal(world_sync(), FILE_OK);
 	volume_compare(0);
 	for (u32 i = 1; i < NODES; i++) {
 		if (!nodes[i].parent || nodes[i].directory)
@@ -278,6 +278,62 @@ static void a_full_volume_refuses_and_loses_nothing(void)
 		expect(got == nodes[i].size && memcmp(buffer, nodes[i].bytes, got) == 0);
 		file_unref(f);
 	}
+	fsck(image);
+}
+
+/* What a directory on the disk says of a file's size, and whether it has clusters. */
+static u32 entry_on_disk(const struct file *f, bool *clusters)
+{
+	const u8 *e = image + f->entry_at;
+
+	*clusters = e[20] | e[21] | e[26] | e[27];
+	return fat_get32(e + 28);
+}
+
+static void an_entry_follows_what_is_in_memory(void)
+{
+	static u8 page[4096] __attribute__((aligned(4096)));
+	const struct file_times times = { .modified_unix = world_now };
+	u64 offset = 0, phys = virt_to_phys(page), got;
+	enum file_outcome outcome;
+	struct file *f;
+	bool clusters;
+
+	model_begin();
+	memset(page, 7, sizeof(page));
+	expect_equal(file_open_as("\\late", &make_file, &f, &outcome), FILE_OK);
+	mutex_lock(&f->lock);
+	expect_equal(file_write_begin(f, &offset, 3000), FILE_OK);
+	file_write_end(f, 3000);
+	mutex_unlock(&f->lock);
+	expect_equal(f->size, 3000);
+	/* Whatever else changes the entry, it does not name what only memory has. */
+	expect_equal(file_set_facts(f, ~0u, &times), FILE_OK);
+	expect_equal(file_rename(f, "\\later", false), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
+	expect_equal(entry_on_disk(f, &clusters), 0);
+	expect(!clusters);
+	mutex_lock(&f->lock);
+	expect_equal(file_pages_write(f, 0, &phys, 1), FILE_OK);
+	expect_equal(file_entry_settle(f, 3000, false), FILE_OK);
+	mutex_unlock(&f->lock);
+	expect_equal(world_commit(), FILE_OK);
+	expect_equal(entry_on_disk(f, &clusters), 3000);
+	expect(clusters);
+	expect_equal(file_read(f, 0, buffer, 4096, &got), FILE_OK);
+	expect(got == 3000 && memcmp(buffer, page, 3000) == 0);
+	/* It grows in memory, and is cut on the disk. */
+	offset = FILE_AT_END;
+	mutex_lock(&f->lock);
+	expect_equal(file_write_begin(f, &offset, 5000), FILE_OK);
+	file_write_end(f, offset + 5000);
+	mutex_unlock(&f->lock);
+	expect_equal(offset, 3000);
+	expect_equal(file_set_size(f, 1000), FILE_OK);
+	expect_equal(world_commit(), FILE_OK);
+	expect_equal(entry_on_disk(f, &clusters), 1000);
+	file_close(f, 7, 7, true);
+	expect_equal(world_sync(), FILE_OK);
 	fsck(image);
 }
 
@@ -354,14 +410,14 @@ static void errors_of_the_disk_are_told(void)
 			if (status == FILE_OK)
 				status = file_set_size(f, 3);
 			if (status == FILE_OK)
-				status = file_sync();
+				status = world_sync();
 			file_close(f, 7, 7, true);
 		}
 		expect(status == FILE_OK || status == FILE_IO_ERROR);
 		failures += status == FILE_IO_ERROR;
 		expect(!world_locked());
 		fail_writes_after = ~0ull;
-		file_sync();
+		world_sync();
 	}
 	expect(failures > 5 && failures < 60);
 }
@@ -382,7 +438,7 @@ static void damaged_volumes_are_written_without_harm(void)
 		for (u32 i = 0; i < 60; i++)
 			do_something();
 		model_end();
-		file_sync();
+		world_sync();
 		for (u32 i = 0; i < 30; i++) {
 			u64 area = tap_one_in(2) ? data_sector : fat_sector;
 			size_t at = (area + tap_below(12)) * SECTOR_SIZE + tap_below(SECTOR_SIZE);
@@ -411,7 +467,7 @@ static void damaged_volumes_are_written_without_harm(void)
 			file_set_delete(f, tap_one_in(2));
 			file_close(f, 7, 7, false);
 		}
-		file_sync();
+		world_sync();
 		expect(!world_locked());
 	}
 }
@@ -461,6 +517,7 @@ int main(int argc, char **argv)
 	world_image(argv[0], "fat_small.img");
 	tap_run(short_names_are_made);
 	tap_run(handles_keep_others_out);
+	tap_run(an_entry_follows_what_is_in_memory);
 	tap_run(random_operations_do_what_they_should);
 	tap_run(a_full_volume_refuses_and_loses_nothing);
 	tap_run(crashes_lose_nothing_that_was_flushed);

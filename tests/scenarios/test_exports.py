@@ -30,7 +30,7 @@ INCLUDES = """
 #include <windows.h>
 """
 
-# Name: what main does. argc and argv are there; volatile d is 1.5, so that the compiler calculates nothing itself.
+# Name: what a function does. argc and argv are there; volatile d is 1.5, so that the compiler calculates nothing itself.
 SAMPLES = {
     "hello": 'printf("hello %d %s\\n", argc, argv[0]);',
     "memory": 'char *p = malloc(100); p = realloc(p, 200); strcpy(p, argv[0]); free(p); free(calloc(3, 4));',
@@ -209,13 +209,16 @@ def test_programs(directory, exports):
 
 @pytest.mark.parametrize("flags", [["-O0", "-g"], ["-O2"], ["-O2", C99_PRINTF]], ids=["O0", "O2", "c99"])
 def test_samples(exports, tmp_path, flags):
-    for name, body in SAMPLES.items():
-        source = tmp_path / f"{name}.c"
-        program = tmp_path / f"{name}.exe"
-        source.write_text(f"{INCLUDES}volatile double d = 1.5;\nint main(int argc, char **argv)\n"
-                          f"{{\n(void)argc, (void)argv;\n{body}\nreturn 0;\n}}\n")
-        subprocess.run([TOOLS + "gcc", "-w", *flags, source, "-o", program], check=True, capture_output=True)
-        assert_resolved(program, exports)
+    source, program = tmp_path / "samples.c", tmp_path / "samples.exe"
+    functions = [f"static int sample_{name}(int argc, char **argv)\n{{\n(void)argc, (void)argv;\n{body}\nreturn 0;\n}}\n"
+                 for name, body in SAMPLES.items()]
+    table = ", ".join(f"sample_{name}" for name in SAMPLES)
+    source.write_text(f"{INCLUDES}static volatile double d = 1.5;\n{''.join(functions)}"
+                      f"int (*volatile samples[])(int, char **) = {{ {table} }};\n"
+                      "int main(int argc, char **argv)\n{\nreturn samples[argc](argc, argv);\n}\n")
+    subprocess.run([TOOLS + "gcc", "-w", *flags, source, "-o", program], check=True, capture_output=True)
+    assert_resolved(program, exports)
+    assert len(imports_of(program)["msvcrt.dll"]) > 100
 
 
 @pytest.mark.parametrize("name", LIBRARY_SAMPLES)

@@ -114,6 +114,9 @@ struct teb {
 	/* ntdll's own, behind all that Windows programs read directly */
 	HANDLE wait_event;           /* what RtlWaitOnAddress sleeps on */
 	struct tls_record *tls_record;
+	/* The exception whose handlers are looked for, while frames are unwound for that: see exception_dispatch. */
+	EXCEPTION_RECORD *walk_record;
+	CONTEXT *walk_context;
 };
 PEB_FIELD_AT(teb, self, 0x30);
 PEB_FIELD_AT(teb, process_id, 0x40);

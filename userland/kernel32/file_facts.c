@@ -266,6 +266,28 @@ WINBOOL WINAPI RemoveDirectoryW(LPCWSTR path)
 }
 
 /* There is one volume, so nothing ever has to be copied, and nothing waits for the next start. */
+/* To another volume; files only. The copy stays if the original can't be deleted, as Windows has it. */
+static BOOL move_by_copy(LPCWSTR from, LPCWSTR to, DWORD flags)
+{
+	DWORD attributes = GetFileAttributesW(from);
+	HANDLE copy;
+
+	if (attributes == INVALID_FILE_ATTRIBUTES)
+		return FALSE;
+	if (attributes & FILE_ATTRIBUTE_DIRECTORY) {
+		SetLastError(ERROR_ACCESS_DENIED);
+		return FALSE;
+	}
+	if (!CopyFileW(from, to, !(flags & MOVEFILE_REPLACE_EXISTING)))
+		return FALSE;
+	/* What was promised to be on one disk is on the other before it goes. */
+	if (NT_SUCCESS(path_open(to, FILE_WRITE_DATA, 0, &copy))) {
+		FlushFileBuffers(copy);
+		NtClose(copy);
+	}
+	return DeleteFileW(from);
+}
+
 WINBOOL WINAPI MoveFileExW(LPCWSTR from, LPCWSTR to, DWORD flags)
 {
 	HANDLE file;
@@ -288,6 +310,8 @@ WINBOOL WINAPI MoveFileExW(LPCWSTR from, LPCWSTR to, DWORD flags)
 		}
 		NtClose(file);
 	}
+	if (status == STATUS_NOT_SAME_DEVICE && (flags & MOVEFILE_COPY_ALLOWED))
+		return move_by_copy(from, to, flags);
 	return status_result(status);
 }
 

@@ -36,10 +36,19 @@ DWORD path_full(const WCHAR *path, WCHAR *out, DWORD units)
 		full[length++] = ':';
 		full[length++] = '\\';
 		path += 2;
-		/* "C:name" counts from the drive's current directory; only the current drive has one. */
+		/* "D:name" counts from the drive's current directory: the variable "=D:" has that of another drive. */
 		if (path_unit(path[0]) != '\\' && RtlUpcaseUnicodeChar(current->Buffer[0]) == full[0]) {
 			length = current->Length / sizeof(WCHAR);
 			memcpy(full, current->Buffer, current->Length);
+		} else if (path_unit(path[0]) != '\\') {
+			const WCHAR name[] = { '=', full[0], ':', 0 };
+			WCHAR other[PATH_UNITS_MAX / 2];
+			DWORD units = GetEnvironmentVariableW(name, other, PATH_UNITS_MAX / 2);
+
+			if (units > 3 && units < PATH_UNITS_MAX / 2 && other[0] == full[0] && other[1] == ':' && other[2] == '\\') {
+				length = units;
+				memcpy(full, other, units * sizeof(WCHAR));
+			}
 		}
 	} else if (path_unit(path[0]) == '\\') {
 		memcpy(full, current->Buffer, 2 * sizeof(WCHAR));

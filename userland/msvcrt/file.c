@@ -52,7 +52,16 @@ int __cdecl _wrmdir(const wchar_t *path)
 
 int __cdecl _wchdir(const wchar_t *path)
 {
-	return result_of(SetCurrentDirectoryW(path));
+	WCHAR now[MAX_PATH], name[] = L"=C:";
+
+	if (!SetCurrentDirectoryW(path))
+		return result_of(FALSE);
+	/* For "D:name", while another drive is the current one. */
+	if (GetCurrentDirectoryW(MAX_PATH, now) < MAX_PATH && now[1] == ':') {
+		name[1] = now[0];
+		SetEnvironmentVariableW(name, now);
+	}
+	return 0;
 }
 
 #define NARROW(name, wide_name) \

@@ -98,7 +98,14 @@ void exception_dispatch(EXCEPTION_RECORD *record, CONTEXT *context)
 {
 	EXCEPTION_POINTERS pointers = { record, context };
 	LONG answer = EXCEPTION_CONTINUE_SEARCH;
+	struct teb *teb = teb_current();
 
+	/*
+	 * The search for handlers found that what says where they are can't be read: it would find that again and again.
+	 * So nobody handles the exception that it was made for.
+	 */
+	if (record->ExceptionCode == (DWORD)STATUS_IN_PAGE_ERROR && teb->walk_record)
+		NtRaiseException(teb->walk_record, teb->walk_context, FALSE);
 	if (vectored_dispatch(&pointers) || frames_dispatch(record, context))
 		NtContinue(context, FALSE);
 	if (unhandled_filter)

@@ -47,13 +47,28 @@ static void raise_noncontinuable(EXCEPTION_RECORD *cause)
 	RtlRaiseException(&record);
 }
 
+/* frame_step, and if the images' unwinding data can't be read, exception_dispatch is told so. */
+static BOOLEAN frame_walk(EXCEPTION_RECORD *record, CONTEXT *context, CONTEXT *at, DISPATCHER_CONTEXT *dispatcher)
+{
+	struct teb *teb = teb_current();
+	BOOLEAN found;
+
+	teb->walk_context = context;
+	teb->walk_record = record;
+	__asm__ volatile("" ::: "memory"); /* an exception in between sees them */
+	found = frame_step(at, dispatcher, UNW_FLAG_EHANDLER);
+	__asm__ volatile("" ::: "memory");
+	teb->walk_record = NULL;
+	return found;
+}
+
 /* Asks the frames from context on. TRUE: one of them wants execution to continue with what is in context now. */
 BOOLEAN frames_dispatch(EXCEPTION_RECORD *record, CONTEXT *context)
 {
 	CONTEXT at = *context;
 	DISPATCHER_CONTEXT dispatcher = { .ContextRecord = &at };
 
-	while (frame_step(&at, &dispatcher, UNW_FLAG_EHANDLER)) {
+	while (frame_walk(record, context, &at, &dispatcher)) {
 		if (!dispatcher.LanguageHandler)
 			continue;
 		dispatcher.ScopeIndex = 0;

@@ -24,7 +24,7 @@ int main(int argc, char **argv)
 			result = TOOL_FAILED;
 			continue;
 		}
-		if (!MoveFileExA(argv[i], into ? path : to, MOVEFILE_REPLACE_EXISTING))
+		if (!MoveFileExA(argv[i], into ? path : to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_COPY_ALLOWED))
 			result |= tool_fail("mv", argv[i], GetLastError());
 	}
 	return result;

@@ -37,6 +37,11 @@ intptr_t os_section(size_t bytes);
 void *os_map(intptr_t section, size_t bytes);
 void os_unmap(void *view, size_t bytes);
 void os_section_close(intptr_t section);
+/* A file of so many bytes, all of them in memory; it goes when it is closed. A view of it to read, which os_unmap ends. */
+intptr_t os_file(size_t bytes);
+void *os_file_map(intptr_t file, size_t bytes);
+void os_file_read(intptr_t file, size_t offset, void *to, size_t bytes);
+void os_file_close(intptr_t file);
 /* Address space that holds nothing, private or of a section, until os_commit says where. Freed, or unmapped, as above. */
 void *os_reserve(size_t bytes);
 intptr_t os_section_sparse(size_t bytes);
@@ -78,7 +83,7 @@ struct row {
 	const char *name, *what;
 	void (*run)(void);
 };
-extern const struct row memory_rows[], process_rows[], growth_rows[], swap_rows[], os_rows[]; /* a row without a name ends each */
+extern const struct row memory_rows[], process_rows[], file_rows[], growth_rows[], swap_rows[], os_rows[]; /* a row without a name ends each */
 
 /* So many views that nothing uses, and so many processes, this one included, that only wait, while rows run. */
 void surroundings_make(unsigned int views, unsigned int processes);

@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct row *const groups[] = { memory_rows, process_rows, growth_rows, swap_rows, os_rows };
+static const struct row *const groups[] = { memory_rows, process_rows, file_rows, growth_rows, swap_rows, os_rows };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
-#define GROUPS_DEFAULT 2
+#define GROUPS_DEFAULT 3
 
 void report(const char *row, const char *unit, double value)
 {
@@ -30,7 +30,7 @@ static int usage(void)
 {
 	printf("usage: bench [-w] [-v VIEWS] [-p PROCESSES] [ROW ...]\n"
 	       "What memory operations cost, in ticks of the time-stamp counter unless a row says\n"
-	       "otherwise. Without rows: the first ones, up to \"switch\".\n"
+	       "otherwise. Without rows: the first ones, up to \"file\".\n"
 	       "  -e                 ends at once: for the row \"start\"\n"
 	       "  -w                 waits for a key before it begins\n"
 	       "  -v VIEWS           with so many views of a section more in the process\n"

@@ -90,6 +90,46 @@ void os_section_close(intptr_t section)
 	CloseHandle((HANDLE)section);
 }
 
+intptr_t os_file(size_t bytes)
+{
+	static char block[65536];
+	HANDLE h = CreateFileA("C:\\temp\\bench.bin", GENERIC_READ | GENERIC_WRITE | DELETE, 0, NULL, CREATE_ALWAYS,
+			       FILE_FLAG_DELETE_ON_CLOSE, NULL);
+	DWORD count;
+
+	for (size_t done = 0; h != INVALID_HANDLE_VALUE && done < bytes; done += sizeof(block))
+		if (!WriteFile(h, block, sizeof(block), &count, NULL) || count != sizeof(block))
+			fail("WriteFile");
+	if (h == INVALID_HANDLE_VALUE || !FlushFileBuffers(h))
+		fail("a new file");
+	return (intptr_t)h;
+}
+
+void *os_file_map(intptr_t file, size_t bytes)
+{
+	HANDLE section = CreateFileMappingA((HANDLE)file, NULL, PAGE_READONLY, 0, 0, NULL);
+	void *p = section ? MapViewOfFile(section, FILE_MAP_READ, 0, 0, bytes) : NULL;
+
+	if (!p)
+		fail("mapping a file");
+	CloseHandle(section);
+	return p;
+}
+
+void os_file_read(intptr_t file, size_t offset, void *to, size_t bytes)
+{
+	OVERLAPPED at = { .Offset = (DWORD)offset };
+	DWORD count;
+
+	if (!ReadFile((HANDLE)file, to, (DWORD)bytes, &count, &at) || count != bytes)
+		fail("ReadFile");
+}
+
+void os_file_close(intptr_t file)
+{
+	CloseHandle((HANDLE)file);
+}
+
 void *os_reserve(size_t bytes)
 {
 	void *p = VirtualAlloc(NULL, bytes, MEM_RESERVE, PAGE_READWRITE);

@@ -59,8 +59,15 @@ static uint32_t do_cd(char **words, int count)
 		return TOOL_USAGE;
 	}
 	const char *directory = count == 2 ? words[1] : "C:\\";
-	if (SetCurrentDirectoryA(directory))
+	if (SetCurrentDirectoryA(directory)) {
+		/* Programs that are given "D:name" find the drive's directory in the variable "=D:". */
+		char now[MAX_PATH] = "", name[] = "=C:";
+		if (GetCurrentDirectoryA(sizeof(now), now) && now[1] == ':') {
+			name[1] = now[0];
+			SetEnvironmentVariableA(name, now);
+		}
 		return 0;
+	}
 	char what[MAX_PATH + 8];
 	snprintf(what, sizeof(what), "cd: %s", directory);
 	return (uint32_t)tool_fail("sh", what, GetLastError());
