@@ -172,8 +172,11 @@ void file_table_move(const struct volume *v, const char *from, const char *to)
 		if (f->volume != v || strncmp(f->path, from, length) || f->path[length] != '\\')
 			continue;
 		strlcpy(rest, f->path + length, sizeof(rest));
-		ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest);
-		f->path_hash = path_hash(f->path);
+		/* One that was cut is no path of it, and nobody finds it by that. */
+		if (ksnprintf(f->path, sizeof(f->path), "%s%s", to, rest) < (int)sizeof(f->path))
+			f->path_hash = path_hash(f->path);
+		else
+			f->path_hash = ~path_hash(f->path);
 	}
 	spin_unlock(&table_lock);
 }
@@ -331,7 +334,7 @@ enum file_status file_check_slow(struct file *f)
  * A file of the volume in use whose path it is, letter for letter but for the case of ASCII letters, with one more reference;
  * NULL: the directories have to be asked. The volume's lock is held: no path changes.
  */
-static struct file *in_use_get(struct volume *v, const char *path)
+static struct file *in_use_get(const struct volume *v, const char *path)
 {
 	u32 hash = path_hash(path);
 	struct file *f, *found = NULL;

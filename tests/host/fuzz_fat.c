@@ -72,7 +72,7 @@ static void operate(u8 what, u8 argument)
 		file_reserve(f, argument * 1000u);
 		break;
 	case 5:
-		file_commit();
+		world_commit();
 		break;
 	default:
 		break;
@@ -104,7 +104,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		}
 		close_file(f, directory, false);
 	}
-	expect(file_sync() == FILE_OK);
+	expect(world_sync() == FILE_OK);
 	clean = malloc(image_size);
 	memcpy(clean, image, image_size);
 	touched = calloc(disk.sectors + 8, 1);
@@ -132,7 +132,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (world_mount()) {
 		for (u32 operations = 0; at + 2 <= size && operations < 100; at += 2, operations++)
 			operate(data[at], data[at + 1]);
-		file_sync();
+		world_sync();
 	}
 	expect(!world_locked());
 	memcpy(image, clean, image_size);
