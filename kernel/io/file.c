@@ -374,20 +374,45 @@ static enum file_status existing_get(struct file_lookup *l, struct file **out)
 	return *out ? FILE_OK : file_make(l->volume, &l->entry, l->canonical, out);
 }
 
-enum file_status file_open(const char *path, struct file **out)
+/*
+ * FILE_OK: *out is to be given to lookup_end. The volume's lock is held from here to there, over search and insertion, so that no
+ * second struct file is made for one file.
+ */
+static enum file_status lookup_begin(const char **path, struct file_lookup **out)
 {
 	struct file_lookup *l = kmalloc(sizeof(*l));
-	enum file_status status = FILE_OK;
 
 	if (!l)
 		return FILE_NO_MEMORY;
-	l->volume = file_path_volume(&path);
+	l->volume = file_path_volume(path);
 	if (!l->volume) {
 		kfree(l);
 		return FILE_PATH_NOT_FOUND;
 	}
-	/* Held over search and insertion, so that no second struct file is made for one file. */
 	mutex_lock(&l->volume->lock);
+	*out = l;
+	return FILE_OK;
+}
+
+/* status: how it went; the result is what the caller is told. */
+static enum file_status lookup_end(struct file_lookup *l, enum file_status status)
+{
+	mutex_unlock(&l->volume->lock);
+	status = volume_error(l->volume, status);
+	volume_unref(l->volume);
+	kfree(l);
+	if (status == FILE_OK)
+		__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
+	return status;
+}
+
+enum file_status file_open(const char *path, struct file **out)
+{
+	struct file_lookup *l;
+	enum file_status status = lookup_begin(&path, &l);
+
+	if (status != FILE_OK)
+		return status;
 	status = volume_status(l->volume);
 	*out = status == FILE_OK ? in_use_get(l->volume, path) : NULL;
 	if (!*out) {
@@ -396,13 +421,7 @@ enum file_status file_open(const char *path, struct file **out)
 		if (status == FILE_OK)
 			status = existing_get(l, out);
 	}
-	mutex_unlock(&l->volume->lock);
-	status = volume_error(l->volume, status);
-	volume_unref(l->volume);
-	kfree(l);
-	if (status == FILE_OK)
-		__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
-	return status;
+	return lookup_end(l, status);
 }
 
 /* As IoCheckShareAccess: each handle allows what all others do, and may do what all others allow. */
@@ -531,28 +550,17 @@ static enum file_status overwrite(struct file *f, const struct file_request *r)
 
 enum file_status file_open_as(const char *path, const struct file_request *r, struct file **out, enum file_outcome *outcome)
 {
-	struct file_lookup *l = kmalloc(sizeof(*l));
-	enum file_status status;
+	struct file_lookup *l;
+	enum file_status status = lookup_begin(&path, &l);
 
-	if (!l)
-		return FILE_NO_MEMORY;
-	l->volume = file_path_volume(&path);
-	if (!l->volume) {
-		kfree(l);
-		return FILE_PATH_NOT_FOUND;
-	}
-	mutex_lock(&l->volume->lock);
+	if (status != FILE_OK)
+		return status;
 	status = volume_status(l->volume);
 	if (status == FILE_OK)
 		status = open_locked(path, l, r, out, outcome);
-	mutex_unlock(&l->volume->lock);
-	if (status != FILE_OK)
-		status = volume_error(l->volume, status);
-	volume_unref(l->volume);
-	kfree(l);
+	status = lookup_end(l, status);
 	if (status != FILE_OK)
 		return status;
-	__atomic_fetch_add(&file_counters.opens, 1, __ATOMIC_RELAXED);
 	if (*outcome == FILE_CREATED_ || r->disposition == FILE_OPEN_ || r->disposition == FILE_OPEN_IF_)
 		return FILE_OK;
 	*outcome = r->disposition == FILE_SUPERSEDE_ ? FILE_SUPERSEDED_ : FILE_OVERWRITTEN_;

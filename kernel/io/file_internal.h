@@ -63,9 +63,10 @@ static inline struct fat_place file_place(const struct file *f)
 
 /* ---- file_write.c ---- */
 
-/* The file's lock is held, the volume's is not. */
+/* Whether contents and size may be changed. The file's lock is held, the volume's is not, here and in the next two. */
+enum file_status file_change_check(struct file *f);
 enum file_status file_resize(struct file *f, u64 size);
-/* Clusters for a file of size bytes. The file's lock is held, the volume's is not. */
+/* Clusters for a file of size bytes. */
 enum file_status file_room_take(struct file *f, u64 size);
 void file_changed(struct file *f); /* now. Both locks are held, but for a file that others don't know */
 /* A file_resize that met somebody who copies pages is tried again after this. No locks held. */

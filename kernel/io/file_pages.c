@@ -51,16 +51,10 @@ enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u
 
 enum file_status file_write_begin(struct file *f, u64 *offset, u64 n)
 {
-	enum file_status status;
+	enum file_status status = file_change_check(f);
 
-	assert(mutex_held(&f->lock));
-	status = file_check_unlocked(f);
 	if (status != FILE_OK)
 		return status;
-	if (f->gone)
-		return FILE_NOT_FOUND;
-	if (file_image_fixed(f))
-		return FILE_SHARING;
 	if (*offset == FILE_AT_END)
 		*offset = f->size;
 	if (*offset > FILE_SIZE_MAX || n > FILE_SIZE_MAX - *offset)

@@ -177,7 +177,7 @@ static enum file_status size_set(struct file *f, u64 size)
 	return status;
 }
 
-enum file_status file_resize(struct file *f, u64 size)
+enum file_status file_change_check(struct file *f)
 {
 	enum file_status status;
 
@@ -187,10 +187,15 @@ enum file_status file_resize(struct file *f, u64 size)
 		return status;
 	if (f->gone)
 		return FILE_NOT_FOUND;
-	if (file_image_fixed(f))
-		return FILE_SHARING;
-	if (size == f->size)
-		return FILE_OK;
+	return file_image_fixed(f) ? FILE_SHARING : FILE_OK;
+}
+
+enum file_status file_resize(struct file *f, u64 size)
+{
+	enum file_status status = file_change_check(f);
+
+	if (status != FILE_OK || size == f->size)
+		return status;
 	f->image_changes++;
 	if (size < f->size) {
 		status = data_section_cut(f, size);
@@ -237,14 +242,8 @@ enum file_status file_reserve(struct file *f, u64 bytes)
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
 	mutex_lock(&f->lock);
-	status = file_check_unlocked(f);
-	if (status != FILE_OK)
-		;
-	else if (f->gone)
-		status = FILE_NOT_FOUND;
-	else if (file_image_fixed(f))
-		status = FILE_SHARING;
-	else
+	status = file_change_check(f);
+	if (status == FILE_OK)
 		status = file_room_take(f, bytes);
 	mutex_unlock(&f->lock);
 	return status;
