@@ -476,7 +476,7 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 	if (!sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
-	if (f->volume->device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
+	if (f->volume->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
 		return FILE_READ_ONLY;
 	return FILE_OK;
 }

@@ -118,7 +118,11 @@ enum file_status volume_status(const struct volume *v);
 /* The one that is on the disk, with one reference; NULL: none is. */
 struct volume *volume_on(const struct block_device *d);
 void volume_unref(struct volume *v); /* the last one frees it */
-/* A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. */
+/*
+ * A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. Of one that has
+ * gone without a word volume_vanish says so first, which takes no lock that somebody may hold who waits for the disk.
+ */
+void volume_vanish(struct block_device *d);
 void volume_leave(struct block_device *d);
 /*
  * A disk has come: if it is the one that D: was on, unchanged, open files go on; else it becomes D: if it is meant to

@@ -98,7 +98,7 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 		;
 	else if (f->gone)
 		status = FILE_DELETING;
-	else if (f->volume->device->read_only)
+	else if (f->volume->read_only)
 		status = FILE_READ_ONLY;
 	else if (delete_it && (!f->entry_at || file_image_keeps(f) || f->attributes & FILE_ATTRIBUTE_READONLY_))
 		status = FILE_NO_DELETE;
