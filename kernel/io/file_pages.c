@@ -27,8 +27,8 @@ enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u
 	if (f->gone && !f->unlinked)
 		return FILE_OK;
 	status = file_check_unlocked(f);
-	if (status != FILE_OK) /* there will never be a place for what is stale */
-		return status == FILE_STALE ? FILE_OK : status;
+	if (status != FILE_OK)
+		return status;
 	if (f->volume->read_only)
 		return FILE_READ_ONLY;
 	file_batch_begin(&b, f->volume, true);

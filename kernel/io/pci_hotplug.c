@@ -97,6 +97,7 @@ static void disk_comes(const struct pci_port *p)
 	if (b)
 		volume_arrive(b);
 	block_unref(b);
+	files_forget_lost();
 }
 
 /* True: a disk is there, which may go. */
