@@ -8,6 +8,7 @@ changes and says which. POWER_CUT_SEED=N replays a seed.
 import os
 import random
 import re
+import struct
 import subprocess
 from array import array
 from collections import defaultdict
@@ -216,9 +217,11 @@ def marks_find(entries, worlds):
     for index, entry in enumerate(entries):
         if entry.data is None:
             flush = index
-        elif entry.data.startswith(MARK):
-            world, *words = memoryview(entry.data)[8:24].cast("I")
-            marks[world].append((flush, *words))
+        elif MARK in entry.data:
+            for at in range(0, len(entry.data), 512):  # QEMU joins requests that follow each other on the disk
+                if entry.data.startswith(MARK, at):
+                    world, *words = struct.unpack_from("<4I", entry.data, at + len(MARK))
+                    marks[world].append((flush, *words))
     return marks
 
 
