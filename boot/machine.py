@@ -112,7 +112,8 @@ class Disk:
 def logged_disk(path, log, serial, **options):
     """A disk with raw contents whose writes and flushes QEMU also writes to the file log, in the order in which they end.
 
-    The log's format: Documentation/admin-guide/device-mapper/log-writes.rst in Linux; tests/scenarios/disk_log.py reads it. file is on the host's disk itself when the guest flushes; nobody turns the host's power off.
+    The log's format: Documentation/admin-guide/device-mapper/log-writes.rst in Linux; tests/scenarios/disk_log.py reads it.
+    Neither file is on the host's disk itself when the guest flushes; nobody turns the host's power off.
     """
     Path(log).write_bytes(b"")
     names = ",".join(f"{child}.driver=file,{child}.filename={comma_quote(name)},{child}.cache.no-flush=on"
@@ -209,7 +210,7 @@ class Machine:
     cpu: str = "qemu64"
     vga: str = "none"
     keep: bool = False  # True: the guest's writes to the volume's file stay, and are on the host's disk when it flushes
-    write_log: str = None  # the path of a file that gets all the guest's writes to the system volume, which stay: logged_disk()
+    write_log: str = None  # the path of a log of the guest's writes to the system volume, which stay: logged_disk()
     disk2: str = None  # the path of a second volume, D:, which the guest's writes go to
     disks: list = field(default_factory=list)  # of Disk, besides the system volume and swap
     extra: list = field(default_factory=list)  # more arguments for QEMU

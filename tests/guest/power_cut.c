@@ -1,9 +1,9 @@
 /*
  * For tests/scenarios/test_power_cut.py, which takes the power away: "power_cut DIRECTORY SEED OPERATIONS" changes files
- * in two directories, from a thread each, in all the ways there are, and says on the console what it does: "op WORLD|NUMBER|..."
- * before each operation. What a file holds tells where it belongs: 8 bytes at a time, their place in the file, the file's number,
- * and the number of the operation that wrote them; zeros are a hole. After each flush a mark goes to the disk, past all memory:
- * so what reads the disk's log finds out what was on the disk by then.
+ * in two directories, from a thread each, in all the ways there are, and says on the console what it does before it does
+ * it: "op WORLD|NUMBER|...". What a file holds tells where it belongs: 8 bytes at a time, their place in the file, the
+ * file's number, and the number of the operation that wrote them; zeros are a hole. After each flush a mark goes to the
+ * disk, past all memory: so who reads the disk's log finds out what was on the disk by then.
  */
 #include "guest.h"
 
@@ -38,7 +38,7 @@ struct mark {
 	char magic[8];
 	uint32_t world, operations, kind, file;
 };
-enum { MARK_BEGIN, MARK_FLUSHED };
+enum { MARK_BEGIN, MARK_FLUSHED, MARK_VIEW_FLUSHED };
 
 static CRITICAL_SECTION console;
 static unsigned int operations_wanted;
@@ -219,10 +219,10 @@ static void write_view(struct world *w, struct node *n, bool flush)
 	char *view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
 	must(view != NULL, w, "MapViewOfFile");
 	fill((uint64_t *)(view + offset), w, n, offset, bytes);
-	if (flush)
+	if (flush) {
 		must(FlushViewOfFile(view, 0) && FlushFileBuffers(file), w, "FlushViewOfFile, FlushFileBuffers");
-	if (flush)
-		mark(w, MARK_FLUSHED, n->number);
+		mark(w, MARK_VIEW_FLUSHED, n->number);
+	}
 	UnmapViewOfFile(view);
 	CloseHandle(section);
 	CloseHandle(file);
