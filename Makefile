@@ -104,14 +104,14 @@ Backstore: make TARGET [VARIABLE=value ...]
   make stress SECONDS=60 SEED=7              replays what a failure's line says
 endef
 
-.PHONY: help run test stress fuzz bench bench-build bench-limits growth degrade profile image disk fsck gdb clean packages-build packages-test packages-gdb volume fresh
+.PHONY: help run test stress fuzz bench bench-build bench-limits growth degrade profile image disk fsck gdb clean packages-build packages-test packages-gdb packages-bench volume fresh
 help:
 	$(info $(HELP))
 	@:
 
 # What has to be installed comes first; a second make then looks for compilers and libraries again. Neither may read the
 # input, which is the guest's.
-packages-build packages-test packages-gdb: packages-%:
+packages-build packages-test packages-gdb packages-bench: packages-%:
 	@sh boot/packages.sh $* </dev/null
 
 image: packages-build
@@ -170,7 +170,7 @@ build/bench-floor: tests/bench/floor.c
 BENCH = $(PYTHON) -B tests/bench/$(1).py --image build/release/system.img --program build/bench-linux \
 	--rounds $(call quote,$(ROUNDS)) --systems $(call quote,$(SYSTEMS)) $(if $(DOCS),--document docs/performance.md)
 
-bench-build: packages-build
+bench-build: packages-bench
 	@$(MAKE) BUILD=release build/release/system.img build/bench-linux build/bench-floor </dev/null
 
 # A lean Linux kernel is built the first time. Figures in build/bench.csv, and of growth in build/growth.csv.

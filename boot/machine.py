@@ -109,6 +109,18 @@ class Disk:
         return ["-drive", drive, *port, "-device", device]
 
 
+def logged_disk(path, log, serial, **options):
+    """A disk with raw contents whose writes and flushes QEMU also writes to the file log, in the order in which they end.
+
+    The log's format: Documentation/admin-guide/device-mapper/log-writes.rst in Linux; tests/scenarios/disk_log.py reads it.
+    Neither file is on the host's disk itself when the guest flushes; nobody turns the host's power off.
+    """
+    Path(log).write_bytes(b"")
+    names = ",".join(f"{child}.driver=file,{child}.filename={comma_quote(name)},{child}.cache.no-flush=on"
+                     for child, name in (("file", path), ("log", log)))
+    return Disk("", serial, drive=f"driver=blklogwrites,cache=writeback,{names}", **options)
+
+
 @dataclass
 class PagingFile:
     """One entry of SWAP: its text without the priority, and the priority or None."""
@@ -198,6 +210,7 @@ class Machine:
     cpu: str = "qemu64"
     vga: str = "none"
     keep: bool = False  # True: the guest's writes to the volume's file stay, and are on the host's disk when it flushes
+    write_log: str = None  # the path of a log of the guest's writes to the system volume, which stay: logged_disk()
     disk2: str = None  # the path of a second volume, D:, which the guest's writes go to
     disks: list = field(default_factory=list)  # of Disk, besides the system volume and swap
     extra: list = field(default_factory=list)  # more arguments for QEMU
@@ -280,8 +293,11 @@ class Machine:
         ]
         if self.vga == "none" or not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             arguments += ["-display", "none"]
-        volume = Disk(str(self.volume), "system", drive="cache=writeback" if self.keep else "cache=unsafe,snapshot=on",
-                      device="bootindex=0")
+        if self.write_log:
+            volume = logged_disk(self.volume, self.write_log, "system", device="bootindex=0")
+        else:
+            volume = Disk(str(self.volume), "system", drive="cache=writeback" if self.keep else "cache=unsafe,snapshot=on",
+                          device="bootindex=0")
         second = [Disk(str(self.disk2), "disk2", drive="cache=writeback", port=True)] if self.disk2 else []
         for disk in [volume, *second, *swap, *self.disks]:
             arguments += disk.arguments()

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what is missing on Debian and its relatives; elsewhere says what is missing.
-# Usage: packages.sh build|test|gdb|lean
+# Usage: packages.sh build|test|gdb|bench|lean
 set -eu
 
 # For each package of Debian: the goal that needs it (the others need build's too), a command or file, or something to look for, that shows
@@ -27,6 +27,7 @@ test nbdkit nbdkit
 test clang clang
 test fuzzer libclang-rt-dev
 gdb gdb gdb
+bench mkfs.ext4 e2fsprogs
 lean bc bc
 lean flex flex
 lean bison bison

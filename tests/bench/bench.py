@@ -59,7 +59,10 @@ SWAP_ROWS = {
     "swap-in": Row("paging in in order, MiB/s", 450, "swap"),
     "swap-random": Row("paging in at random, thousand ticks a page", 320, "swap"),
 }
-HIGHER_IS_BETTER = {"swap-out", "swap-in"}
+# The same, of a file of twice the memory; the disk of Linux has this file system, ours FAT32.
+DISK_ROWS = {f"disk-{what}-{kind}": Row(f"a large file {text}, MiB/s; Linux: {kind}", None)
+             for kind in ("vfat", "ext4") for what, text in (("write", "written"), ("read", "read"))}
+HIGHER_IS_BETTER = {"swap-out", "swap-in", *DISK_ROWS}
 SYSTEMS = ["Backstore", "Linux", "lean", "defaults"]
 TIME_GOAL = 1.6  # in time: so many times the floor at most, and less than the lean Linux
 SWAP_RAM = "128M"
@@ -79,9 +82,12 @@ def programs():
 def kinds_make(name, setup, mode, only):
     """The machines to boot in each round, and the program's words: [(what lines of progress say, machine, words)]."""
     rows = {"Backstore": [*programs(), "awe"], "floor": []}.get(name, programs())
-    kinds = [("all rows", setup, rows)] if only != "paging" or name == "floor" else []
-    if mode == "time" and name != "floor" and only != "memory":
+    kinds = [("all rows", setup, rows)] if only in (None, "memory") or name == "floor" else []
+    if mode == "time" and name != "floor" and only in (None, "paging"):
         kinds.append(("paging", Setup(setup.swap_image, setup.accel, setup.extra, SWAP_RAM, swap=True), ["swap"]))
+    if mode == "time" and name != "floor" and only in (None, "disk"):
+        kinds += [(f"a large file, {disk}", Setup(setup.swap_image, setup.accel, setup.extra, SWAP_RAM, disk=disk), ["disk"])
+                  for disk in ("vfat", "ext4")]
     return kinds
 
 
@@ -93,7 +99,7 @@ def measure(systems, setup, mode, rounds, only):
             for what, machine, words in kinds_make(name, setup, mode, only):
                 progress(f"{name}, {machine.ram}, {what}, round {number + 1} of {rounds}")
                 for row, value in system.run(machine, words).items():
-                    columns[name].setdefault(row, []).append(value)
+                    columns[name].setdefault(f"{row}-{machine.disk}" if machine.disk else row, []).append(value)
     return columns
 
 
@@ -126,13 +132,15 @@ def goal_of(name, row, middle, mode):
     """In time it is made of the figures of the same run, but for paging, which has no floor."""
     if mode == "instructions" or name in SWAP_ROWS:
         return row.goal
+    if name in DISK_ROWS:
+        return None
     goals = [middle["floor"] * TIME_GOAL if middle.get("floor") else None, middle.get("lean")]
     return min((goal for goal in goals if goal), default=None)
 
 
 def table(columns, mode):
     """Lines of fields: medians; in time, ours also at its best."""
-    names = {**ROWS, **(SWAP_ROWS if mode == "time" else {})}
+    names = {**ROWS, **({**SWAP_ROWS, **DISK_ROWS} if mode == "time" else {})}
     systems = [name for name in columns if name != "floor"]
     others = [name for name in systems if name in ("Linux", "lean") and "Backstore" in columns]
     best = mode == "time" and "Backstore" in columns
@@ -196,10 +204,10 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="in time; instructions need one")
     parser.add_argument("--systems", default="all", help=f"all, or some of {','.join(SYSTEMS)}")
     parser.add_argument("--document", type=Path, help="put the tables there too")
-    parser.add_argument("--only", choices=["memory", "paging"], help="some of the rows; paging: in time")
+    parser.add_argument("--only", choices=["memory", "paging", "disk"], help="some of the rows; paging and disk: in time")
     arguments = parser.parse_args()
-    if arguments.only == "paging" and arguments.mode != "time":
-        parser.error("--only paging: wants --mode time; instructions say nothing of a disk")
+    if arguments.only in ("paging", "disk") and arguments.mode != "time":
+        parser.error(f"--only {arguments.only}: wants --mode time; instructions say nothing of a disk")
     setup, rounds = Setup(arguments.build / "bench-swap.img"), 1
     if arguments.mode == "time":
         setup.accel, setup.extra, rounds = "tcg,thread=multi", [], max(arguments.rounds, 1)

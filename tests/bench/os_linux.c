@@ -93,8 +93,13 @@ void os_start(void)
 	modules_load();
 	for (int tries = 0; tries < 100 && access("/dev/vda", F_OK); tries++)
 		usleep(10000);
-	if (!access("/dev/vda", F_OK) && swapon("/dev/vda", 0))
+	if (getenv("BENCH_DISK")) {
+		mkdir("/disk", 0755);
+		if (mount("/dev/vda", "/disk", getenv("BENCH_DISK"), MS_NOATIME, NULL))
+			fail("mount");
+	} else if (!access("/dev/vda", F_OK) && swapon("/dev/vda", 0)) {
 		fail("swapon");
+	}
 }
 
 void os_null_call(void)
@@ -195,6 +200,33 @@ void os_file_close(intptr_t file)
 {
 	close((int)file);
 	unlink("/bench.bin");
+}
+
+intptr_t os_disk_file(void)
+{
+	int file = open("/disk/bench.bin", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	if (file < 0)
+		fail("open of a new file on the disk");
+	return file;
+}
+
+void os_file_write(intptr_t file, const void *from, size_t bytes)
+{
+	if (write((int)file, from, bytes) != (ssize_t)bytes)
+		fail("write");
+}
+
+void os_file_flush(intptr_t file)
+{
+	if (fsync((int)file))
+		fail("fsync");
+}
+
+void os_disk_file_close(intptr_t file)
+{
+	close((int)file);
+	unlink("/disk/bench.bin");
 }
 
 void os_section_close(intptr_t section)

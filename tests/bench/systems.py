@@ -24,7 +24,9 @@ from machine import Disk, Machine  # noqa: E402
 ICOUNT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-seed", "1"]
 TIMEOUT = 3600  # seconds: an end for what hangs, not a judgement of what is slow
 SWAP_SIZE = 512 << 20
-DRIVER = "virtio_blk", "virtio_pci"
+DISK_SIZE = 512 << 20
+DISK_MAKE = {"vfat": ["/usr/sbin/mkfs.fat", "-F", "32"], "ext4": ["/usr/sbin/mkfs.ext4", "-q", "-F"]}
+DRIVERS = "virtio_blk", "virtio_pci", "nls_cp437", "nls_ascii", "vfat"  # others are in the kernel itself
 LEAN_CONFIG = Path(__file__).with_name("linux_lean.config")
 LEAN_SOURCE = "linux-source-6.1"
 
@@ -46,7 +48,8 @@ def figures(output, system):
 
 @dataclass
 class Setup:
-    """A machine: its paging file is new in each run, and there is one only with swap."""
+    """A machine: its paging file is new in each run, and there is one only with swap. disk: a disk with this file system
+    for Linux, and FAT32 for us."""
 
     swap_image: Path
     accel: str = "tcg,thread=single"
@@ -54,6 +57,7 @@ class Setup:
     ram: str = "256M"
     cpus: int = 1
     swap: bool = False
+    disk: str = None
 
 
 @dataclass
@@ -64,7 +68,7 @@ class Backstore:
         """{row: value} of the program bench with these words behind its name."""
         machine = Machine(str(self.image), ram=setup.ram, cpus=setup.cpus, run=" ".join(["bench", *words]),
                           accel=setup.accel, extra=setup.extra, swap=f"{SWAP_SIZE >> 20}M" if setup.swap else "none",
-                          swap_image=setup.swap_image)
+                          swap_image=setup.swap_image, disks=[disk_make(setup, "vfat")] if setup.disk else [])
         with machine.start(stdin=subprocess.DEVNULL) as guest:
             return figures(guest.wait(timeout=TIMEOUT).output, "Backstore")
 
@@ -98,17 +102,32 @@ class Linux:
     def run(self, setup, words):
         append = " ".join(["console=ttyS0 quiet panic=-1", self.options, "--", *words])
         disk = []
-        if setup.swap:
+        if setup.disk:
+            append = f"BENCH_DISK={setup.disk} {append}"
+            disk = disk_make(setup, setup.disk).arguments()
+        elif setup.swap:
             make_swap_file(setup.swap_image)
             disk = Disk(str(setup.swap_image), "swap").arguments()
         return run_kernel(self.name, setup, "-kernel", str(self.kernel), "-initrd", str(self.initramfs),
                           "-append", append, *disk)
 
 
-def make_swap_file(path):
+def file_make(path, size):
     path.unlink(missing_ok=True)
     with open(path, "xb") as file:
-        file.truncate(SWAP_SIZE)
+        file.truncate(size)
+
+
+def disk_make(setup, kind):
+    """A disk with a new file system, the same for all systems as far as QEMU is concerned."""
+    path = setup.swap_image.with_name("bench-disk.img")
+    file_make(path, DISK_SIZE)
+    subprocess.run([*DISK_MAKE[kind], str(path)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return Disk(str(path), "disk2")
+
+
+def make_swap_file(path):
+    file_make(path, SWAP_SIZE)
     subprocess.run(["/usr/sbin/mkswap", "-q", str(path)], check=True, stderr=subprocess.DEVNULL)
 
 
@@ -124,7 +143,8 @@ def package_unpack(name, directory):
 
 def cloud_fetch(directory):
     """Debian's cloud kernel, from its package: the file vmlinuz, and the drivers of a disk in modules/."""
-    if (directory / "modules" / "order").exists():
+    made = directory / "modules" / "order"
+    if made.exists() and set(DRIVERS) <= {Path(line).stem for line in made.read_text().splitlines()}:
         return
     name = re.search(r"Depends: (linux-image-\S+)", subprocess.run(
         ["apt-cache", "depends", "linux-image-cloud-amd64"], capture_output=True, text=True).stdout)
@@ -138,7 +158,7 @@ def cloud_fetch(directory):
         shutil.copy(next(Path(scratch).glob("boot/vmlinuz-*")), directory / "vmlinuz")
         found = {file.stem: file for file in Path(scratch).glob("lib/modules/**/*.ko")}
         order = []
-        for driver in DRIVER:
+        for driver in DRIVERS:
             module_add(driver, found, order)
         for module in order:
             shutil.copy(found[module], modules)

@@ -133,6 +133,65 @@ static void test_directories(void)
 	ok(!exists(PLACE "\\Sub Directory"), "it is gone");
 }
 
+/* The short name that a search gives for a name, "" if it gives none; NULL: it is not found. */
+static const char *short_name(const char *path, FINDEX_INFO_LEVELS level)
+{
+	static WIN32_FIND_DATAA found;
+	HANDLE search = FindFirstFileExA(path, level, &found, FindExSearchNameMatch, NULL, 0);
+	FindClose(search);
+	return search == INVALID_HANDLE_VALUE ? NULL : found.cAlternateFileName;
+}
+
+static bool short_is(const char *path, const char *expected)
+{
+	const char *name = short_name(path, FindExInfoStandard);
+	return name && !strcmp(name, expected);
+}
+
+static void test_short_names(void)
+{
+	char path[MAX_PATH];
+	WCHAR wide[MAX_PATH];
+	const char *long_path = PLACE "\\A long directory\\some long name.text", *short_path = PLACE "\\ALONGD~1\\SOMELO~1.TEX";
+	ok(CreateDirectoryA(PLACE "\\A long directory", NULL) && file_put(long_path, "1") &&
+		   file_put(PLACE "\\A long directory\\some long names.text", "2") && file_put(PLACE "\\A long directory\\small.txt", "3"),
+	   "files with long names and short ones");
+	ok(short_is(PLACE "\\A long directory", "ALONGD~1"), "a search gives a directory's short name");
+	ok(short_is(long_path, "SOMELO~1.TEX"), "and a file's");
+	ok(short_is(PLACE "\\A long directory\\some long names.text", "SOMELO~2.TEX"), "each has its own");
+	ok(short_is(PLACE "\\A long directory\\small.txt", ""), "none where the name is a short one");
+	ok(short_is(short_path, "SOMELO~1.TEX") && file_holds(short_path, "1"), "by the short name it is found, too");
+	const char *basic = short_name(long_path, FindExInfoBasic);
+	ok(basic && !*basic, "FindExInfoBasic leaves it out");
+	WIN32_FIND_DATAW found;
+	HANDLE search = FindFirstFileW(L"C:\\written\\A long directory\\*~2.tex", &found);
+	ok(search != INVALID_HANDLE_VALUE && !wcscmp(found.cAlternateFileName, L"SOMELO~2.TEX") &&
+		   !wcscmp(found.cFileName, L"some long names.text"), "patterns are for both names");
+	ok(!FindNextFileW(search, &found), "which is one file");
+	FindClose(search);
+
+	is(GetShortPathNameA(long_path, path, sizeof(path)), strlen(short_path), "GetShortPathName");
+	ok(!strcmp(path, short_path), "is the path by short names: %s", path);
+	is(GetLongPathNameA(short_path, path, sizeof(path)), strlen(long_path), "GetLongPathName");
+	ok(!strcmp(path, long_path), "is the path by long names: %s", path);
+	is(GetLongPathNameA("c:/WRITTEN/alongd~1/SMALL.TXT", path, sizeof(path)), 29 + 8, "of a name in other letters");
+	ok(!strcmp(path, "c:/written/A long directory/small.txt"), "as the directories have it: %s", path);
+	is(GetShortPathNameA(path, path, sizeof(path)), 29, "into the same buffer");
+	is(GetShortPathNameA(long_path, path, (DWORD)strlen(short_path)), strlen(short_path) + 1, "too small by one: what is needed");
+	is(GetLongPathNameW(L"C:\\", wide, MAX_PATH), 3, "the root");
+	ok(!wcscmp(wide, L"C:\\"), "is what it is");
+	SetLastError(0);
+	refused(GetLongPathNameA(PLACE "\\none", path, sizeof(path)), ERROR_FILE_NOT_FOUND, "of a file that is not there");
+	SetLastError(0);
+	refused(GetShortPathNameA(PLACE "\\none\\x", path, sizeof(path)), ERROR_PATH_NOT_FOUND, "below what is not there");
+	SetLastError(0);
+	refused(GetLongPathNameA(PLACE "\\*", path, sizeof(path)), ERROR_INVALID_NAME, "of a pattern");
+	SetLastError(0);
+	refused(GetLongPathNameW(NULL, wide, MAX_PATH), ERROR_INVALID_PARAMETER, "of nothing");
+	ok(DeleteFileA(short_path) && DeleteFileA(PLACE "\\ALONGD~1\\SOMELO~2.TEX") && DeleteFileA(PLACE "\\ALONGD~1\\small.txt") &&
+		   RemoveDirectoryA(PLACE "\\ALONGD~1"), "deleted by their short names");
+}
+
 static void test_renames(void)
 {
 	ok(file_put(PLACE "\\one", "1") && file_put(PLACE "\\two", "2") && CreateDirectoryA(PLACE "\\d", NULL), "two files");
@@ -297,6 +356,7 @@ static void all(void)
 	test_dispositions();
 	test_contents();
 	test_directories();
+	test_short_names();
 	test_renames();
 	test_sharing();
 	test_running();

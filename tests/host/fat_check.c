@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <string.h>
 
+#define DEPTH_MAX 260 /* a path has at most 519 bytes */
+
 static u32 get16(const u8 *p)
 {
 	return p[0] | p[1] << 8;
@@ -175,7 +177,9 @@ static void directory_check(struct check *c, const char *path, u32 first, u32 pa
 {
 	u32 slots = chain_take(c, path, first) * (cluster_size(c) / 32), pending = 0;
 
-	if (c->problem[0] || depth > 20)
+	if (depth > DEPTH_MAX)
+		problem(c, "%s: directories lie deeper than a path can say", path);
+	if (c->problem[0])
 		return;
 	for (u32 slot = 0; slot < slots && !c->problem[0]; slot++) {
 		const u8 *e = slot_at(c, first, slot);

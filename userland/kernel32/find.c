@@ -6,6 +6,7 @@
 struct find {
 	HANDLE directory;
 	BYTE *next;          /* the next entry in buffer; NULL: ask the kernel */
+	BOOL basic;          /* short names are not wanted */
 	WCHAR pattern[256];
 	ULONG64 buffer[FIND_BUFFER / 8];
 };
@@ -41,7 +42,7 @@ static void pattern_translate(WCHAR *pattern)
 	}
 }
 
-static void entry_copy(const FILE_DIRECTORY_INFORMATION *entry, WIN32_FIND_DATAW *out)
+static void entry_copy(const FILE_BOTH_DIR_INFORMATION *entry, BOOL basic, WIN32_FIND_DATAW *out)
 {
 	ULONG units = entry->FileNameLength / sizeof(WCHAR);
 
@@ -55,11 +56,13 @@ static void entry_copy(const FILE_DIRECTORY_INFORMATION *entry, WIN32_FIND_DATAW
 	if (units >= MAX_PATH)
 		units = MAX_PATH - 1;
 	memcpy(out->cFileName, entry->FileName, units * sizeof(WCHAR));
+	if (!basic) /* 12 characters at most, of 14 */
+		memcpy(out->cAlternateFileName, entry->ShortName, (ULONG)entry->ShortNameLength);
 }
 
 static NTSTATUS find_step(struct find *find, WIN32_FIND_DATAW *out)
 {
-	FILE_DIRECTORY_INFORMATION *entry;
+	FILE_BOTH_DIR_INFORMATION *entry;
 	UNICODE_STRING pattern;
 	IO_STATUS_BLOCK io;
 	NTSTATUS status;
@@ -67,18 +70,18 @@ static NTSTATUS find_step(struct find *find, WIN32_FIND_DATAW *out)
 	if (!find->next) {
 		RtlInitUnicodeString(&pattern, find->pattern);
 		status = NtQueryDirectoryFile(find->directory, NULL, NULL, NULL, &io, find->buffer, FIND_BUFFER,
-					      FileDirectoryInformation, FALSE, &pattern, FALSE);
+					      FileBothDirectoryInformation, FALSE, &pattern, FALSE);
 		if (!NT_SUCCESS(status))
 			return status;
 		find->next = (BYTE *)find->buffer;
 	}
-	entry = (FILE_DIRECTORY_INFORMATION *)find->next;
+	entry = (FILE_BOTH_DIR_INFORMATION *)find->next;
 	find->next = entry->NextEntryOffset ? find->next + entry->NextEntryOffset : NULL;
-	entry_copy(entry, out);
+	entry_copy(entry, find->basic, out);
 	return STATUS_SUCCESS;
 }
 
-HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
+static HANDLE find_first(LPCWSTR path, BOOL basic, LPWIN32_FIND_DATAW out)
 {
 	ULONG length = (ULONG)wcslen(path), at = length;
 	struct find *find = memory_get(sizeof(*find));
@@ -95,6 +98,7 @@ HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
 	memcpy(directory, path, at * sizeof(WCHAR));
 	memcpy(directory + at, L".", 2 * sizeof(WCHAR));
 	find->next = NULL;
+	find->basic = basic;
 	find->directory = NULL;
 	if (length == at || length - at >= sizeof(find->pattern) / sizeof(WCHAR)) {
 		status = STATUS_OBJECT_NAME_NOT_FOUND;
@@ -115,6 +119,11 @@ HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
 	memory_free(find);
 	status_result(status == STATUS_NO_MORE_FILES ? STATUS_NO_SUCH_FILE : status);
 	return INVALID_HANDLE_VALUE;
+}
+
+HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
+{
+	return find_first(path, FALSE, out);
 }
 
 WINBOOL WINAPI FindNextFileW(HANDLE handle, LPWIN32_FIND_DATAW out)
@@ -144,19 +153,26 @@ static void data_narrow(const WIN32_FIND_DATAW *wide, WIN32_FIND_DATAA *out)
 	RtlUnicodeToUTF8N(out->cFileName, MAX_PATH - 1, &bytes, wide->cFileName,
 			  (ULONG)wcslen(wide->cFileName) * sizeof(WCHAR));
 	out->cFileName[bytes] = 0;
-	out->cAlternateFileName[0] = 0;
+	RtlUnicodeToUTF8N(out->cAlternateFileName, sizeof(out->cAlternateFileName) - 1, &bytes, wide->cAlternateFileName,
+			  (ULONG)wcslen(wide->cAlternateFileName) * sizeof(WCHAR));
+	out->cAlternateFileName[bytes] = 0;
 }
 
-HANDLE WINAPI FindFirstFileA(LPCSTR path, LPWIN32_FIND_DATAA out)
+static HANDLE find_first_narrow(LPCSTR path, BOOL basic, LPWIN32_FIND_DATAA out)
 {
 	WCHAR *wide = wide_from(path);
 	WIN32_FIND_DATAW data;
-	HANDLE find = wide ? FindFirstFileW(wide, &data) : INVALID_HANDLE_VALUE;
+	HANDLE find = wide ? find_first(wide, basic, &data) : INVALID_HANDLE_VALUE;
 
 	memory_free(wide);
 	if (find != INVALID_HANDLE_VALUE)
 		data_narrow(&data, out);
 	return find;
+}
+
+HANDLE WINAPI FindFirstFileA(LPCSTR path, LPWIN32_FIND_DATAA out)
+{
+	return find_first_narrow(path, FALSE, out);
 }
 
 WINBOOL WINAPI FindNextFileA(HANDLE handle, LPWIN32_FIND_DATAA out)
@@ -169,7 +185,7 @@ WINBOOL WINAPI FindNextFileA(HANDLE handle, LPWIN32_FIND_DATAA out)
 	return TRUE;
 }
 
-/* Levels and searches that only save work, and letters' case, are not told apart. */
+/* Searches that only save work, and letters' case, are not told apart; the basic level leaves out short names. */
 static BOOL search_allowed(FINDEX_INFO_LEVELS level, FINDEX_SEARCH_OPS operation, const void *filter)
 {
 	BOOL allowed = level <= FindExInfoBasic && operation <= FindExSearchLimitToDirectories && !filter;
@@ -183,12 +199,14 @@ HANDLE WINAPI FindFirstFileExW(LPCWSTR path, FINDEX_INFO_LEVELS level, LPVOID ou
 			       DWORD flags)
 {
 	(void)flags;
-	return search_allowed(level, operation, filter) ? FindFirstFileW(path, out) : INVALID_HANDLE_VALUE;
+	return search_allowed(level, operation, filter) ? find_first(path, level == FindExInfoBasic, out) :
+							      INVALID_HANDLE_VALUE;
 }
 
 HANDLE WINAPI FindFirstFileExA(LPCSTR path, FINDEX_INFO_LEVELS level, LPVOID out, FINDEX_SEARCH_OPS operation, LPVOID filter,
 			       DWORD flags)
 {
 	(void)flags;
-	return search_allowed(level, operation, filter) ? FindFirstFileA(path, out) : INVALID_HANDLE_VALUE;
+	return search_allowed(level, operation, filter) ? find_first_narrow(path, level == FindExInfoBasic, out) :
+							      INVALID_HANDLE_VALUE;
 }

@@ -42,6 +42,11 @@ intptr_t os_file(size_t bytes);
 void *os_file_map(intptr_t file, size_t bytes);
 void os_file_read(intptr_t file, size_t offset, void *to, size_t bytes);
 void os_file_close(intptr_t file);
+/* A new file on a disk of its own, which goes when it is closed with os_disk_file_close. Written in order; on the disk after the flush. */
+intptr_t os_disk_file(void);
+void os_file_write(intptr_t file, const void *from, size_t bytes);
+void os_file_flush(intptr_t file);
+void os_disk_file_close(intptr_t file);
 /* Address space that holds nothing, private or of a section, until os_commit says where. Freed, or unmapped, as above. */
 void *os_reserve(size_t bytes);
 intptr_t os_section_sparse(size_t bytes);
@@ -83,7 +88,7 @@ struct row {
 	const char *name, *what;
 	void (*run)(void);
 };
-extern const struct row memory_rows[], process_rows[], file_rows[], growth_rows[], swap_rows[], os_rows[]; /* a row without a name ends each */
+extern const struct row memory_rows[], process_rows[], file_rows[], growth_rows[], disk_rows[], swap_rows[], os_rows[]; /* a row without a name ends each */
 
 /* So many views that nothing uses, and so many processes, this one included, that only wait, while rows run. */
 void surroundings_make(unsigned int views, unsigned int processes);

@@ -34,7 +34,37 @@ static void cached_file(void)
 	report("file-read-4K", "per call", (double)small / FILE_PAGES);
 }
 
+/* Twice as much as memory holds: when it is read from its beginning, what was read last is always what comes last. */
+static void disk_file(void)
+{
+	uint64_t bytes = os_memory() / MIB * 2 * MIB;
+	char *piece = os_alloc(PIECE);
+	double start, written, read;
+	intptr_t file = os_disk_file();
+
+	for (size_t i = 0; i < PIECE; i++)
+		piece[i] = (char)(i * 7);
+	start = os_seconds();
+	for (uint64_t at = 0; at < bytes; at += PIECE)
+		os_file_write(file, piece, PIECE);
+	os_file_flush(file);
+	written = os_seconds() - start;
+	start = os_seconds();
+	for (uint64_t at = 0; at < bytes; at += PIECE)
+		os_file_read(file, at, piece, PIECE);
+	read = os_seconds() - start;
+	os_free(piece, PIECE);
+	os_disk_file_close(file);
+	report("disk-write", "MiB per second", (double)bytes / MIB / written);
+	report("disk-read", "MiB per second", (double)bytes / MIB / read);
+}
+
 const struct row file_rows[] = {
 	{ "file", "a file in memory: through a fresh view, and read with calls", cached_file },
+	{ 0 },
+};
+
+const struct row disk_rows[] = {
+	{ "disk", "a file of twice the memory on a disk (D:), written in order, flushed, and read", disk_file },
 	{ 0 },
 };

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct row *const groups[] = { memory_rows, process_rows, file_rows, growth_rows, swap_rows, os_rows };
+static const struct row *const groups[] = { memory_rows, process_rows, file_rows, growth_rows, disk_rows, swap_rows, os_rows };
 #define GROUPS (sizeof(groups) / sizeof(groups[0]))
 #define GROUPS_DEFAULT 3
 

@@ -130,6 +130,35 @@ void os_file_close(intptr_t file)
 	CloseHandle((HANDLE)file);
 }
 
+intptr_t os_disk_file(void)
+{
+	HANDLE h = CreateFileA("D:\\bench.bin", GENERIC_READ | GENERIC_WRITE | DELETE, 0, NULL, CREATE_ALWAYS,
+			       FILE_FLAG_DELETE_ON_CLOSE | FILE_FLAG_SEQUENTIAL_SCAN, NULL);
+
+	if (h == INVALID_HANDLE_VALUE)
+		fail("a new file on D:, which DISK2= gives,");
+	return (intptr_t)h;
+}
+
+void os_file_write(intptr_t file, const void *from, size_t bytes)
+{
+	DWORD count;
+
+	if (!WriteFile((HANDLE)file, from, (DWORD)bytes, &count, NULL) || count != bytes)
+		fail("WriteFile");
+}
+
+void os_file_flush(intptr_t file)
+{
+	if (!FlushFileBuffers((HANDLE)file))
+		fail("FlushFileBuffers");
+}
+
+void os_disk_file_close(intptr_t file)
+{
+	CloseHandle((HANDLE)file);
+}
+
 void *os_reserve(size_t bytes)
 {
 	void *p = VirtualAlloc(NULL, bytes, MEM_RESERVE, PAGE_READWRITE);
