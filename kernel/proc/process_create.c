@@ -4,7 +4,7 @@
  * needs no more than to give back what there is.
  */
 #include "abi/nt_process.h"
-#include "image/export.h"
+#include "image/known_dlls.h"
 #include "image/pe.h"
 #include "io/fat_path.h"
 #include "io/file.h"
@@ -17,33 +17,18 @@
 #define COMMAND_LINE_MAX 0xfffc      /* bytes: with a 0 it fits a UNICODE_STRING */
 #define ENVIRONMENT_MAX MIB(1)
 
-static struct section *ntdll;
 u64 ntdll_thread_start_rva, ntdll_exception_rva;
 
 bool process_load_ntdll(void)
 {
-	static const char path[] = "\\system\\ntdll.dll";
-	struct file *f;
-	u32 status, start, exception;
-	enum file_status fs = file_open(path, &f);
-
-	if (fs != FILE_OK) {
-		klog(LOG_ERROR, "C:%s can't be opened: %s", path, file_status_text(fs));
+	if (!known_dlls_load())
 		return false;
-	}
-	status = section_create_image(f, &ntdll); /* kept for ever */
-	if (status) {
-		klog(LOG_ERROR, "C:%s can't be mapped: status %#x", path, status);
-	} else if (!image_export_find(f, section_image(ntdll), "LdrInitializeThunk", &start) ||
-		   !image_export_find(f, section_image(ntdll), "KiUserExceptionDispatcher", &exception)) {
-		klog(LOG_ERROR, "C:%s does not export LdrInitializeThunk and KiUserExceptionDispatcher", path);
-		status = STATUS_ENTRYPOINT_NOT_FOUND;
-	} else {
-		ntdll_thread_start_rva = start;
-		ntdll_exception_rva = exception;
-	}
-	file_unref(f);
-	return !status;
+	ntdll_thread_start_rva = known_ntdll_function("LdrInitializeThunk");
+	ntdll_exception_rva = known_ntdll_function("KiUserExceptionDispatcher");
+	if (ntdll_thread_start_rva && ntdll_exception_rva)
+		return true;
+	klog(LOG_ERROR, "C:\\system\\ntdll.dll does not export LdrInitializeThunk and KiUserExceptionDispatcher");
+	return false;
 }
 
 /* ---- what lies in its memory ---- */
@@ -209,7 +194,7 @@ static u32 memory_create(const struct process_start *s, struct process *p, u64 *
 	if (!p->vspace)
 		return STATUS_NO_MEMORY;
 	/* The images come first: what else there is can be anywhere. */
-	status = image_map(p, ntdll, &p->ntdll_base);
+	status = image_map(p, known_ntdll(), &p->ntdll_base);
 	if (!status)
 		status = image_map(p, p->image, &base);
 	if (!status)
