@@ -166,8 +166,12 @@ static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
 
 	if (!s->backing->prot)
 		return prot & PROT_COPY ? pages : 0;
-	for (u64 i = 0; i < pages; i++)
-		n += !!(s->backing->prot(s, first + i) & PROT_COPY);
+	for (u64 i = first, end, low; i < first + pages; i = end) {
+		s->backing->alike(s, i, &low, &end);
+		end = MIN(end, first + pages);
+		if (s->backing->prot(s, i) & PROT_COPY)
+			n += end - i;
+	}
 	return n;
 }
 

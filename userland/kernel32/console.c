@@ -33,30 +33,10 @@ BOOL handle_is_console(HANDLE handle)
 	       device.DeviceType == DEVICE_CONSOLE;
 }
 
-/* A standard handle that is not valid here (it was not inherited) becomes the console. */
-static void standard_handle_check(HANDLE *handle, const WCHAR *device, ACCESS_MASK access)
-{
-	FILE_FS_DEVICE_INFORMATION information;
-	IO_STATUS_BLOCK io;
-
-	if (*handle && NT_SUCCESS(NtQueryVolumeInformationFile(*handle, &io, &information, sizeof(information),
-							       DEVICE_INFORMATION)))
-		return;
-	if (!NT_SUCCESS(path_open(device, access, 0, handle)))
-		*handle = NULL;
-}
-
 void console_init(void)
 {
-	struct process_parameters *parameters = peb_current()->parameters;
-
 	InitializeCriticalSection(&input_lock);
 	InitializeCriticalSection(&control_lock);
-	if (parameters->window_flags & STARTF_USESTDHANDLES)
-		return;
-	standard_handle_check(&parameters->standard_input, L"CONIN$", FILE_GENERIC_READ);
-	standard_handle_check(&parameters->standard_output, L"CONOUT$", FILE_GENERIC_WRITE);
-	standard_handle_check(&parameters->standard_error, L"CONOUT$", FILE_GENERIC_WRITE);
 }
 
 HANDLE WINAPI GetStdHandle(DWORD which)
