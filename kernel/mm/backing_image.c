@@ -32,7 +32,11 @@ static const struct pe_segment *segment_of(const struct section *s, u64 index)
 
 	if (image->pe.segment_count && index - (g->rva >> PAGE_SHIFT) < g->pages)
 		return g;
-	g = pe_segment_at(&image->pe, index << PAGE_SHIFT);
+	if (image->pe.segment_count && g + 1 < image->pe.segments + image->pe.segment_count &&
+	    index - (g[1].rva >> PAGE_SHIFT) < g[1].pages)
+		g++; /* they are gone through in order, too */
+	else
+		g = pe_segment_at(&image->pe, index << PAGE_SHIFT);
 	if (g)
 		__atomic_store_n(&image->segment_last, (u32)(g - image->pe.segments), __ATOMIC_RELAXED);
 	return g;
@@ -355,6 +359,17 @@ static u64 shared_writable_pages(const struct pe_image *pe)
 	return n;
 }
 
+/* Pages that a view of the whole image may make copies of. */
+static u64 write_copy_pages(const struct pe_image *pe)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < pe->segment_count; i++)
+		if (pe->segments[i].write && !pe->segments[i].shared)
+			n += pe->segments[i].pages;
+	return n;
+}
+
 /* The file's section if it has one that is alive: one more reference. sections_lock held. */
 static struct section *existing(struct file *f)
 {
@@ -420,6 +435,7 @@ u32 section_create_image(struct file *f, struct section **out)
 	file_ref(f);
 	s->file = f;
 	s->image = image;
+	s->copy_pages = write_copy_pages(&image->pe);
 	image->changes = changes;
 	status = relocations_load(s);
 	if (status) {

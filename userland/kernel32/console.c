@@ -13,13 +13,13 @@ enum { KEY_CTRL_C = 3, KEY_CTRL_D = 4, KEY_BACKSPACE = 8, KEY_CTRL_U = 21, KEY_C
 static DWORD input_mode = ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT;
 static DWORD output_mode = ENABLE_PROCESSED_OUTPUT | ENABLE_WRAP_AT_EOL_OUTPUT;
 
-static CRITICAL_SECTION input_lock;
+static CRITICAL_SECTION input_lock = CRITICAL_SECTION_START;
 static char line[LINE_BYTES];
 static DWORD line_at, line_end;  /* what of it has not been given out yet */
 static BOOL after_return;        /* a line feed behind a carriage return belongs to it */
 static HANDLE echo_handle;
 
-static CRITICAL_SECTION control_lock;
+static CRITICAL_SECTION control_lock = CRITICAL_SECTION_START;
 static PHANDLER_ROUTINE control_handlers[CONTROL_HANDLERS];
 static DWORD control_handler_count;
 static BOOL control_ignored;
@@ -31,12 +31,6 @@ BOOL handle_is_console(HANDLE handle)
 
 	return NT_SUCCESS(NtQueryVolumeInformationFile(handle, &io, &device, sizeof(device), DEVICE_INFORMATION)) &&
 	       device.DeviceType == DEVICE_CONSOLE;
-}
-
-void console_init(void)
-{
-	InitializeCriticalSection(&input_lock);
-	InitializeCriticalSection(&control_lock);
 }
 
 HANDLE WINAPI GetStdHandle(DWORD which)
