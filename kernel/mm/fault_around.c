@@ -91,6 +91,8 @@ u32 fault_around(struct fault *f, word_t *word)
 		n++;
 	}
 	spin_unlock(&frames_lock);
+	if (n)
+		view_use(f->view, f->view->node.start, f->view->node.end);
 	resident_add(f->v, n);
 	cpu_count(FAULTS_AROUND, n);
 	return n;

@@ -30,6 +30,7 @@ static enum fault_result stack_grow(struct fault *f, struct user_thread *t)
 		if (!commit_charge(COMMIT_PRIVATE, 1))
 			return FAULT_STACK_OVERFLOW;
 		*word = word_zero(PROT_READ | PROT_WRITE | PROT_GUARD);
+		view_use(f->view, next, next + PAGE_SIZE);
 		f->view->charge++;
 		f->v->private_charge++;
 	}

@@ -159,6 +159,8 @@ enum fault_result fault_section(struct fault *f)
 	struct section *s = f->view->section;
 	enum fault_result r;
 
+	if (unlikely(f->va < f->view->used_low || f->va >= f->view->used_high))
+		view_use(f->view, f->view->node.start, f->view->node.end);
 	mutex_lock(&s->lock);
 	r = resolve(f, s, view_index(f->view, f->va));
 	mutex_unlock(&s->lock);

@@ -54,6 +54,9 @@ struct frame {
 		struct {
 			u32 arrived, used; /* FRAME_ACTIVE: when it came into a working set and was seen used (replace.h) */
 		};
+		struct {
+			u16 low, high; /* a page table above the lowest: only its entries low to high - 1 may lead to others (pt.c) */
+		} entries;
 	};
 	word_t *word;    /* the word that says "in this frame"; NULL: none (kernel, free, abandoned) */
 	/*

@@ -114,11 +114,16 @@ static void check_prototypes(struct section *s, u64 first, word_t *words, u64 co
 
 static u64 count_tables(u64 *table, u32 level)
 {
+	const struct frame *f = &frames[frame_of_address(table)];
 	u64 n = 1;
 
 	for (u32 i = 0; level > 1 && i < (level == 4 ? 256 : 512); i++)
-		if ((table[i] & (PTE_VALID | PTE_LARGE)) == PTE_VALID)
+		if ((table[i] & (PTE_VALID | PTE_LARGE)) == PTE_VALID) {
+			if (i < f->entries.low || i >= f->entries.high)
+				WRONG("page table %u, level %u: entry %u leads further, entries %u to %u may", frame_of_address(table),
+				      level, i, f->entries.low, f->entries.high);
 			n += count_tables(phys_to_virt(table[i] & PTE_ADDRESS), level - 1);
+		}
 	return n;
 }
 
@@ -232,6 +237,11 @@ static void check_view(struct vspace *v, struct view *w)
 			word_t at = word[i];
 
 			charge += w->section ? is_copy(at) : !(w->flags & VIEW_AWE) && word_charged(at);
+			if (at && !(w->flags & VIEW_AWE) &&
+			    (va + (i << PAGE_SHIFT) < w->used_low || va + (i << PAGE_SHIFT) >= w->used_high))
+				WRONG("process %u, view %llx: page %llx is used, which is outside %llx to %llx", v->process_id,
+				      (unsigned long long)w->node.start, (unsigned long long)(va + (i << PAGE_SHIFT)),
+				      (unsigned long long)w->used_low, (unsigned long long)w->used_high);
 			if (word_valid(at))
 				check_valid(v, w, va + (i << PAGE_SHIFT), &word[i]);
 			else if (word_kind(at) == WORD_CLONE)

@@ -15,6 +15,43 @@ static u32 index_of(u64 va, u32 level) { return va >> shift_of(level) & 511; }
 static u64 entries_under(u64 base, u32 level, u64 end) { return MIN((end - base + span_of(level) - 1) >> shift_of(level), 512); }
 static bool is_table(u64 entry) { return (entry & (PTE_VALID | PTE_LARGE)) == PTE_VALID; } /* else: nothing, or a large page */
 
+/*
+ * The first entry from i on, under count, that leads to another table; count: none does. Each table knows between which of its
+ * entries these lie, so that what is empty beside them is not looked through: a sparse range costs hardly anything.
+ */
+static u64 next_table(const u64 *table, u64 i, u64 count)
+{
+	const struct frame *f = &frames[frame_of_address(table)];
+	u64 high = MIN(count, f->entries.high);
+
+	i = MAX(i, f->entries.low);
+	while ((i = words_skip(table, i, high)) < high && !is_table(table[i]))
+		i++;
+	return i < high ? i : count;
+}
+
+static void entry_link(u64 *table, u64 i, u64 phys)
+{
+	struct frame *f = &frames[frame_of_address(table)];
+
+	table[i] = phys | TABLE_FLAGS;
+	f->entries.low = f->entries.high ? MIN(f->entries.low, i) : i;
+	f->entries.high = MAX(f->entries.high, i + 1);
+}
+
+static void entry_unlink(u64 *table, u64 i)
+{
+	struct frame *f = &frames[frame_of_address(table)];
+
+	table[i] = 0;
+	if (i == f->entries.low)
+		f->entries.low++;
+	if (i + 1 == f->entries.high)
+		f->entries.high--;
+	if (f->entries.low >= f->entries.high)
+		f->entries.low = f->entries.high = 0;
+}
+
 /* promised: for a page that was promised already, so that its table can't be refused. */
 static u32 table_alloc(struct vspace *v, bool promised, u64 *phys)
 {
@@ -89,7 +126,7 @@ static u32 entry_make(struct vspace *v, u64 va, u32 level, bool promised, u64 **
 
 			if (status)
 				return status;
-			*entry = phys | TABLE_FLAGS;
+			entry_link(table, index_of(va, at), phys);
 		}
 		table = table_of(*entry);
 	}
@@ -136,22 +173,18 @@ word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *words)
 {
 	while (*va < end) {
 		word_t *word = pt_word(v, *va);
-		u64 *table = phys_to_virt(v->pml4_phys), i, base, count;
+		u64 *table = phys_to_virt(v->pml4_phys), base;
 		u32 level;
 
 		if (likely(word)) {
 			*words = MIN(512 - index_of(*va, 1), (end - *va) >> PAGE_SHIFT);
 			return word;
 		}
-		/* In the table that has nothing here, to the next entry that leads further: a sparse range costs hardly anything. */
+		/* In the table that has nothing here, to the next entry that leads further. */
 		for (level = 4; is_table(table[index_of(*va, level)]); level--)
 			table = table_of(table[index_of(*va, level)]);
 		base = ALIGN_DOWN(*va, span_of(level + 1));
-		count = entries_under(base, level, end);
-		i = index_of(*va, level) + 1;
-		while ((i = words_skip(table, i, count)) < count && !is_table(table[i]))
-			i++;
-		*va = base + i * span_of(level);
+		*va = base + next_table(table, index_of(*va, level) + 1, entries_under(base, level, end)) * span_of(level);
 	}
 	return NULL;
 }
@@ -164,17 +197,15 @@ static u32 unlink_tables(u64 *table, u32 level, u64 base, u64 start, u64 end, u6
 {
 	u64 i = index_of(MAX(start, base), level), count = entries_under(base, level, end);
 
-	for (; (i = words_skip(table, i, count)) < count; i++) {
-		u64 *entry = &table[i], at = base + i * span_of(level);
+	for (; (i = next_table(table, i, count)) < count; i++) {
+		u64 at = base + i * span_of(level);
 
-		if (!is_table(*entry))
-			continue;
 		if (level > 2)
-			chain = unlink_tables(table_of(*entry), level - 1, at, start, end, low, high, chain);
+			chain = unlink_tables(table_of(table[i]), level - 1, at, start, end, low, high, chain);
 		if (at >= low && at + span_of(level) <= high) {
-			u32 pfn = (*entry & PTE_ADDRESS) >> PAGE_SHIFT;
+			u32 pfn = (table[i] & PTE_ADDRESS) >> PAGE_SHIFT;
 
-			*entry = 0;
+			entry_unlink(table, i);
 			frames[pfn].next = chain;
 			chain = pfn;
 		}
@@ -277,8 +308,11 @@ bool pt_create(struct vspace *v)
 
 void pt_destroy(struct vspace *v)
 {
+	u32 top = v->pml4_phys >> PAGE_SHIFT;
+
 	kernel_half_clear(phys_to_virt(v->pml4_phys));
-	tables_free(v, v->pml4_phys >> PAGE_SHIFT);
+	frames[top].next = 0; /* no chain, and no entries */
+	tables_free(v, top);
 	assert(!v->table_charge);
 	v->pml4_phys = 0;
 }

@@ -30,7 +30,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 	*w = *like;
 	w->node.start = at;
 	w->node.end = at + size;
-	w->charge = 0;
+	w->charge = w->used_low = w->used_high = 0;
 	if (!tree_insert(&v->views, &w->node)) {
 		kfree(w);
 		return STATUS_CONFLICTING_ADDRESSES;
@@ -50,12 +50,12 @@ void view_clear(struct vspace *v, struct view *w)
 	else if (w->flags & VIEW_AWE)
 		physical_unmap(v, start, end);
 	else
-		pages_remove(v, start, end);
+		pages_remove(v, MAX(start, w->used_low), MIN(end, w->used_high)); /* a part of a view may have been used elsewhere */
 	tree_remove(&v->views, &w->node);
 	pt_prune(v, start, end, prev ? prev->end : 0, next ? next->start : 1ull << 47);
 	commit_release(COMMIT_PRIVATE, w->charge);
 	v->private_charge -= w->charge;
-	w->charge = 0;
+	w->charge = w->used_low = w->used_high = 0;
 }
 
 struct section *view_remove(struct vspace *v, struct view *w)

@@ -187,6 +187,7 @@ static u32 protect_locked(struct vspace *v, struct view *w, u64 start, u64 end, 
 		return STATUS_COMMITMENT_LIMIT;
 	if (freed > copies)
 		commit_release(COMMIT_PRIVATE, freed - copies);
+	view_use(w, start, end);
 	w->charge += copies - freed;
 	v->private_charge += copies - freed;
 	gather_init(&g, v);
@@ -309,6 +310,7 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 		commit_release(COMMIT_PRIVATE, pages - present);
 		return status;
 	}
+	view_use(w, start, end);
 	w->charge += pages - present;
 	v->private_charge += pages - present;
 	for (u64 va = start; (word = pt_next(v, &va, end, &count)); va += count << PAGE_SHIFT)
@@ -330,6 +332,7 @@ static u32 commit_new(struct vspace *v, struct view *w, u32 prot)
 	/* Charged first: what is refused must not leave tables behind. */
 	if (!commit_possible(pages) || !commit_charge(COMMIT_PRIVATE, pages))
 		return STATUS_COMMITMENT_LIMIT;
+	view_use(w, start, end);
 	w->charge += pages;
 	v->private_charge += pages;
 	for (u64 va = start; va < end; va += count << PAGE_SHIFT) {

@@ -98,6 +98,7 @@ struct view {
 	bool copy;               /* section views: writes go to private copies */
 	u8 flags;
 	u64 charge;              /* pages of COMMIT_PRIVATE that it holds */
+	u64 used_low, used_high; /* words of addresses outside are 0; 0, 0: all of them (view_use) */
 	struct section *section; /* a reference; NULL for private memory */
 	u64 first;               /* index of the section's page that start shows */
 	struct large_run *large; /* VIEW_LARGE private memory: its pages (large.c); a section's are the section's */
@@ -114,6 +115,16 @@ static inline struct view *view_of(struct tree_node *n) { return n ? container_o
 /* NULL: there is none; any address. */
 static inline struct view *view_find(struct vspace *v, u64 va) { return view_of(tree_find(&v->views, va)); }
 static inline u64 view_index(const struct view *w, u64 va) { return w->first + ((va - w->node.start) >> PAGE_SHIFT); }
+
+/*
+ * Words in [start, end) may be other than 0 from now on; a fault that finds a section's page outside says it of all of
+ * the view. So a large one that is little used is quickly given back.
+ */
+static inline void view_use(struct view *w, u64 start, u64 end)
+{
+	w->used_low = w->used_high ? MIN(w->used_low, start) : start;
+	w->used_high = MAX(w->used_high, end);
+}
 
 /* Picks a place: *base 0 = anywhere. Inserts a new view there. v->lock held. */
 u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limits *where, bool top_down,

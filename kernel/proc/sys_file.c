@@ -359,7 +359,8 @@ u32 io_begin(const u64 *a, u32 access, struct file_object **file, struct object 
 
 /*
  * NtReadFile(HANDLE file, HANDLE event, apc, apc_context, IO_STATUS_BLOCK *io, void *buffer, ULONG length,
- * LARGE_INTEGER *offset, ULONG *key). The console gives raw bytes, at least one.
+ * LARGE_INTEGER *offset, ULONG *key). The console gives raw bytes, at least one; it has no ranges that a key could be for, and
+ * refuses one with STATUS_INVALID_PARAMETER_9, by which ReadFile sees in one call that it has lines to make.
  */
 u32 sys_NtReadFile(const u64 *a)
 {
@@ -377,6 +378,8 @@ u32 sys_NtReadFile(const u64 *a)
 		status = pipe_read_user(o, a[5], length, &done);
 	else if (o->all_pipes)
 		status = STATUS_INVALID_DEVICE_REQUEST;
+	else if (a[8])
+		status = STATUS_INVALID_PARAMETER_9;
 	else
 		status = console_read_user(a[5], length, &done);
 	object_unref(&o->object);

@@ -54,7 +54,9 @@ DIMENSIONS = [
               [Point(n, f"{n:,}", "1G", ["-p", str(n)] if n > 1 else []) for n in (1, 32, 1000)], ALL_ROWS),
 ]
 SIZES = {"64K": (64 << 10, "64 KiB"), "1G": (1 << 30, "1 GiB"), "1T": (1 << 40, "1 TiB")}
-SPARSE = {"reserve": "private memory reserved, a page used, freed",
+SPARSE = {"reserve-unused": "private memory reserved, freed",
+          "section-unused": "section and view of it made, both gone",
+          "reserve": "private memory reserved, a page used, freed",
           "section": "section and view of it made, a page used, both gone"}
 SPARSE_AT = "256M", "-v", "1"
 CPUS = [1, 2, 4]

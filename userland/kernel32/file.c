@@ -106,19 +106,17 @@ WINBOOL WINAPI ReadFile(HANDLE file, LPVOID buffer, DWORD size, LPDWORD done, LP
 {
 	IO_STATUS_BLOCK io = { 0 };
 	LARGE_INTEGER offset;
+	ULONG no_key = 0; /* which the console alone refuses */
 	DWORD count = 0;
-	NTSTATUS status;
+	NTSTATUS status = NtReadFile(file, overlapped_event(overlapped), NULL, NULL, &io, buffer, size,
+				     overlapped_offset(overlapped, &offset), &no_key);
 
-	if (handle_is_console(file)) {
+	if (status == STATUS_INVALID_PARAMETER_9)
 		status = console_read(file, buffer, size, &count);
-	} else {
-		status = NtReadFile(file, overlapped_event(overlapped), NULL, NULL, &io, buffer, size,
-				    overlapped_offset(overlapped, &offset), NULL);
-		if (NT_SUCCESS(status))
-			count = (DWORD)io.Information;
-		else if (status == STATUS_END_OF_FILE && !overlapped)
-			status = STATUS_SUCCESS;
-	}
+	else if (NT_SUCCESS(status))
+		count = (DWORD)io.Information;
+	else if (status == STATUS_END_OF_FILE && !overlapped)
+		status = STATUS_SUCCESS;
 	if (done)
 		*done = count;
 	if (overlapped) {

@@ -39,9 +39,16 @@ void surroundings_end(void)
 		os_pass(WAITING);
 }
 
-/* Reserved, one page in the middle committed and touched, and given back. */
-static void sparse_size(const char *size, uint64_t bytes)
+static void page_use(char *p)
 {
+	os_commit(p, PAGE_BYTES);
+	*(volatile char *)p = 1;
+}
+
+/* Reserved and given back; use: after one page in the middle was committed and touched. */
+static void sparse_size(const char *size, uint64_t bytes, bool use)
+{
+	const char *unused = use ? "" : "unused-";
 	char name[32];
 	uint64_t start = 0;
 
@@ -51,11 +58,11 @@ static void sparse_size(const char *size, uint64_t bytes)
 		if (!i)
 			start = ticks();
 		p = os_reserve(bytes);
-		os_commit(p + bytes / 2, PAGE_BYTES);
-		*(volatile char *)(p + bytes / 2) = 1;
+		if (use)
+			page_use(p + bytes / 2);
 		os_free(p, bytes);
 	}
-	snprintf(name, sizeof(name), "reserve-%s", size);
+	snprintf(name, sizeof(name), "reserve-%s%s", unused, size);
 	report(name, "per reservation", (double)(ticks() - start) / CALLS);
 	for (int i = -2; i < CALLS; i++) {
 		intptr_t section;
@@ -65,20 +72,22 @@ static void sparse_size(const char *size, uint64_t bytes)
 			start = ticks();
 		section = os_section_sparse(bytes);
 		p = os_map_sparse(section, bytes);
-		os_commit(p + bytes / 2, PAGE_BYTES);
-		*(volatile char *)(p + bytes / 2) = 1;
+		if (use)
+			page_use(p + bytes / 2);
 		os_unmap(p, bytes);
 		os_section_close(section);
 	}
-	snprintf(name, sizeof(name), "section-%s", size);
+	snprintf(name, sizeof(name), "section-%s%s", unused, size);
 	report(name, "per section", (double)(ticks() - start) / CALLS);
 }
 
 static void sparse(void)
 {
-	sparse_size("64K", 64 * KIB);
-	sparse_size("1G", 1024 * MIB);
-	sparse_size("1T", TIB);
+	for (int use = 0; use < 2; use++) {
+		sparse_size("64K", 64 * KIB, use);
+		sparse_size("1G", 1024 * MIB, use);
+		sparse_size("1T", TIB, use);
+	}
 }
 
 /* ---- faults on all processors at once ---- */
@@ -140,7 +149,7 @@ static void parallel(void)
 }
 
 const struct row growth_rows[] = {
-	{ "sparse", "64 KiB, 1 GiB and 1 TiB reserved, as private memory and as a section, and one page of it used", sparse },
+	{ "sparse", "64 KiB, 1 GiB and 1 TiB reserved, as private memory and as a section, and no or one page of it used", sparse },
 	{ "parallel", "first touches a second by a thread, and a process, for each processor", parallel },
 	{ 0 },
 };
