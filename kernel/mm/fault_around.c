@@ -136,6 +136,8 @@ void image_map_around(struct vspace *v, struct view *w)
 	}
 	spin_unlock(&frames_lock);
 	mutex_unlock(&s->lock);
+	if (n)
+		view_use(w, w->node.start, w->node.end);
 	resident_add(v, n);
 	cpu_count(FAULTS_AROUND, n);
 }

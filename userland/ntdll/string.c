@@ -89,6 +89,8 @@ LONG NTAPI RtlCompareUnicodeString(const UNICODE_STRING *a, const UNICODE_STRING
 	for (ULONG i = 0; i < shorter; i++) {
 		WCHAR x = a->Buffer[i], y = b->Buffer[i];
 
+		if (x == y)
+			continue;
 		if (ignore_case) {
 			x = RtlUpcaseUnicodeChar(x);
 			y = RtlUpcaseUnicodeChar(y);
