@@ -40,11 +40,16 @@ static void system_volume_mount(void)
 {
 	struct block_device *d = block_find("system");
 
-	if (d && fat_mount(d, VOLUME_LETTER_FIRST) && block_claim(d))
+	if (d && fat_mount(d, VOLUME_LETTER_FIRST) && block_claim(d)) {
+		block_unref(d);
 		return;
-	for (d = block_devices; d; d = d->next)
-		if (fat_mount(d, VOLUME_LETTER_FIRST) && block_claim(d))
+	}
+	block_unref(d);
+	for (d = block_next(NULL); d; d = block_next(d))
+		if (fat_mount(d, VOLUME_LETTER_FIRST) && block_claim(d)) {
+			block_unref(d);
 			return;
+		}
 	kprintf("backstore: no disk has a volume that can be used as the system volume\n");
 	machine_exit(EXIT_NO_FIRST_PROGRAM);
 }
@@ -56,6 +61,7 @@ static void second_volume_mount(void)
 
 	if (d)
 		volume_arrive(d);
+	block_unref(d);
 }
 
 static void greet(void)

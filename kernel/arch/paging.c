@@ -117,17 +117,48 @@ bool kernel_address_mapped(u64 virt)
 	}
 }
 
+/* What was mapped is never unmapped: registers that come to the same place again get the mapping that there is. */
+static struct mmio_range {
+	u64 first, bytes, virt;
+} mmio_ranges[64]; /* paging_lock; those beyond are not remembered */
+
+static u64 mmio_find(u64 first, u64 bytes)
+{
+	for (u32 i = 0; i < ARRAY_SIZE(mmio_ranges); i++)
+		if (mmio_ranges[i].first == first && mmio_ranges[i].bytes == bytes)
+			return mmio_ranges[i].virt;
+	return 0;
+}
+
+static void mmio_remember(u64 first, u64 bytes, u64 virt)
+{
+	u32 i = 0;
+
+	while (i < ARRAY_SIZE(mmio_ranges) && mmio_ranges[i].bytes)
+		i++;
+	if (i < ARRAY_SIZE(mmio_ranges))
+		mmio_ranges[i] = (struct mmio_range){ first, bytes, virt };
+}
+
 void *mmio_map(u64 phys, u64 size)
 {
 	u64 first = ALIGN_DOWN(phys, PAGE_SIZE), bytes = ALIGN_UP(phys + size, PAGE_SIZE) - first, virt, i;
 
 	spin_lock(&paging_lock);
+	virt = mmio_find(first, bytes);
+	if (virt) {
+		spin_unlock(&paging_lock);
+		return (void *)(virt + (phys - first));
+	}
 	virt = mmio_next;
 	mmio_next += bytes;
 	spin_unlock(&paging_lock);
 	for (i = 0; i < bytes; i += PAGE_SIZE)
 		if (!kernel_map_page(virt + i, first + i, PTE_WRITE | PTE_NX | PTE_CACHE_OFF | PTE_WRITE_THROUGH))
 			return NULL;
+	spin_lock(&paging_lock);
+	mmio_remember(first, bytes, virt);
+	spin_unlock(&paging_lock);
 	return (void *)(virt + (phys - first));
 }
 

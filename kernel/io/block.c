@@ -4,7 +4,8 @@
 #include "lib/string.h"
 #include "proc/sched.h"
 
-struct block_device *block_devices;
+static struct spinlock devices_lock = SPINLOCK_INIT("block devices", RANK_DEVICES);
+static struct block_device *devices;
 
 /*
  * Where threads wait for requests without a callback, by the request's address: a request has no room for a queue of
@@ -35,44 +36,104 @@ static void count(u64 *counter, u64 n)
 
 void block_register(struct block_device *d)
 {
-	struct block_device **end = &block_devices;
+	struct block_device **end = &devices;
 
+	spin_lock(&devices_lock);
 	while (*end)
 		end = &(*end)->next;
 	d->next = NULL;
-	__atomic_store_n(end, d, __ATOMIC_RELEASE); /* others may walk through the list */
+	d->refs++;
+	*end = d;
+	spin_unlock(&devices_lock);
 	klog(LOG_INFO, "%s: %llu MiB%s%s%s%s", d->name, (unsigned long long)(d->sectors * SECTOR_SIZE >> 20),
 	     d->serial[0] ? ", serial \"" : "", d->serial, d->serial[0] ? "\"" : "", d->read_only ? ", read-only" : "");
 }
 
 void block_unregister(struct block_device *d)
 {
-	__atomic_store_n(&d->gone, true, __ATOMIC_RELEASE);
+	struct block_device **at = &devices;
+
+	spin_lock(&devices_lock);
+	while (*at && *at != d)
+		at = &(*at)->next;
+	check(*at);
+	*at = d->next;
+	spin_unlock(&devices_lock);
+	block_unref(d);
+}
+
+void block_ref(struct block_device *d)
+{
+	spin_lock(&devices_lock);
+	assert(d->refs > 0);
+	d->refs++;
+	spin_unlock(&devices_lock);
+}
+
+void block_unref(struct block_device *d)
+{
+	bool last;
+
+	if (!d)
+		return;
+	spin_lock(&devices_lock);
+	check(d->refs > 0);
+	last = --d->refs == 0;
+	spin_unlock(&devices_lock);
+	if (last && d->destroy)
+		d->destroy(d);
+}
+
+static bool is_named(const struct block_device *d, const char *name) { return !strcmp(d->name, name); }
+static bool has_serial(const struct block_device *d, const char *serial) { return !strcmp(d->serial, serial); }
+
+static struct block_device *find(bool (*is)(const struct block_device *, const char *), const char *text)
+{
+	struct block_device *d;
+
+	spin_lock(&devices_lock);
+	for (d = devices; d && !is(d, text); d = d->next)
+		;
+	if (d)
+		d->refs++;
+	spin_unlock(&devices_lock);
+	return d;
 }
 
 struct block_device *block_find(const char *name_or_serial)
 {
-	struct block_device *d;
+	struct block_device *d = name_or_serial[0] ? find(is_named, name_or_serial) : NULL;
 
-	if (!name_or_serial[0])
-		return NULL;
-	for (d = block_devices; d; d = d->next)
-		if (!d->gone && strcmp(d->name, name_or_serial) == 0)
-			return d;
-	for (d = block_devices; d; d = d->next)
-		if (!d->gone && strcmp(d->serial, name_or_serial) == 0)
-			return d;
-	return NULL;
+	return d || !name_or_serial[0] ? d : find(has_serial, name_or_serial);
+}
+
+struct block_device *block_next(struct block_device *d)
+{
+	struct block_device *next, *at;
+
+	spin_lock(&devices_lock);
+	for (at = devices; d && at && at != d; at = at->next)
+		;
+	next = d ? at ? at->next : NULL : devices;
+	if (next)
+		next->refs++;
+	spin_unlock(&devices_lock);
+	block_unref(d);
+	return next;
 }
 
 bool block_claim(struct block_device *d)
 {
-	return !__atomic_exchange_n(&d->claimed, true, __ATOMIC_ACQUIRE);
+	if (__atomic_exchange_n(&d->claimed, true, __ATOMIC_ACQUIRE))
+		return false;
+	block_ref(d);
+	return true;
 }
 
 void block_release(struct block_device *d)
 {
 	__atomic_store_n(&d->claimed, false, __ATOMIC_RELEASE);
+	block_unref(d);
 }
 
 static u64 request_bytes(const struct block_request *r)

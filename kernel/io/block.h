@@ -39,28 +39,38 @@ struct block_request {
 	u32 driver_private;
 };
 
+/*
+ * It is there as long as somebody has a reference: the list of those that can be found, from block_register to
+ * block_unregister; who has claimed it (a paging file; a volume, while the disk is there); who has found it, until block_unref.
+ * Who submits a request has one until the request is done. The last one calls destroy. RAM disks that are not registered are
+ * their maker's.
+ */
 struct block_device {
 	char name[16];   /* "vd0", "vd1", "ram0" in the order they were found */
 	char serial[21]; /* virtio's device id string, or "" */
 	u64 sectors;
 	bool read_only;
-	struct block_device *next;
-	bool gone; /* by block_unregister: it stays in the list */
+	struct block_device *next; /* in the list; under its lock, as is refs */
+	u32 refs;
 	/* The driver's. Any context; never sleeps: a request that finds no room waits in a list. */
 	void (*submit)(struct block_device *, struct block_request *);
 	void (*poll)(struct block_device *); /* finishes what is done, as its interrupt would. NULL: nothing ever is */
 	u32 polls_late, polls_left_out;      /* block_poll's, see there. Races are harmless */
+	void (*destroy)(struct block_device *); /* nobody has it any more, no request is under way. Sleeps not. NULL: never */
 	void *driver;
 	bool claimed; /* atomic; by block_claim */
 	u64 reads, writes, read_bytes, written_bytes, errors; /* counters, atomic */
 };
 
-extern struct block_device *block_devices;
-void block_register(struct block_device *d);
+void block_register(struct block_device *d); /* the list gets a reference of its own */
 void block_unregister(struct block_device *d); /* nobody finds it any more */
-/* The device with this name, or else with this serial; NULL if there is none. */
+void block_ref(struct block_device *d);
+void block_unref(struct block_device *d); /* NULL: nothing. No lock of rank RANK_DEVICE or above held */
+/* The device with this name, or else with this serial; NULL if there is none. One more reference. */
 struct block_device *block_find(const char *name_or_serial);
-/* For one who alone uses the device. False: somebody else does. */
+/* The one registered behind d (NULL: the first), with one more reference; d's goes. NULL: there are no others. */
+struct block_device *block_next(struct block_device *d);
+/* For one who alone uses the device: until block_release it has a reference. False: somebody else does. */
 bool block_claim(struct block_device *d);
 void block_release(struct block_device *d);
 /*
@@ -90,15 +100,18 @@ void pci_init(void);
 void pci_hotplug_start(void);
 /* Drives and registers every virtio-blk device that PCI found. After mm_init and arch_init; needs no scheduler. */
 void virtio_blk_init(void);
-/* The disk that the function is, registered; NULL, with a message: it is none, or can't be used. Thread context. */
+/*
+ * The disk that the function is, registered, with one more reference; NULL, with a message: it is none, or can't be used.
+ * Thread context.
+ */
 struct pci_device;
 struct block_device *virtio_blk_add(const struct pci_device *p);
-struct block_device *virtio_blk_at(const struct pci_device *p); /* the one in use there, or NULL */
-/* The disk goes: what is under way fails, and all that is asked of it later. Its struct stays, for who still has it. */
+struct block_device *virtio_blk_at(const struct pci_device *p); /* the one in use there, one more reference; or NULL */
+/* The disk goes: what is under way fails, and all that is asked of it later. Its struct stays for who still has it. */
 void virtio_blk_remove(struct block_device *b);
 /*
  * RAM disks are "ram0", "ram1", ...: the lowest number that none has. NULL: no memory, or RAMDISKS_MAX exist.
- * Of size bytes (a multiple of the page size) in the contiguous physical run at phys; registered, for good.
+ * Of size bytes (a multiple of the page size) in the contiguous physical run at phys; registered, for good; a reference.
  */
 #define RAMDISKS_MAX 32
 struct block_device *ramdisk_create(u64 phys, u64 size);

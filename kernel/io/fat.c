@@ -103,6 +103,41 @@ void volume_ref(struct volume *v)
 	spin_unlock(&volumes_lock);
 }
 
+struct block_device *volume_device(struct volume *v)
+{
+	struct block_device *d;
+
+	spin_lock(&volumes_lock);
+	d = v->device;
+	if (d)
+		block_ref(d);
+	spin_unlock(&volumes_lock);
+	return d;
+}
+
+enum file_status volume_transfer(struct volume *v, struct block_request *r)
+{
+	enum file_status status = volume_status(v);
+	struct block_device *d = status == FILE_OK ? volume_device(v) : NULL;
+
+	if (!d)
+		return status == FILE_OK ? volume_status(v) : status;
+	block_submit(d, r);
+	status = block_wait(r) ? FILE_OK : FILE_IO_ERROR;
+	block_unref(d);
+	return volume_error(v, status);
+}
+
+/* Both locks say which disk the volume is on: either will do to read it. v->lock held. d is claimed; NULL: none. */
+static void device_set(struct volume *v, struct block_device *d)
+{
+	assert(mutex_held(&v->lock));
+	spin_lock(&volumes_lock);
+	v->device = d;
+	v->read_only = d ? d->read_only : v->read_only;
+	spin_unlock(&volumes_lock);
+}
+
 void volume_unref(struct volume *v)
 {
 	bool last;
@@ -212,6 +247,7 @@ static const char *volume_open(struct volume *v, struct block_device *d, char le
 	v->refs = 1;
 	v->letter = letter;
 	v->device = d;
+	v->read_only = d->read_only;
 	list_init(&v->unlinked);
 	mutex_init(&v->lock, "FAT volume", RANK_FS);
 	if (!fat_cache_init(v))
@@ -249,7 +285,7 @@ struct volume *volume_on(const struct block_device *d)
 	for (char letter = VOLUME_LETTER_FIRST; letter < VOLUME_LETTER_FIRST + VOLUMES_MAX; letter++) {
 		struct volume *v = volume_get(letter);
 
-		if (v && v->device == d && volume_status(v) == FILE_OK)
+		if (v && v->device == d)
 			return v;
 		if (v)
 			volume_unref(v);
@@ -257,6 +293,26 @@ struct volume *volume_on(const struct block_device *d)
 	return NULL;
 }
 
+static void away_set(struct volume *v)
+{
+	__atomic_add_fetch(&volumes_left, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
+}
+
+void volume_vanish(struct block_device *d)
+{
+	struct volume *v = volume_on(d);
+
+	if (!v)
+		return;
+	away_set(v);
+	volume_unref(v);
+}
+
+/*
+ * A volume whose FATs and directories are on the disk itself may go on later; what files have modified is theirs, and waits
+ * (mm/file_writer.c).
+ */
 void volume_leave(struct block_device *d)
 {
 	struct volume *v = volume_on(d);
@@ -264,13 +320,18 @@ void volume_leave(struct block_device *d)
 	if (!v)
 		return;
 	mutex_lock(&v->lock);
-	v->resumable = fat_sync(v) == FILE_OK;
-	__atomic_add_fetch(&volumes_left, 1, __ATOMIC_RELEASE);
-	__atomic_store_n(&v->state, VOLUME_AWAY, __ATOMIC_RELEASE);
+	if (volume_status(v) == FILE_OK) {
+		v->resumable = fat_sync(v) == FILE_OK;
+		away_set(v);
+	} else {
+		v->resumable = !fat_cache_dirty(v) && !__atomic_load_n(&v->unflushed, __ATOMIC_ACQUIRE);
+	}
+	device_set(v, NULL);
 	mutex_unlock(&v->lock);
 	klog(LOG_WARNING, "%s: %c: is taken out%s", d->name, v->letter,
 	     v->resumable ? "" : "; not all changes could be written");
 	volume_unref(v);
+	block_release(d);
 }
 
 /* Whether the disk is the one that v was on, as far as its first sector says. */
@@ -293,7 +354,8 @@ static bool volume_resume(struct volume *v, struct block_device *d)
 	resumed = volume_status(v) == FILE_NO_MEDIUM && v->resumable && volume_is_on(v, d);
 	if (resumed) {
 		fat_cache_forget(v);
-		v->device = d;
+		device_set(v, d);
+		v->unflushed = false;
 		v->free_known = v->info_stale = false;
 		v->freed_count = v->erased_count = 0;
 		v->directory_changes++;

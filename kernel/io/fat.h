@@ -41,8 +41,13 @@ struct fat_cache {
 struct volume {
 	u32 refs; /* under the list's lock: that it is mounted, and one for each struct file */
 	char letter;
-	struct block_device *device; /* changes while the volume is away */
-	enum volume_state { VOLUME_PRESENT, VOLUME_AWAY, VOLUME_REPLACED } state; /* under the lock; read without */
+	/*
+	 * Claimed, while the disk is there; NULL: it is not. Changes under the lock below and the list's: who has neither takes
+	 * a reference of his own for a request (volume_device).
+	 */
+	struct block_device *device;
+	bool read_only; /* the disk; as device */
+	enum volume_state { VOLUME_PRESENT, VOLUME_AWAY, VOLUME_REPLACED } state; /* changed by one thread: hotplug's */
 	u32 medium;        /* counts how often its disk came back; under the lock; read without */
 	bool resumable;    /* away, but all of it was written before */
 	u8 first[512];     /* the first sector */
@@ -77,6 +82,9 @@ struct volume {
 /* The volume that has this letter: one more reference; NULL: there is none. */
 struct volume *volume_get(char letter);
 void volume_ref(struct volume *v);
+struct block_device *volume_device(struct volume *v); /* one more reference; NULL: it is not there */
+/* A request of the volume's, from start to end; the volume's lock need not be held. FILE_NO_MEDIUM, FILE_STALE, FILE_IO_ERROR. */
+enum file_status volume_transfer(struct volume *v, struct block_request *r);
 /* An error, named for what it comes from if the disk has gone meanwhile. */
 enum file_status volume_error(const struct volume *v, enum file_status status);
 

@@ -54,7 +54,7 @@ static bool transfer(struct volume *v, bool write, u64 sector, u8 *bytes, u64 co
 {
 	struct block_request *r = &v->cache.request;
 
-	if (volume_status(v) != FILE_OK)
+	if (volume_status(v) != FILE_OK || !v->device)
 		return false;
 	r->sector = sector;
 	r->write = write;
@@ -194,7 +194,7 @@ static struct fat_block *block_get(struct volume *v, u64 sector)
 	u64 number = sector / BLOCK_SECTORS, first = number * BLOCK_SECTORS;
 	struct fat_block *b;
 
-	if (sector >= v->device->sectors || volume_status(v) != FILE_OK)
+	if (volume_status(v) != FILE_OK || !v->device || sector >= v->device->sectors)
 		return NULL;
 	b = block_find_cached(v, number);
 	if (!b) {

@@ -34,7 +34,7 @@ enum file_status fat_barrier(struct volume *v)
 {
 	if (!__atomic_exchange_n(&v->unflushed, false, __ATOMIC_ACQ_REL))
 		return FILE_OK;
-	if (block_flush(v->device))
+	if (v->device && block_flush(v->device))
 		return FILE_OK;
 	fat_wrote(v);
 	return FILE_IO_ERROR;
@@ -103,7 +103,7 @@ enum file_status fat_begin(struct volume *v)
 	assert(mutex_held(&v->lock));
 	if (status != FILE_OK)
 		return status;
-	if (v->device->read_only)
+	if (v->read_only)
 		return FILE_READ_ONLY;
 	if (!v->info_stale)
 		status = info_forget(v);
@@ -176,7 +176,7 @@ void file_shutdown(void)
 		mutex_lock_nested(&v->lock);
 		file_unlinked_drop(v);
 		if (volume_status(v) == FILE_OK && fat_sync(v) != FILE_OK)
-			klog(LOG_ERROR, "%s: not all changes could be written", v->device->name);
+			klog(LOG_ERROR, "%c: not all changes could be written", v->letter);
 	}
 }
 

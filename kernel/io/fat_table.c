@@ -143,6 +143,7 @@ static u8 *zeros_get(void)
 
 enum file_status fat_zero(struct volume *v, u64 sector, u64 count)
 {
+	enum file_status status;
 	u8 *zeros = zeros_get();
 	struct block_request r;
 
@@ -161,11 +162,9 @@ enum file_status fat_zero(struct volume *v, u64 sector, u64 count)
 			r.pieces[r.piece_count].bytes = part * SECTOR_SIZE;
 			left -= part;
 		}
-		if (volume_status(v) != FILE_OK)
-			return volume_status(v);
-		block_submit(v->device, &r);
-		if (!block_wait(&r))
-			return FILE_IO_ERROR;
+		status = volume_transfer(v, &r);
+		if (status != FILE_OK)
+			return status;
 		fat_wrote(v);
 		sector += n;
 		count -= n;

@@ -204,7 +204,7 @@ enum file_status file_make(struct volume *v, const struct fat_entry *e, const ch
 	f->size = f->entry_size = e->size;
 	f->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
 	f->attributes = e->attributes;
-	f->modified_unix = e->modified_unix;
+	f->modified_unix = f->entry_modified_unix = e->modified_unix;
 	f->created_unix = e->created_unix;
 	f->accessed_unix = e->accessed_unix;
 	f->entry_at = e->place.at;
@@ -262,7 +262,7 @@ static enum file_status on_disk_as_before(struct file *f, bool *so)
 	*so = true;
 	if (f->entry_at)
 		status = fat_dir_compare(f->volume, f->entry_at, f->attributes, named ? f->first_cluster : 0, (u32)f->entry_size,
-					 f->modified_unix, so);
+					 f->entry_modified_unix, so);
 	if (status != FILE_OK || !*so)
 		return status;
 	status = fat_chain_read(f->volume, f->first_cluster, directory ? FAT_DIRECTORY : f->entry_size, &runs, &run_count);
@@ -278,8 +278,7 @@ static enum file_status on_disk_as_before(struct file *f, bool *so)
 	return status;
 }
 
-/* Nobody finds it any more; who has it keeps it. */
-static void file_lose(struct file *f)
+void file_lose(struct file *f)
 {
 	f->gone = true;
 	file_table_remove(f);
@@ -476,7 +475,7 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 	if (!sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
-	if (f->volume->device->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
+	if (f->volume->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
 		return FILE_READ_ONLY;
 	return FILE_OK;
 }
@@ -579,7 +578,7 @@ void file_close(struct file *f, u32 may, u32 share, bool delete_it)
 		if (!f->gone)
 			file_lose(f);
 		if (!data_section_in_use(f))
-			data_section_forget(f); /* nobody will want what is in memory */
+			file_lost_report(f, data_section_forget(f), FILE_STALE); /* nobody will want what is in memory */
 	}
 	f->delete_pending = f->delete_pending || delete_it;
 	if (!f->handles && f->delete_pending && !f->gone) {

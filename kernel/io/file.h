@@ -37,6 +37,7 @@ enum file_status {
 	FILE_OTHER_VOLUME, /* a rename can't lead there */
 	FILE_NO_MEDIUM,    /* the disk was taken out; it may come back */
 	FILE_STALE,        /* the disk came back without this file, or another one is in its place: it stays so */
+	FILE_TOO_SHORT,    /* a page of an image lies behind the end of its file, which was cut */
 	FILE_USER_MAPPED, /* a program has mapped it, and it can't get shorter */
 	FILE_BUSY,        /* for a moment: try again. Never returned but where it is said */
 };
@@ -63,7 +64,8 @@ struct file {
 	/* The rest is under the volume's lock. */
 	u32 first_cluster;
 	u32 attributes;
-	u64 modified_unix, created_unix, accessed_unix; /* seconds since 1970, as the directory says; 0: it does not */
+	u64 modified_unix, created_unix, accessed_unix; /* seconds since 1970; 0: unknown */
+	u64 entry_modified_unix; /* as the directory says; the one above may be ahead */
 	u64 entry_at; /* its identity: where its short directory entry is, bytes from the volume's start; 0: the root */
 	u32 directory, slot, slots;  /* where its entries are: struct fat_place */
 	u32 directory_changes;       /* the volume's, when the runs of a directory were read */
@@ -118,7 +120,11 @@ enum file_status volume_status(const struct volume *v);
 /* The one that is on the disk, with one reference; NULL: none is. */
 struct volume *volume_on(const struct block_device *d);
 void volume_unref(struct volume *v); /* the last one frees it */
-/* A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. */
+/*
+ * A disk is about to go: what has changed on its volume is written, then nothing is read or written any more. Of one that has
+ * gone without a word volume_vanish says so first, which takes no lock that somebody may hold who waits for the disk.
+ */
+void volume_vanish(struct block_device *d);
 void volume_leave(struct block_device *d);
 /*
  * A disk has come: if it is the one that D: was on, unchanged, open files go on; else it becomes D: if it is meant to
@@ -257,7 +263,7 @@ void file_shutdown(void);
 
 /* Whole pages from offset on, a multiple of the page size; what lies behind the file's end is read as zeros, and not written. */
 enum file_status file_pages_read(struct file *f, u64 offset, const u64 *phys, u32 count);
-enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u32 count);
+enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u32 count); /* FILE_STALE: there will never be a place for them */
 /*
  * Before n bytes at *offset (FILE_AT_END: that is replaced by where it is) go to pages: whether they may, clusters, zeros in
  * between. FILE_BUSY. After it: the file reaches to end at least, and was modified now; the directory entry does not say so yet.
@@ -275,6 +281,13 @@ struct file *file_next(const struct file *f);
 struct file *file_idle_get(void);
 /* Its data section goes, if still nobody uses it; gives back the reference. No locks held. */
 void file_idle_forget(struct file *f);
+/*
+ * If the file's disk was changed (FILE_STALE), or, with away set, is away, and nobody has the file, or a section or a view of
+ * it, all that memory has of it goes; what was modified is lost, which is said. refs: those of the data section and of the
+ * caller. No locks held.
+ */
+bool file_forget_lost(struct file *f, u32 refs, bool away);
+void files_forget_lost(void); /* all whose disk was changed */
 
 /* ---- what mm/backing_file.c tells of data sections, and is told; the file's lock is held ---- */
 
@@ -285,7 +298,8 @@ enum file_status data_section_cut(struct file *f, u64 size);
 /* What is behind the file's end in its last page becomes zeros, since it will be part of the file. FILE_BUSY. */
 enum file_status data_section_extend(struct file *f);
 void data_section_resized(struct file *f);
-void data_section_forget(struct file *f); /* the file has gone; nobody uses it, or has a handle */
+u64 data_section_forget(struct file *f); /* the file has gone; nobody uses it, or has a handle. How many pages were modified */
+void file_lost_report(const struct file *f, u64 pages, enum file_status why); /* modified pages are lost (0: nothing); a line says so */
 bool data_section_drop(struct file *f);   /* the same of one that can be opened again; false: there is something to be written */
 
 extern struct file_counters {

@@ -15,15 +15,15 @@ void file_batch_begin(struct file_batch *b, struct volume *v, bool write)
 
 enum file_status file_batch_send(struct file_batch *b)
 {
+	enum file_status status;
+
 	if (b->request.piece_count == 0)
 		return FILE_OK;
 	if (!b->request.write)
 		__atomic_fetch_add(&file_counters.device_reads, 1, __ATOMIC_RELAXED);
-	if (volume_status(b->volume) != FILE_OK)
-		return volume_status(b->volume);
-	block_submit(b->volume->device, &b->request);
-	if (!block_wait(&b->request))
-		return FILE_IO_ERROR;
+	status = volume_transfer(b->volume, &b->request);
+	if (status != FILE_OK)
+		return status;
 	if (b->request.write)
 		fat_wrote(b->volume);
 	file_batch_begin(b, b->volume, b->request.write);

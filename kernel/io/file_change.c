@@ -60,8 +60,11 @@ static struct fat_facts facts_of(const struct file *f)
 enum file_status file_entry_update(struct file *f)
 {
 	struct fat_facts facts = facts_of(f);
+	enum file_status status = f->entry_at ? fat_dir_update(f->volume, f->entry_at, &facts) : FILE_OK;
 
-	return f->entry_at ? fat_dir_update(f->volume, f->entry_at, &facts) : FILE_OK;
+	if (status == FILE_OK)
+		f->entry_modified_unix = facts.modified_unix;
+	return status;
 }
 
 enum file_status file_set_facts(struct file *f, u32 attributes, const struct file_times *times)
@@ -98,7 +101,7 @@ enum file_status file_set_delete(struct file *f, bool delete_it)
 		;
 	else if (f->gone)
 		status = FILE_DELETING;
-	else if (f->volume->device->read_only)
+	else if (f->volume->read_only)
 		status = FILE_READ_ONLY;
 	else if (delete_it && (!f->entry_at || file_image_keeps(f) || f->attributes & FILE_ATTRIBUTE_READONLY_))
 		status = FILE_NO_DELETE;
@@ -263,6 +266,7 @@ static enum file_status rename_write(struct file *f, struct rename *r)
 	f->slot = place.slot;
 	f->slots = place.slots;
 	f->entry_at = place.at;
+	f->entry_modified_unix = facts.modified_unix;
 	return erased < r->place_count ? rename_finish(r, erased) : FILE_OK;
 }
 

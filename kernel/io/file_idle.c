@@ -49,3 +49,37 @@ struct file *file_next(const struct file *f)
 	}
 	return found;
 }
+
+bool file_forget_lost(struct file *f, u32 refs, bool away)
+{
+	enum file_status status;
+	bool forget;
+
+	mutex_lock(&f->lock);
+	mutex_lock(&f->volume->lock);
+	status = file_check(f);
+	forget = (status == FILE_STALE || (away && status == FILE_NO_MEDIUM)) && file_is_idle(f, refs) && f->data_section &&
+		 !data_section_in_use(f);
+	if (forget) {
+		if (!f->gone)
+			file_lose(f);
+		file_lost_report(f, data_section_forget(f), status);
+	}
+	mutex_unlock(&f->volume->lock);
+	mutex_unlock(&f->lock);
+	return forget;
+}
+
+void files_forget_lost(void)
+{
+	struct file *f = NULL, *next;
+
+	while ((next = file_next(f))) {
+		if (f)
+			file_unref(f);
+		f = next;
+		file_forget_lost(f, 2, false);
+	}
+	if (f)
+		file_unref(f);
+}

@@ -27,9 +27,9 @@ enum file_status file_pages_write(struct file *f, u64 offset, const u64 *phys, u
 	if (f->gone && !f->unlinked)
 		return FILE_OK;
 	status = file_check_unlocked(f);
-	if (status != FILE_OK) /* there will never be a place for what is stale */
-		return status == FILE_STALE ? FILE_OK : status;
-	if (f->volume->device->read_only)
+	if (status != FILE_OK)
+		return status;
+	if (f->volume->read_only)
 		return FILE_READ_ONLY;
 	file_batch_begin(&b, f->volume, true);
 	for (u32 i = 0; i < count && status == FILE_OK; i++) {
@@ -61,7 +61,7 @@ enum file_status file_write_begin(struct file *f, u64 *offset, u64 n)
 		return FILE_NO_SPACE;
 	if (!n)
 		return FILE_OK;
-	if (f->volume->device->read_only)
+	if (f->volume->read_only)
 		return FILE_READ_ONLY;
 	status = file_room_take(f, *offset + n);
 	return status == FILE_OK && *offset > f->size ? file_resize(f, *offset) : status;

@@ -293,7 +293,7 @@ enum file_status file_write(struct file *f, u64 offset, const void *from, u64 n,
 
 	if (f->attributes & FILE_ATTRIBUTE_DIRECTORY_)
 		return FILE_IS_DIRECTORY;
-	if (f->volume->device->read_only)
+	if (f->volume->read_only)
 		return FILE_READ_ONLY;
 	mutex_lock(&f->lock);
 	status = write_locked(f, offset, from, n, at ? at : &where);

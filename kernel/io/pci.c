@@ -177,6 +177,13 @@ bool pci_port_device(const struct pci_port *p, struct pci_device *d)
 	return (pci_read8(d, HEADER_TYPE) & ~HEADER_MULTIFUNCTION) == 0;
 }
 
+bool pci_port_enabled(const struct pci_port *p)
+{
+	struct pci_device d;
+
+	return pci_port_device(p, &d) && pci_read16(&d, COMMAND) & COMMAND_BUS_MASTER;
+}
+
 /* What a bridge passes on: [*at, *end). */
 static void port_window(const struct pci_port *p, bool prefetchable, u64 *at, u64 *end)
 {

@@ -29,6 +29,8 @@ extern struct pci_port pci_ports[PCI_PORTS_MAX];
 extern u32 pci_port_count;
 /* Fills d with what is function 0 of the slot behind the port. False: nothing is there. */
 bool pci_port_device(const struct pci_port *p, struct pci_device *d);
+/* Whether the slot holds what pci_enable was called for: not nothing, nor another one that came in its place. */
+bool pci_port_enabled(const struct pci_port *p);
 /* Gives the memory BARs of a device that has just come addresses in the port's windows. False: they do not fit. */
 bool pci_port_assign(const struct pci_port *p, const struct pci_device *d);
 

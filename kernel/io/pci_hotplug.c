@@ -1,7 +1,8 @@
 /*
  * Disks that come and go while the machine runs: PCI Express hot-plug. A port tells of it by an interrupt; a thread looks at
  * the slot and does what has to be done. Whoever takes a disk out presses the slot's button first (QEMU's device_del does),
- * and waits until the slot's power is off: there is time to write what waits. One that goes without that is noticed too.
+ * and waits until the slot's power is off: there is time to write what waits. One that goes without that is found by the
+ * interrupt, or, if the slot does not even tell, by a look each second: then what is under way fails, and nothing is written.
  * Source: PCI Express Base Specification 3.0, sections 6.7 and 7.8.
  */
 #include "arch/arch.h"
@@ -20,6 +21,7 @@ enum { SLOT_CONTROL = 0x18, SLOT_STATUS = 0x1a };
 #define CONTROL_INDICATOR_ON (1u << 8)
 #define CONTROL_INDICATOR_OFF (3u << 8)
 #define CONTROL_POWER_OFF (1u << 10)
+#define LOOK_NS 1000000000ull
 #define STATUS_BUTTON (1u << 0)
 #define STATUS_PRESENCE_CHANGED (1u << 3)
 #define STATUS_CHANGES 0x11fu /* bits that are cleared by writing them */
@@ -47,7 +49,7 @@ static void slot_power(const struct pci_port *p, bool on)
 	pci_write16(&p->bridge, p->express + SLOT_CONTROL, control);
 }
 
-/* The disk behind the port that is in use, if any. */
+/* The disk behind the port that is in use, one more reference; NULL: there is none. */
 static struct block_device *port_disk(const struct pci_port *p)
 {
 	struct pci_device place = { .bus = p->bus };
@@ -68,6 +70,14 @@ static void disk_goes(const struct pci_port *p, struct block_device *b)
 	slot_power(p, false);
 }
 
+/* First nobody begins anything any more, then what is under way fails: so who waits for it with a lock lets go of it. */
+static void disk_lost(struct block_device *b)
+{
+	volume_vanish(b);
+	virtio_blk_remove(b);
+	volume_leave(b);
+}
+
 static void disk_comes(const struct pci_port *p)
 {
 	struct pci_device d;
@@ -86,31 +96,52 @@ static void disk_comes(const struct pci_port *p)
 	b = virtio_blk_add(&d);
 	if (b)
 		volume_arrive(b);
+	block_unref(b);
+	files_forget_lost();
 }
 
-static void port_look(const struct pci_port *p)
+/* True: a disk is there, which may go. */
+static bool port_look(const struct pci_port *p)
 {
 	u16 status = pci_read16(&p->bridge, p->express + SLOT_STATUS);
+	bool present = status & STATUS_PRESENT, button = status & STATUS_BUTTON;
 	struct block_device *b = port_disk(p);
 
 	pci_write16(&p->bridge, p->express + SLOT_STATUS, status & STATUS_CHANGES);
-	if (b && (status & STATUS_BUTTON || !(status & STATUS_PRESENT)))
+	if (b && !(present && pci_port_enabled(p))) {
+		disk_lost(b);
+		if (!present)
+			slot_power(p, false);
+	} else if (b && button) {
 		disk_goes(p, b);
-	else if (!b && status & STATUS_PRESENT && status & (STATUS_BUTTON | STATUS_PRESENCE_CHANGED))
+		present = false;
+	}
+	block_unref(b);
+	b = port_disk(p);
+	if (!b && present && (button || status & STATUS_PRESENCE_CHANGED)) {
 		disk_comes(p);
+		b = port_disk(p);
+	}
+	block_unref(b);
+	return b;
 }
 
 static void hotplug_thread(void *arg)
 {
+	bool look = true;
+
 	(void)arg;
 	for (;;) {
+		u64 until = look ? clock_ns() + LOOK_NS : WAIT_FOREVER;
+
 		spin_lock(&hotplug_lock);
-		while (!hotplug_wanted)
-			wait_sleep(&hotplug_queue, &hotplug_lock, WAIT_FOREVER, false);
+		while (!hotplug_wanted && clock_ns() < until)
+			wait_sleep(&hotplug_queue, &hotplug_lock, until, false);
 		hotplug_wanted = false;
 		spin_unlock(&hotplug_lock);
+		look = false;
 		for (u32 i = 0; i < pci_port_count; i++)
-			port_look(&pci_ports[i]);
+			look |= port_look(&pci_ports[i]);
 	}
 }
 
@@ -121,7 +152,6 @@ void pci_hotplug_start(void)
 
 	if (!pci_port_count)
 		return;
-	check(thread_create_kernel("hotplug", hotplug_thread, NULL));
 	if (irq_msi_alloc(hotplug_interrupt, NULL, &address, &data) < 0)
 		return;
 	for (u32 i = 0; i < pci_port_count; i++) {
@@ -133,4 +163,6 @@ void pci_hotplug_start(void)
 			continue;
 		pci_write16(&p->bridge, p->express + SLOT_CONTROL, control | CONTROL_BUTTON | CONTROL_PRESENCE | CONTROL_INTERRUPT);
 	}
+	/* Last: from here on the configuration space is that thread's (pci.h). */
+	check(thread_create_kernel("hotplug", hotplug_thread, NULL));
 }

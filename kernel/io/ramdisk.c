@@ -80,6 +80,7 @@ struct block_device *ramdisk_create(u64 phys, u64 size)
 	if (!ram)
 		return NULL;
 	ram->phys = phys;
+	ram->block.refs = 1;
 	block_register(&ram->block);
 	return &ram->block;
 }

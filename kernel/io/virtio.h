@@ -96,6 +96,7 @@ void virtio_reset(struct virtio_device *v);
  * MSI-X table. Between negotiate and start. False: no such queue, no memory, or the device refuses the vector.
  */
 bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 number, u16 size_max, u16 vector);
+void virtio_queue_close(struct virtio_queue *q); /* its memory goes. The device was reset, or is gone */
 /* Makes the chain that begins at descriptor head available to the device. */
 void virtio_queue_push(struct virtio_queue *q, u16 head);
 /* Tells the device of all that was pushed since the last time. */

@@ -6,7 +6,11 @@
  * that finds no room waits in a list, first come, first served. Everything that is needed is allocated when the device
  * is found: writing out memory must never need memory.
  *
- * Locking: disk->lock, with interrupts off, over ring and lists; requests are completed after it was released.
+ * A place on the bus has an interrupt and a lock for good; a disk comes and goes, and is there until its block device has no
+ * user any more (block.h).
+ *
+ * Locking: the place's lock, with interrupts off, over which disk is in it, and over ring and lists; requests are completed
+ * after it was released.
  */
 #include "arch/arch.h"
 #include "io/block.h"
@@ -60,15 +64,20 @@ struct disk_table {
 #define QUEUE_SIZE 256
 #define TABLE_COUNT (KIB(64) / sizeof(struct disk_table)) /* requests in flight: what one allocation holds */
 
-/* Made for a place on the bus, and used again for whatever disk comes there later. */
-struct disk {
-	struct block_device *block; /* a new one for each disk: who has an old one must not reach another disk */
+/* Where disks come and go. It stays: an interrupt can't be given back. */
+struct place {
 	struct pci_device pci;
-	struct list link;           /* in disks */
+	struct list link;  /* in places */
 	u64 irq_address;
-	u32 irq_data;               /* 0: none yet */
-	struct virtio_device virtio;
+	u32 irq_data;      /* 0: none yet */
 	struct spinlock lock;
+	struct disk *disk; /* the one in use; under the lock */
+};
+
+struct disk {
+	struct block_device block;
+	struct place *place;
+	struct virtio_device virtio;
 	struct virtio_queue queue;
 	struct disk_slot *slots;
 	struct disk_table *tables; /* NULL: no indirect descriptors */
@@ -77,7 +86,7 @@ struct disk {
 	bool broken;               /* it contradicted itself and was reset, or is gone: everything fails */
 };
 
-static struct list disks = LIST_INIT(disks); /* changed by one thread: the one that starts the machine, then hotplug's */
+static struct list places = LIST_INIT(places); /* changed by one thread: the one that starts the machine, then hotplug's */
 
 static u16 descriptor_set(struct virtio_descriptor *table, u16 i, u64 phys, u32 bytes, u16 flags)
 {
@@ -170,7 +179,7 @@ static void queue_reap(struct disk *d, struct list *finished)
 		if (!r) {
 			/* It broke its contract. */
 			klog(LOG_ERROR, "%s: the device answers with what was not asked; it is not used any more",
-			     d->block->name);
+			     d->block.name);
 			disk_stop(d, finished);
 			return;
 		}
@@ -189,15 +198,15 @@ static void queue_reap(struct disk *d, struct list *finished)
 
 static void disk_interrupt(void *arg)
 {
-	struct disk *d = arg;
+	struct place *p = arg;
 	struct block_request *r, *next;
 	struct list finished;
 
 	list_init(&finished);
-	spin_lock(&d->lock);
-	if (!d->broken)
-		queue_reap(d, &finished);
-	spin_unlock(&d->lock);
+	spin_lock(&p->lock);
+	if (p->disk && !p->disk->broken)
+		queue_reap(p->disk, &finished);
+	spin_unlock(&p->lock);
 	list_for_each_safe(&finished, r, next, link)
 		block_complete(r, r->driver_private != STATUS_OK);
 }
@@ -207,7 +216,7 @@ static void disk_poll(struct block_device *b)
 	struct disk *d = b->driver;
 
 	if (virtio_queue_has(&d->queue))
-		disk_interrupt(d);
+		disk_interrupt(d->place);
 }
 
 static void request_start(struct disk *d, struct block_request *r, enum disk_operation operation)
@@ -215,15 +224,15 @@ static void request_start(struct disk *d, struct block_request *r, enum disk_ope
 	bool broken;
 
 	r->driver_private = operation;
-	spin_lock(&d->lock);
-	broken = d->broken || r->device != d->block;
+	spin_lock(&d->place->lock);
+	broken = d->broken;
 	if (!broken) {
 		if (!list_empty(&d->waiting) || !request_push(d, r))
 			list_push_back(&d->waiting, &r->link);
 		else
 			virtio_queue_kick(&d->queue);
 	}
-	spin_unlock(&d->lock);
+	spin_unlock(&d->place->lock);
 	if (broken)
 		block_complete(r, true);
 }
@@ -251,18 +260,18 @@ static void serial_read(struct disk *d)
 		r->piece_count = 1;
 		r->pieces[0].phys = virt_to_phys(id);
 		r->pieces[0].bytes = ID_BYTES;
-		r->device = d->block;
-		d->block->errors = 1; /* keeps block_complete quiet */
+		r->device = &d->block;
+		d->block.errors = 1; /* keeps block_complete quiet */
 		request_start(d, r, OPERATION_GET_ID);
 		while (!r->done && clock_ns() < end) {
-			disk_interrupt(d);
+			disk_interrupt(d->place);
 			cpu_relax();
 		}
-		d->block->errors = 0;
+		d->block.errors = 0;
 		if (!r->done) /* it may answer at any time later: the memory stays lent */
 			return;
 		if (!r->failed)
-			strlcpy(d->block->serial, id, sizeof(d->block->serial));
+			strlcpy(d->block.serial, id, sizeof(d->block.serial));
 	}
 	kfree(r);
 	kfree(id);
@@ -277,9 +286,9 @@ static const char *config_read(struct disk *d)
 
 	do { /* two halves of one moment */
 		generation = d->virtio.common->config_generation;
-		d->block->sectors = c->capacity[0] | (u64)c->capacity[1] << 32;
+		d->block.sectors = c->capacity[0] | (u64)c->capacity[1] << 32;
 	} while (generation != d->virtio.common->config_generation);
-	d->block->read_only = features & FEATURE_READ_ONLY;
+	d->block.read_only = features & FEATURE_READ_ONLY;
 	if ((features & FEATURE_BLOCK_SIZE) && c->block_size != SECTOR_SIZE)
 		return "its sectors are not 512 bytes";
 	if ((features & FEATURE_SEG_MAX) && c->seg_max < BLOCK_PIECES_MAX)
@@ -293,14 +302,12 @@ static bool queue_memory(struct disk *d)
 {
 	struct virtio_descriptor *ring = d->queue.descriptors;
 
-	if (!d->slots)
-		d->slots = kzalloc(QUEUE_SIZE * sizeof(*d->slots));
+	d->slots = kzalloc(QUEUE_SIZE * sizeof(*d->slots));
 	if (!d->slots)
 		return false;
 	d->free_count = d->queue.size;
 	if (d->virtio.features & VIRTIO_F_INDIRECT_DESC) {
-		if (!d->tables)
-			d->tables = kzalloc(TABLE_COUNT * sizeof(*d->tables));
+		d->tables = kzalloc(TABLE_COUNT * sizeof(*d->tables));
 		if (!d->tables)
 			return false;
 		d->free_count = MIN(d->queue.size, TABLE_COUNT);
@@ -319,6 +326,7 @@ static const char *disk_start(struct disk *d)
 {
 	u64 wanted = FEATURE_SIZE_MAX | FEATURE_SEG_MAX | FEATURE_READ_ONLY | FEATURE_BLOCK_SIZE | FEATURE_FLUSH |
 		     VIRTIO_F_INDIRECT_DESC;
+	struct place *p = d->place;
 	const char *problem;
 
 	if (!virtio_negotiate(&d->virtio, wanted))
@@ -328,9 +336,9 @@ static const char *disk_start(struct disk *d)
 	problem = config_read(d);
 	if (problem)
 		return problem;
-	if (!d->irq_data && irq_msi_alloc(disk_interrupt, d, &d->irq_address, &d->irq_data) < 0)
+	if (!p->irq_data && irq_msi_alloc(disk_interrupt, p, &p->irq_address, &p->irq_data) < 0)
 		return "no interrupt vector is left";
-	if (!pci_msix_enable(d->virtio.pci, 0, d->irq_address, d->irq_data))
+	if (!pci_msix_enable(d->virtio.pci, 0, p->irq_address, p->irq_data))
 		return "it has no MSI-X interrupts (vectors=0?)";
 	if (!virtio_queue_open(&d->queue, &d->virtio, 0, QUEUE_SIZE, 0))
 		return "its queue can't be set up";
@@ -342,54 +350,92 @@ static const char *disk_start(struct disk *d)
 	return NULL;
 }
 
-/* What stands for the place of the function, with no disk in it. NULL: no memory. */
-static struct disk *disk_at(const struct pci_device *pci)
+static struct place *place_find(const struct pci_device *pci)
 {
-	struct disk *d;
+	struct place *p;
 
-	list_for_each(&disks, d, link)
-		if (d->pci.bus == pci->bus && d->pci.slot == pci->slot && d->pci.function == pci->function)
-			return d;
-	d = kzalloc(sizeof(*d));
+	list_for_each(&places, p, link)
+		if (p->pci.bus == pci->bus && p->pci.slot == pci->slot && p->pci.function == pci->function)
+			return p;
+	return NULL;
+}
+
+/* The place of the function, made if it is new. NULL: no memory. */
+static struct place *place_of(const struct pci_device *pci)
+{
+	struct place *p = place_find(pci);
+
+	if (p || !(p = kzalloc(sizeof(*p))))
+		return p;
+	spin_init(&p->lock, "disk", RANK_DEVICE);
+	p->pci = *pci;
+	list_push_back(&places, &p->link);
+	return p;
+}
+
+/* Nobody has the block device, so nobody waits for a request; and it is not in its place any more. */
+static void disk_destroy(struct block_device *b)
+{
+	struct disk *d = b->driver;
+
+	check(d->place->disk != d && list_empty(&d->waiting));
+	for (u32 i = 0; d->slots && i < d->queue.size; i++)
+		assert(!d->slots[i].request);
+	virtio_queue_close(&d->queue);
+	kfree(d->slots);
+	kfree(d->tables);
+	kfree(d);
+}
+
+/* Which disk is in the place from now on. */
+static void place_set(struct place *p, struct disk *d)
+{
+	spin_lock(&p->lock);
+	p->disk = d;
+	spin_unlock(&p->lock);
+}
+
+static struct disk *disk_make(struct place *p)
+{
+	static u32 number;
+	struct disk *d = kzalloc(sizeof(*d));
+
 	if (!d)
 		return NULL;
-	spin_init(&d->lock, "disk", RANK_DEVICE);
 	list_init(&d->waiting);
-	d->pci = *pci;
-	d->broken = true; /* until it works: an interrupt finds nothing to do */
-	list_push_back(&disks, &d->link);
+	d->place = p;
+	d->block.refs = 1;
+	d->block.submit = disk_submit;
+	d->block.poll = disk_poll;
+	d->block.destroy = disk_destroy;
+	d->block.driver = d;
+	ksnprintf(d->block.name, sizeof(d->block.name), "vd%u", number++);
 	return d;
 }
 
+/* One reference. */
 static struct block_device *disk_found(const struct pci_device *pci)
 {
-	static u32 number;
-	struct disk *d = disk_at(pci);
-	struct block_device *block = kzalloc(sizeof(*block));
+	struct place *p = place_of(pci);
+	struct disk *d = p ? disk_make(p) : NULL;
 	const char *problem;
 
-	if (!d || !block || !virtio_open(&d->virtio, &d->pci)) {
-		kfree(block);
+	if (!d)
 		return NULL;
-	}
-	d->block = block;
-	ksnprintf(d->block->name, sizeof(d->block->name), "vd%u", number++);
-	problem = disk_start(d);
+	problem = virtio_open(&d->virtio, &p->pci) ? disk_start(d) : "it can't be set up";
 	if (problem) {
-		/* What was allocated stays: its interrupt handler can't be taken back. */
-		virtio_reset(&d->virtio);
-		klog(LOG_ERROR, "%s (PCI %02x:%02x.%u) is not used: %s", d->block->name, pci->bus, pci->slot,
+		if (d->virtio.common)
+			virtio_reset(&d->virtio);
+		klog(LOG_ERROR, "%s (PCI %02x:%02x.%u) is not used: %s", d->block.name, pci->bus, pci->slot,
 		     pci->function, problem);
+		block_unref(&d->block);
 		return NULL;
 	}
-	d->block->submit = disk_submit;
-	d->block->poll = disk_poll;
-	d->block->driver = d;
-	d->broken = false;
+	place_set(p, d);
 	virtio_start(&d->virtio);
 	serial_read(d);
-	block_register(d->block);
-	return d->block;
+	block_register(&d->block);
+	return &d->block;
 }
 
 static bool is_disk(const struct pci_device *p)
@@ -402,14 +448,20 @@ struct block_device *virtio_blk_add(const struct pci_device *p)
 	return is_disk(p) ? disk_found(p) : NULL;
 }
 
-struct block_device *virtio_blk_at(const struct pci_device *p)
+struct block_device *virtio_blk_at(const struct pci_device *pci)
 {
-	struct disk *d;
+	struct place *p = place_find(pci);
+	struct block_device *b = NULL;
 
-	list_for_each(&disks, d, link)
-		if (d->pci.bus == p->bus && d->pci.slot == p->slot && d->pci.function == p->function && !d->broken)
-			return d->block;
-	return NULL;
+	if (!p)
+		return NULL;
+	spin_lock(&p->lock);
+	if (p->disk)
+		b = &p->disk->block;
+	spin_unlock(&p->lock);
+	if (b) /* only the caller's thread takes disks away */
+		block_ref(b);
+	return b;
 }
 
 void virtio_blk_remove(struct block_device *b)
@@ -419,19 +471,19 @@ void virtio_blk_remove(struct block_device *b)
 	struct list finished;
 
 	list_init(&finished);
-	block_unregister(b);
-	spin_lock(&d->lock);
+	spin_lock(&d->place->lock);
 	if (!d->broken)
 		disk_stop(d, &finished);
-	spin_unlock(&d->lock);
+	d->place->disk = NULL;
+	spin_unlock(&d->place->lock);
 	list_for_each_safe(&finished, r, next, link)
 		block_complete(r, true);
+	block_unregister(b);
 }
 
 void virtio_blk_init(void)
 {
-	for (u32 i = 0; i < pci_device_count; i++) {
+	for (u32 i = 0; i < pci_device_count; i++)
 		if (is_disk(&pci_devices[i]))
-			disk_found(&pci_devices[i]);
-	}
+			block_unref(disk_found(&pci_devices[i]));
 }

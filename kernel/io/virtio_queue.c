@@ -24,12 +24,10 @@ bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 numb
 		return false;
 	available_at = size * sizeof(struct virtio_descriptor);
 	used_at = ALIGN_UP(available_at + 6 + 2 * size, 4);
-	/* A queue that was open before, of a device that was reset, keeps its memory. */
-	memory = q->size == size ? (u8 *)q->descriptors : kzalloc(MAX(used_at + 6 + 8 * size, PAGE_SIZE));
+	memory = kzalloc(MAX(used_at + 6 + 8 * size, PAGE_SIZE));
 	if (!memory)
 		return false;
 	memset(q, 0, sizeof(*q));
-	memset(memory, 0, used_at + 6 + 8 * size);
 	q->size = size;
 	q->number = number;
 	q->descriptors = (struct virtio_descriptor *)memory;
@@ -42,12 +40,17 @@ bool virtio_queue_open(struct virtio_queue *q, struct virtio_device *v, u16 numb
 	address_write(c->queue_available, q->available);
 	address_write(c->queue_used, q->used);
 	if (c->queue_msix_vector != vector) {
-		kfree(memory);
-		q->size = 0;
+		virtio_queue_close(q);
 		return false;
 	}
 	c->queue_enable = 1;
 	return true;
+}
+
+void virtio_queue_close(struct virtio_queue *q)
+{
+	kfree(q->descriptors);
+	memset(q, 0, sizeof(*q));
 }
 
 void virtio_queue_push(struct virtio_queue *q, u16 head)

@@ -9,6 +9,7 @@
 #include "mm/event.h"
 #include "mm/pool.h"
 #include "mm/vspace.h"
+#include "proc/file_object.h"
 
 u64 file_sections;
 struct file_cache_counters file_cache_counters;
@@ -31,7 +32,7 @@ static u64 offset(const struct section *s, u64 index)
 	return index << PAGE_SHIFT;
 }
 
-static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)
+static u32 read(struct section *s, u64 index, const u32 *pfns, u32 count)
 {
 	u64 phys[SWAP_CLUSTER];
 	enum file_status status;
@@ -45,7 +46,7 @@ static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)
 	__atomic_add_fetch(&file_cache_counters.read_requests, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(&file_cache_counters.pages_read, count, __ATOMIC_RELAXED);
 	event(BS_EVENT_FILE_READ, .process = event_process(), .place = index << PAGE_SHIFT, .count = count);
-	return status == FILE_OK;
+	return file_status_nt(status);
 }
 
 static void destroy(struct section *s)
@@ -152,6 +153,16 @@ void file_section_release(struct section *s)
 	spin_unlock(&frames_lock);
 }
 
+void file_section_leave(struct section *s)
+{
+	spin_lock(&frames_lock);
+	s->holds++; /* from the moment that nobody uses it others may free it */
+	if (!__atomic_sub_fetch(&s->object.refs, 1, __ATOMIC_SEQ_CST))
+		file_section_list(s);
+	spin_unlock(&frames_lock);
+	file_section_release(s);
+}
+
 /* ---- what the file asks and tells; file->lock is held ---- */
 
 bool data_section_in_use(struct file *f)
@@ -178,15 +189,18 @@ void data_section_resized(struct file *f)
 	mutex_unlock(&s->lock);
 }
 
-/* Gives up the pages from first on; nobody has them. s->lock held. */
-static void pages_give_up(struct section *s, u64 first)
+/* Gives up the pages from first on; nobody has them. How many were modified. s->lock held. */
+static u64 pages_give_up(struct section *s, u64 first)
 {
+	u64 modified = 0;
+
 	while ((first = section_next(s, first)) < s->pages) {
 		word_t *word = section_word(s, first);
 		u32 pfn = 0;
 
 		spin_lock(&frames_lock);
 		check(!word_valid(*word));
+		modified += word_kind(*word) == WORD_TRANSITION && frames[word_pfn(*word)].flags & FRAME_DIRTY;
 		if (word_kind(*word) == WORD_TRANSITION && frame_give_up(word_pfn(*word)))
 			pfn = word_pfn(*word);
 		*word = 0;
@@ -195,6 +209,7 @@ static void pages_give_up(struct section *s, u64 first)
 			frame_free(pfn);
 		first++;
 	}
+	return modified;
 }
 
 /* Is a page from first on held by somebody who copies it? s->lock held. */
@@ -267,18 +282,20 @@ static void orphan(struct section *s)
 	spin_unlock(&frames_lock);
 }
 
-void data_section_forget(struct file *f)
+u64 data_section_forget(struct file *f)
 {
 	struct section *s = f->data_section;
+	u64 modified;
 
 	if (!s)
-		return;
+		return 0;
 	check(!users(s));
 	mutex_lock(&s->lock);
-	pages_give_up(s, 0);
+	modified = pages_give_up(s, 0);
 	mutex_unlock(&s->lock);
 	f->data_section = NULL;
 	orphan(s);
+	return modified;
 }
 
 bool data_section_drop(struct file *f)
@@ -304,20 +321,10 @@ bool data_section_drop(struct file *f)
 
 /* ---- sections that programs make ---- */
 
+/* What is not found was found before: it has gone meanwhile. */
 static u32 status_of(enum file_status e)
 {
-	switch (e) {
-	case FILE_OK:
-		return STATUS_SUCCESS;
-	case FILE_NO_SPACE:
-		return STATUS_DISK_FULL;
-	case FILE_SHARING: /* it is an image by now */
-		return STATUS_SHARING_VIOLATION;
-	case FILE_NOT_FOUND:
-		return STATUS_DELETE_PENDING;
-	default:
-		return STATUS_IO_DEVICE_ERROR;
-	}
+	return e == FILE_NOT_FOUND ? STATUS_DELETE_PENDING : file_status_nt(e);
 }
 
 /* One more user; *size as section_create_data. file->lock held. */

@@ -11,6 +11,7 @@
 #include "mm/pool.h"
 #include "mm/vspace.h"
 #include "options.h"
+#include "proc/file_object.h"
 
 struct image {
 	struct pe_image pe;
@@ -99,68 +100,70 @@ static u32 run(const struct section *s, u64 index, u32 max)
 }
 
 /* The 8 bytes of the file at rva, before relocation, for values that cross from one page to the next. */
-static bool raw_bytes(struct section *s, u64 rva, u8 *to)
+static enum file_status raw_bytes(struct section *s, u64 rva, u8 *to)
 {
 	const struct pe_segment *g = pe_segment_at(&s->image->pe, rva);
 	u64 at, got = 0;
 
 	memset(to, 0, 8);
 	if (!g || rva - g->rva >= g->file_bytes)
-		return true;
+		return FILE_OK;
 	at = rva - g->rva;
-	return file_read(s->file, g->file_offset + at, to, MIN(8, g->file_bytes - at), &got) == FILE_OK;
+	return file_read(s->file, g->file_offset + at, to, MIN(8, g->file_bytes - at), &got);
 }
 
 /* What the pager changes in a page that comes from the file. */
-static bool relocate_and_bind(struct section *s, u64 index, u8 *page)
+static enum file_status relocate_and_bind(struct section *s, u64 index, u8 *page)
 {
 	struct image *image = s->image;
+	enum file_status status = FILE_OK;
 	u32 rva = index << PAGE_SHIFT;
 	u8 before[8];
 
 	if (!index) /* the header tells the loader where the pages were relocated to */
 		memcpy(page + image->base_field, &image->base, sizeof(image->base));
 	if (image->delta && image->relocations) {
-		if (pe_page_crosses(image->relocations, image->pe.relocation_size, rva) && !raw_bytes(s, rva - 8, before))
-			return false;
-		pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, before);
+		if (pe_page_crosses(image->relocations, image->pe.relocation_size, rva))
+			status = raw_bytes(s, rva - 8, before);
+		if (status == FILE_OK)
+			pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, before);
 	}
 	bind_page(image->bound, image->bound_size, rva, page);
-	return true;
+	return status;
 }
 
 /*
  * What the file has there now. If it may change while it is an image, its lock keeps it still; what was written to it and is
  * only in memory goes to the disk first. Pages that a shorter file has no more can't be read.
  */
-static bool file_pages_now(struct file *f, u64 at, u64 limit, const u64 *phys, u32 count)
+static enum file_status file_pages_now(struct file *f, u64 at, u64 limit, const u64 *phys, u32 count)
 {
-	bool read;
+	enum file_status status;
 
 	if (likely(options.image_lock == IMAGE_LOCK_NT))
-		return file_read_pages(f, at, limit, phys, count) == FILE_OK;
-	if (file_cache_flush_range(f, at, (u64)count * PAGE_SIZE, false) != FILE_OK)
-		return false;
+		return file_read_pages(f, at, limit, phys, count);
+	status = file_cache_flush_range(f, at, (u64)count * PAGE_SIZE, false);
+	if (status != FILE_OK)
+		return status;
 	mutex_lock(&f->lock);
-	read = at + (u64)(count - 1) * PAGE_SIZE < f->size && file_read_pages(f, at, limit, phys, count) == FILE_OK;
+	status = at + (u64)(count - 1) * PAGE_SIZE < f->size ? file_read_pages(f, at, limit, phys, count) : FILE_TOO_SHORT;
 	mutex_unlock(&f->lock);
-	return read;
+	return status;
 }
 
-static bool read(struct section *s, u64 index, const u32 *pfns, u32 count)
+static u32 read(struct section *s, u64 index, const u32 *pfns, u32 count)
 {
 	const struct pe_segment *g = segment_of(s, index);
+	enum file_status status;
 	u64 phys[16];
 
 	assert(count <= ARRAY_SIZE(phys));
 	for (u32 i = 0; i < count; i++)
 		phys[i] = (u64)pfns[i] << PAGE_SHIFT;
-	if (!file_pages_now(s->file, offset(s, index), (u64)g->file_offset + g->file_bytes, phys, count))
-		return false;
-	for (u32 i = 0; i < count; i++)
-		if (!relocate_and_bind(s, index + i, phys_to_virt(phys[i])))
-			return false;
-	return true;
+	status = file_pages_now(s->file, offset(s, index), (u64)g->file_offset + g->file_bytes, phys, count);
+	for (u32 i = 0; i < count && status == FILE_OK; i++)
+		status = relocate_and_bind(s, index + i, phys_to_virt(phys[i]));
+	return file_status_nt(status);
 }
 
 static void image_free(struct image *image)

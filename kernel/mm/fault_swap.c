@@ -177,8 +177,10 @@ static enum fault_result io_do(struct fault *f)
 		cpu_count(FAULTS_IMAGE_READ, 1);
 		cpu_count(FAULTS_IMAGE_PAGES, f->io.count);
 	}
-	if (bad & 1)
+	if (bad & 1) {
+		thread_current()->in_page_status = f->io.status;
 		event(BS_EVENT_IN_PAGE_ERROR, FAULT_FIELDS(f), .unit = file, .place = place, .count = 1);
+	}
 	return bad & 1 ? FAULT_IN_PAGE_ERROR : FAULT_RETRY;
 }
 

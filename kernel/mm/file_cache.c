@@ -93,7 +93,7 @@ static u32 read_in(struct section *s, u64 index, u32 want)
 	}
 	mutex_unlock(&s->lock);
 	if (io.count)
-		return page_io_run(&io) & 1 ? STATUS_IO_DEVICE_ERROR : STATUS_SUCCESS;
+		return page_io_run(&io) & 1 ? io.status : STATUS_SUCCESS;
 	return memory || frames_wait() ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 

@@ -33,7 +33,7 @@ struct file_ahead {
 
 /*
  * Copies [offset, offset + n) to user memory at to. *done: how many bytes; short at the end of the file. STATUS_ACCESS_VIOLATION,
- * STATUS_IO_DEVICE_ERROR, STATUS_INSUFFICIENT_RESOURCES, STATUS_NO_MEMORY (the thread is to end).
+ * why the disk can't be read, STATUS_INSUFFICIENT_RESOURCES, STATUS_NO_MEMORY (the thread is to end).
  */
 u32 file_cache_read(struct file *f, u64 offset, u64 to, u64 n, u64 *done, struct file_ahead *ahead);
 /* As file_write, but to memory; FILE_NO_MEMORY also if the thread is to end. At most FILE_CACHE_WRITE_MAX bytes from kernel memory. */
@@ -61,6 +61,8 @@ struct section *file_section(struct file *f);
 /* The same if there is one; it stays until it is released. NULL: there is none. */
 struct section *file_section_hold(struct file *f);
 void file_section_release(struct section *s);
+/* One user less, when disks have gone: if it was the last one of a file whose disk is away, the writer may forget the file. */
+void file_section_leave(struct section *s);
 /* A table of prototype words is made: words index * 512 on. */
 void file_table_note(struct section *s, word_t *table, u64 index);
 /* Whose page it is, and which. frames_lock held, or the section's lock. */
@@ -84,6 +86,9 @@ void file_section_touch(struct section *s);
 void file_views_collect(struct section *s, u64 first, u64 end);
 /* The whole file, and its entry. views: also what was changed through views. */
 enum file_status file_section_flush(struct section *s, bool views);
+u64 file_section_modified(struct section *s); /* pages whose frames say so */
+/* The machine ends: modified pages whose disk is away are lost, and that is said. */
+void file_cache_report_lost(void);
 void file_cache_query(struct bs_memory *out);
 extern u64 file_sections; /* how many data sections there are; atomic */
 

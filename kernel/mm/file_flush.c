@@ -4,6 +4,7 @@
 #include "mm/event.h"
 #include "mm/page_io.h"
 #include "mm/vspace.h"
+#include "proc/file_object.h"
 
 /* ---- one run of pages ---- */
 
@@ -98,7 +99,9 @@ static enum file_status run_write(struct section *s, const struct run *r)
 	for (u32 i = 0; i < r->count; i++)
 		phys[i] = (u64)r->pfns[i] << PAGE_SHIFT;
 	status = file_pages_write(s->file, r->index << PAGE_SHIFT, phys, r->count);
-	run_done(r, status == FILE_OK);
+	if (status == FILE_STALE)
+		s->lost += r->count;
+	run_done(r, status == FILE_OK || status == FILE_STALE);
 	__atomic_add_fetch(&file_cache_counters.write_requests, 1, __ATOMIC_RELAXED);
 	__atomic_add_fetch(status == FILE_OK ? &file_cache_counters.pages_written : &file_cache_counters.write_errors,
 			   status == FILE_OK ? r->count : 1, __ATOMIC_RELAXED);
@@ -121,6 +124,10 @@ enum file_status file_pages_flush(struct section *s, u64 first, u64 end, bool ma
 		mutex_lock(&s->file->lock);
 		more = run_take(s, &r, end, mapped);
 		one = more ? run_write(s, &r) : FILE_OK;
+		if (!more) {
+			file_lost_report(s->file, s->lost, FILE_STALE);
+			s->lost = 0;
+		}
 		mutex_unlock(&s->file->lock);
 		*wrote = *wrote || more;
 		status = status == FILE_OK ? one : status;
@@ -300,6 +307,57 @@ enum file_status file_cache_flush_all(const struct volume *v)
 	if (f)
 		file_unref(f);
 	return status;
+}
+
+/* ---- what can't be written ---- */
+
+void file_lost_report(const struct file *f, u64 pages, enum file_status why)
+{
+	char path[FILE_FULL_PATH_MAX];
+
+	if (!pages)
+		return;
+	file_path(f, path);
+	klog(LOG_ERROR, "%s: %llu modified page%s lost: %s", path, (unsigned long long)pages, pages == 1 ? " is" : "s are",
+	     file_status_text(why));
+}
+
+u64 file_section_modified(struct section *s)
+{
+	u64 first = 0, n = 0;
+
+	mutex_lock(&s->lock);
+	while ((first = section_next(s, first)) < s->pages) {
+		word_t word;
+
+		spin_lock(&frames_lock);
+		word = *section_word(s, first++);
+		if (word_valid(word) || word_kind(word) == WORD_TRANSITION)
+			n += (frames[word_pfn(word)].flags & FRAME_DIRTY) != 0;
+		spin_unlock(&frames_lock);
+	}
+	mutex_unlock(&s->lock);
+	return n;
+}
+
+void file_cache_report_lost(void)
+{
+	struct file *f = NULL, *next;
+	struct section *s;
+
+	while ((next = file_next(f))) {
+		if (f)
+			file_unref(f);
+		f = next;
+		s = volume_status(f->volume) == FILE_OK ? NULL : file_section_hold(f);
+		if (s) {
+			file_views_collect(s, 0, ~0ull);
+			file_lost_report(f, file_section_modified(s), volume_status(f->volume));
+		}
+		file_section_release(s);
+	}
+	if (f)
+		file_unref(f);
 }
 
 void file_cache_query(struct bs_memory *out)

@@ -6,6 +6,7 @@
 #include "mm/file_cache.h"
 
 #include "mm/vspace.h"
+#include "proc/file_object.h"
 #include "proc/sched.h"
 
 #define DELAY_NS 1000000000ull
@@ -97,6 +98,32 @@ static bool orphan_free(struct section *s)
 	return gone;
 }
 
+/*
+ * Writes what is modified; what goes wrong is said once, and once when it is right again. While the disk is away the pages stay as
+ * long as somebody has the file; after that, and when it is another disk that has come, they are lost. False: to be tried again.
+ */
+static bool section_write(struct section *s)
+{
+	enum file_status status = s->orphan ? FILE_OK : file_section_flush(s, false);
+	char path[FILE_FULL_PATH_MAX];
+
+	if (!s->orphan && unlikely(__atomic_load_n(&volumes_left, __ATOMIC_RELAXED)) &&
+	    file_forget_lost(s->file, 1, status == FILE_NO_MEDIUM))
+		return true;
+	if (status != FILE_OK && status != FILE_STALE && !s->write_failed) {
+		u64 pages = file_section_modified(s);
+
+		file_path(s->file, path);
+		klog(LOG_ERROR, "%s: %llu modified page%s can't be written: %s; tried again",
+		     path, (unsigned long long)pages, pages == 1 ? "" : "s", file_status_text(status));
+	} else if (status == FILE_OK && s->write_failed) {
+		file_path(s->file, path);
+		klog(LOG_WARNING, "%s: what could not be written is written", path);
+	}
+	s->write_failed = status != FILE_OK;
+	return status == FILE_OK || status == FILE_STALE;
+}
+
 /* False: something could not be written. It stays, and is tried again. */
 static bool write_all(void)
 {
@@ -104,7 +131,7 @@ static bool write_all(void)
 	struct section *s;
 
 	for (u64 n = file_sections + 1; n && (s = listed_take()); n--) {
-		bool done = s->orphan || file_section_flush(s, false) == FILE_OK;
+		bool done = section_write(s);
 
 		if (!done) {
 			spin_lock(&frames_lock);

@@ -4,6 +4,7 @@
 #include "lib/string.h"
 #include "mm/file_cache.h"
 #include "mm/vspace.h"
+#include "proc/file_object.h"
 
 u32 vspace_query_file(struct vspace *v, u64 address, char *path, size_t size)
 {
@@ -103,7 +104,7 @@ u32 vspace_flush(struct vspace *v, u64 *base, u64 *size)
 	if (wrote)
 		file_section_touch(s);
 	section_unref(s);
-	return done == FILE_OK ? STATUS_SUCCESS : STATUS_IO_DEVICE_ERROR;
+	return file_status_nt(done);
 }
 
 u32 vspace_same_section(struct vspace *v, u64 first, u64 second)

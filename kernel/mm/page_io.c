@@ -41,29 +41,40 @@ static u32 run_length(const struct page_io *io, u32 first)
 	return n;
 }
 
-/* In one request; false: it failed. *bad: pages that came, but are not what was written. */
-static bool run_read(const struct page_io *io, u32 first, u32 count, u64 *bad)
+/* In one request; STATUS_SUCCESS, or why it failed. *bad: pages that came, but are not what was written. */
+static u32 run_read(const struct page_io *io, u32 first, u32 count, u64 *bad)
 {
 	*bad = 0;
+	if (io->kind == IO_SWAP && !swap_read(file_at(io, first), slot_at(io, first), io->pfns + first, count, bad))
+		return STATUS_IO_DEVICE_ERROR;
 	if (io->kind == IO_SWAP)
-		return swap_read(file_at(io, first), slot_at(io, first), io->pfns + first, count, bad);
+		return STATUS_SUCCESS;
 	return io->section->backing->read(io->section, io->index + first, io->pfns + first, count);
 }
 
-static u64 pages_read(const struct page_io *io)
+static u64 pages_read(struct page_io *io)
 {
 	u64 bad = 0, wrong;
 
+	io->status = STATUS_CRC_ERROR; /* unless it does not even come */
 	for (u32 first = 0, n; first < io->count; first += n) {
+		u32 status;
+
 		n = run_length(io, first);
-		if (run_read(io, first, n, &wrong)) {
+		status = run_read(io, first, n, &wrong);
+		if (!status) {
 			bad |= wrong << first;
 			continue;
 		}
 		/* One that can't be read must not take the others with it. */
-		for (u32 i = first; i < first + n; i++)
-			if (n == 1 || !run_read(io, i, 1, &wrong) || wrong)
+		for (u32 i = first; i < first + n; i++) {
+			if (n > 1)
+				status = run_read(io, i, 1, &wrong);
+			if (status || wrong)
 				bad |= 1ull << i;
+			if (status && !i)
+				io->status = status;
+		}
 	}
 	return bad;
 }

@@ -15,6 +15,7 @@ struct page_io {
 	struct section *section; /* IO_READ: pages from index on, in a row. A reference, */
 	bool borrowed;           /* but if somebody else's keeps the section */
 	u64 index;
+	u32 status;              /* why the first page could not be had, if so */
 	bool returns, refault;   /* the first page was evicted once: the wait for it is a stall; shortly before (thrash.h) */
 };
 

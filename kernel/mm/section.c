@@ -385,7 +385,9 @@ void section_ref(struct section *s) { object_ref(&s->object); }
 /* A file's own section stays with the file; whoever sees that nobody uses it may free it at once. */
 void section_unref(struct section *s)
 {
-	if (s->backing == &backing_file && !s->data)
+	if (s->backing == &backing_file && !s->data && unlikely(__atomic_load_n(&volumes_left, __ATOMIC_RELAXED)))
+		file_section_leave(s);
+	else if (s->backing == &backing_file && !s->data)
 		__atomic_sub_fetch(&s->object.refs, 1, __ATOMIC_SEQ_CST);
 	else
 		object_unref(&s->object);

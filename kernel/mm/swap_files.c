@@ -146,8 +146,11 @@ u32 swap_file_add(const char *name, u64 size, i64 priority)
 		return status;
 	}
 	d = block_find(name);
-	if (d)
-		return disk_open(d, size, priority, SLOTS_MIN);
+	if (d) {
+		status = disk_open(d, size, priority, SLOTS_MIN);
+		block_unref(d);
+		return status;
+	}
 	return name_in_use(name) ? STATUS_SHARING_VIOLATION : STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
@@ -278,6 +281,7 @@ static void entry_open(u32 index, const char *name, bool may_lack)
 	else if (status)
 		klog(LOG_WARNING, "swap=%s: the disk is empty, read-only, or too large for this memory; going on without it",
 		     name);
+	block_unref(d);
 }
 
 /* Every disk with the serial number "swap", "swap1", "swap2", ... */

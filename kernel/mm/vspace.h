@@ -288,7 +288,7 @@ struct backing {
 	/* The pages around index, [*first, *end), to which it gives the same; not NULL if prot is not. */
 	void (*alike)(const struct section *s, u64 index, u64 *first, u64 *end);
 	/* Reads count pages from index on into frames; WORD_BACKING pages only. No locks held. False: I/O error. */
-	bool (*read)(struct section *s, u64 index, const u32 *pfns, u32 count);
+	u32 (*read)(struct section *s, u64 index, const u32 *pfns, u32 count); /* STATUS_SUCCESS, or why not */
 	/* How many pages from index on can be read in one request, at most max. */
 	u32 (*run)(const struct section *s, u64 index, u32 max);
 	/* Byte offset in the file. */
@@ -318,6 +318,8 @@ struct section {
 	};
 	bool writable;           /* somebody may have a view to write; likewise */
 	bool entry_late;         /* the directory entry is behind the file; likewise */
+	bool write_failed;       /* it was said that pages can't be written; the writer's */
+	u64 lost;                /* modified pages that were given up, and not yet told of; under file->lock */
 	bool listed, orphan;     /* on the writer's list; no file has it any more */
 	u32 holds;               /* who uses it without a reference */
 	struct list modified_link; /* the writer's list */

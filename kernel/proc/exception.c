@@ -140,7 +140,7 @@ void exception_from_trap(struct trap_frame *f, enum fault_result result, u64 add
 
 	switch (result) {
 	case FAULT_IN_PAGE_ERROR:
-		raise(f, STATUS_IN_PAGE_ERROR, 3, kind, address, STATUS_IO_DEVICE_ERROR);
+		raise(f, STATUS_IN_PAGE_ERROR, 3, kind, address, thread_current()->in_page_status);
 		break;
 	case FAULT_COMMIT_LIMIT:
 		raise(f, STATUS_IN_PAGE_ERROR, 3, kind, address, STATUS_COMMITMENT_LIMIT);

@@ -81,7 +81,7 @@ void exception_report(const struct nt_exception_record *r, const char *why)
 		vspace_describe(p->vspace, r->parameters[1], what, sizeof(what));
 		place[0] = 0;
 		if (r->code == STATUS_IN_PAGE_ERROR && !vspace_query_backing(p->vspace, ALIGN_DOWN(r->parameters[1], PAGE_SIZE), 1, &page) &&
-		    page.backing == BS_IMAGE)
+		    (page.backing == BS_IMAGE || page.backing == BS_DATA_FILE))
 			ksnprintf(place, sizeof(place), ", byte %#llx of the file can't be read",
 				  (unsigned long long)page.offset + (r->parameters[1] & PAGE_MASK));
 		ksnprintf(data, sizeof(data), ", %s of %#lx (%s%s)", access, r->parameters[1], what, place);

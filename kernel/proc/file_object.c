@@ -133,6 +133,7 @@ static const struct {
 	[FILE_OTHER_VOLUME] = { STATUS_NOT_SAME_DEVICE, "another volume" },
 	[FILE_NO_MEDIUM] = { STATUS_NO_MEDIA_IN_DEVICE, "the disk was taken out" },
 	[FILE_STALE] = { STATUS_FILE_INVALID, "its disk was changed" },
+	[FILE_TOO_SHORT] = { STATUS_END_OF_FILE, "it has become too short" },
 	[FILE_USER_MAPPED] = { STATUS_USER_MAPPED_FILE, "a program has mapped it" },
 	[FILE_BUSY] = { STATUS_RETRY, "it is busy" },
 	[FILE_READ_ONLY] = { STATUS_MEDIA_WRITE_PROTECTED, "the disk is read-only" },

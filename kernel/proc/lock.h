@@ -38,6 +38,7 @@ enum lock_rank {
 	/* spinlocks: interrupts off, never sleep */
 	RANK_PROCESS_LIST = 56, /* the list of processes, the users of their address spaces */
 	RANK_FILE_TABLE = 58, /* the table of files in use */
+	RANK_DEVICES = 59,  /* the list of block devices, and who has them */
 	RANK_POOL = 60,     /* kernel memory */
 	RANK_PAGING = 65,   /* the kernel's own page tables, kernel stacks */
 	RANK_FRAMES = 70,   /* the frame lists, transition words, frame states */

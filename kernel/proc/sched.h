@@ -36,6 +36,7 @@ struct thread {
 	struct list mutexes;          /* those, newest first */
 #endif
 	u64 cpu_ticks, switched_at;   /* of the time-stamp counter: time on a CPU until switched_at */
+	u32 in_page_status;           /* why its last in-page error was one: NTSTATUS */
 	u8 page_priority;             /* of the pages that it brings in, if it is not higher than its process's */
 	void (*entry)(void *);
 	void *entry_argument;

@@ -34,6 +34,7 @@ void files_end(void)
 {
 	if (file_cache_flush_all(NULL) != FILE_OK)
 		klog(LOG_ERROR, "not all files could be written");
+	file_cache_report_lost();
 	file_shutdown();
 }
 

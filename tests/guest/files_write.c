@@ -2,36 +2,15 @@
  * Writing: files and directories that are made, written, renamed and deleted, and what is refused, with the errors that
  * Windows documents. Works in C:\written, which it makes and removes.
  */
+#include "file_text.h"
 #include "guest.h"
 
 #define PLACE "C:\\written"
-#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
 static HANDLE make(const char *path, DWORD disposition)
 {
 	SetLastError(12345);
 	return CreateFileA(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ, NULL, disposition, 0, NULL);
-}
-
-/* Makes a file that holds text. */
-static bool file_put(const char *path, const char *text)
-{
-	DWORD count = 0;
-	HANDLE file = make(path, CREATE_ALWAYS);
-	bool so = file != INVALID_HANDLE_VALUE && WriteFile(file, text, (DWORD)strlen(text), &count, NULL) &&
-		  count == strlen(text);
-	CloseHandle(file);
-	return so;
-}
-
-static bool file_holds(const char *path, const char *text)
-{
-	char buffer[256];
-	DWORD count = 0;
-	HANDLE file = CreateFileA(path, GENERIC_READ, SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL);
-	bool so = file != INVALID_HANDLE_VALUE && ReadFile(file, buffer, sizeof(buffer), &count, NULL);
-	CloseHandle(file);
-	return so && count == strlen(text) && !memcmp(buffer, text, count);
 }
 
 static bool exists(const char *path)

@@ -2,30 +2,10 @@
  * The second volume, D:, labelled SECOND, serial number 1234-5678, empty: its drive, current directories, copies and moves
  * between volumes, programs and DLLs that lie on it. What it makes it removes.
  */
+#include "file_text.h"
 #include "guest.h"
 #include <psapi.h>
 
-#define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
-
-static bool file_put(const char *path, const char *text)
-{
-	DWORD count = 0;
-	HANDLE file = CreateFileA(path, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
-	bool so = file != INVALID_HANDLE_VALUE && WriteFile(file, text, (DWORD)strlen(text), &count, NULL) &&
-		  count == strlen(text);
-	CloseHandle(file);
-	return so;
-}
-
-static bool file_holds(const char *path, const char *text)
-{
-	char buffer[256];
-	DWORD count = 0;
-	HANDLE file = CreateFileA(path, GENERIC_READ, SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL);
-	bool so = file != INVALID_HANDLE_VALUE && ReadFile(file, buffer, sizeof(buffer), &count, NULL);
-	CloseHandle(file);
-	return so && count == strlen(text) && !memcmp(buffer, text, count);
-}
 
 static void test_drives(void)
 {

@@ -138,6 +138,9 @@ bool block_transfer(struct block_device *d, bool write, u64 sector, u64 phys, u3
 	return block_wait(&r);
 }
 
+void block_ref(struct block_device *d) { (void)d; }
+void block_unref(struct block_device *d) { (void)d; }
+
 bool block_claim(struct block_device *d)
 {
 	return !__atomic_exchange_n(&d->claimed, true, __ATOMIC_ACQUIRE);
@@ -336,9 +339,17 @@ void data_section_resized(struct file *f)
 	(void)f;
 }
 
-void data_section_forget(struct file *f)
+u64 data_section_forget(struct file *f)
 {
 	(void)f;
+	return 0;
+}
+
+void file_lost_report(const struct file *f, u64 pages, enum file_status why)
+{
+	(void)f;
+	(void)pages;
+	(void)why;
 }
 
 bool data_section_drop(struct file *f)

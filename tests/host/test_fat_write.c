@@ -382,12 +382,14 @@ static void handles_keep_others_out(void)
 	file_image_end(a);
 	expect_equal(file_write(a, 0, "x", 1, NULL), FILE_OK);
 	file_unref(a);
-	disk.read_only = true;
+	struct volume *v = volume_get(VOLUME_LETTER_FIRST);
+	v->read_only = true;
 	expect_equal(try_open("\\g", write, all, FILE_OPEN_, &b), FILE_READ_ONLY);
 	expect_equal(try_open("\\h", read, all, FILE_CREATE_, &b), FILE_READ_ONLY);
 	expect_equal(try_open("\\g", read, all, FILE_OPEN_, &b), FILE_OK);
 	file_close(b, read, all, false);
-	disk.read_only = false;
+	v->read_only = false;
+	volume_unref(v);
 	expect(!world_locked());
 }
 

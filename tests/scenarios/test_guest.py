@@ -6,7 +6,7 @@ TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_shared", "imports",
     "image_damaged", "load_flags", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fork_pressure", "neighbours", "fault_exit", "bad_calls", "bad_arguments",
-    "files", "files_write", "file_sections", "c_library", "pipes",
+    "files", "files_write", "file_rules", "file_sections", "c_library", "pipes",
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
@@ -58,6 +58,9 @@ LARGE = {
     **{f"image-lock-{mode}-{cpus}": ([f"image_lock {mode}"],
                                      dict(swap=swap, ram="64M", cpus=cpus, build=build, options=f"image-lock={mode} check=exit"))
        for mode in ("nt", "unix", "none") for cpus, build, swap in ((1, "release", "none"), (4, "debug", "64M"))},
+    **{f"image-hostile-{cpus}": (["image_hostile"],
+                                 dict(swap=swap, ram="64M", cpus=cpus, build="debug", options="image-lock=none"))
+       for cpus, swap in ((1, "64M"), (4, "none"))},
     "random-calls": (["bad_calls 40 1000"], dict(swap="64M", ram="64M", cpus=2, build="debug")),
     # Each thread's calls are the same each time, not their interleaving. "make stress" takes another seed each time.
     "random-memory-1": (["memory_random 1 10", "memory_random 2 5 1 1"], dict(swap="64M", ram="64M", cpus=1)),
