@@ -5,12 +5,6 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 
-/* The export directory with its tables and names: all of it lies in one run of bytes, as linkers make it. */
-struct exports {
-	u8 *bytes;
-	u32 rva, size;
-};
-
 struct export_directory {
 	u32 flags, timestamp;
 	u16 major, minor;
@@ -18,69 +12,18 @@ struct export_directory {
 	u32 functions, names, ordinals; /* rvas of u32[function_count], u32[name_count], u16[name_count] */
 };
 
-/* What lies at rva, count entries of size bytes; NULL if that is not inside the directory. */
-static const void *exports_at(const struct exports *e, u32 rva, u32 count, u32 size)
-{
-	u64 from = (u64)rva - e->rva;
+/* ---- bytes, as a hostile file may have them ---- */
 
-	if (rva < e->rva || from + (u64)count * size > e->size)
+const void *image_bytes_at(const struct image_bytes *b, u32 rva, u64 count, u32 size)
+{
+	u64 from = (u64)rva - b->rva;
+
+	if (rva < b->rva || from > b->size || count > (b->size - from) / size)
 		return NULL;
-	return e->bytes + from;
+	return b->at + from;
 }
 
-/* The directory's place, from the optional header; pe_parse has checked the headers, but not this entry. */
-static bool directory_place(struct file *file, u32 *rva, u32 *size)
-{
-	u8 *header = kmalloc(128); /* not on the stack: file_read wants memory of the direct map */
-	u32 pe, directories = 0;
-	u64 got;
-
-	if (!header)
-		return false;
-	if (!file_read(file, 0x3c, header, sizeof(pe), &got) && got == sizeof(pe)) {
-		memcpy(&pe, header, sizeof(pe));
-		/*
-		 * Behind the signature (4 bytes) and the file header (20): the optional header up to the first
-		 * directory.
-		 */
-		if (!file_read(file, (u64)pe + 24, header, 120, &got) && got == 120) {
-			memcpy(&directories, header + 108, sizeof(directories));
-			memcpy(rva, header + 112, sizeof(*rva));
-			memcpy(size, header + 116, sizeof(*size));
-		}
-	}
-	kfree(header);
-	return directories && *rva && *size;
-}
-
-static bool exports_read(struct file *file, const struct pe_image *image, struct exports *e)
-{
-	const struct pe_segment *segment;
-	u32 offset;
-	u64 got;
-
-	if (!directory_place(file, &e->rva, &e->size))
-		return false;
-	if (e->size < sizeof(struct export_directory) || e->size > KMALLOC_MAX)
-		return false;
-	segment = pe_segment_at(image, e->rva);
-	if (!segment)
-		return false;
-	offset = e->rva - segment->rva;
-	if ((u64)offset + e->size > segment->file_bytes)
-		return false;
-	e->bytes = kmalloc(e->size);
-	if (!e->bytes)
-		return false;
-	if (file_read(file, (u64)segment->file_offset + offset, e->bytes, e->size, &got) || got != e->size) {
-		kfree(e->bytes);
-		return false;
-	}
-	return true;
-}
-
-/* Entry i of a table that may lie anywhere, as a hostile file has it. */
-static u32 entry32(const void *table, u32 i)
+u32 image_bytes_u32(const void *table, u64 i)
 {
 	u32 value;
 
@@ -88,7 +31,15 @@ static u32 entry32(const void *table, u32 i)
 	return value;
 }
 
-static u16 entry16(const void *table, u32 i)
+u64 image_bytes_u64(const void *table, u64 i)
+{
+	u64 value;
+
+	memcpy(&value, (const u8 *)table + i * sizeof(value), sizeof(value));
+	return value;
+}
+
+static u16 image_bytes_u16(const void *table, u64 i)
 {
 	u16 value;
 
@@ -96,38 +47,88 @@ static u16 entry16(const void *table, u32 i)
 	return value;
 }
 
-static bool exports_find(const struct exports *e, const char *name, u32 *rva)
+const char *image_bytes_text(const struct image_bytes *b, u32 rva)
 {
-	const struct export_directory *d = exports_at(e, e->rva, 1, sizeof(*d));
-	const void *functions = exports_at(e, d->functions, d->function_count, sizeof(u32));
-	const void *names = exports_at(e, d->names, d->name_count, sizeof(u32));
-	const void *ordinals = exports_at(e, d->ordinals, d->name_count, sizeof(u16));
-	size_t size = strlen(name) + 1;
-	const char *candidate;
-	u32 i;
+	const char *text = image_bytes_at(b, rva, 1, 1);
+	size_t room = text ? MIN((size_t)(b->at + b->size - (const u8 *)text), (size_t)IMAGE_NAME_MAX + 1) : 0;
 
-	if (!functions || !names || !ordinals)
+	return text && strnlen(text, room) < room ? text : NULL;
+}
+
+bool image_bytes_read(struct file *file, const struct pe_image *image, u32 rva, u64 size, struct image_bytes *out)
+{
+	const struct pe_segment *segment = pe_segment_at(image, rva);
+	u64 offset = segment ? rva - segment->rva : 0, got;
+
+	if (!segment || offset >= segment->file_bytes || !size)
 		return false;
-	for (i = 0; i < d->name_count; i++) {
-		candidate = exports_at(e, entry32(names, i), 1, size);
-		if (!candidate || memcmp(candidate, name, size))
-			continue;
-		if (entry16(ordinals, i) >= d->function_count)
-			return false;
-		*rva = entry32(functions, entry16(ordinals, i));
-		return *rva && !exports_at(e, *rva, 1, 1); /* inside: the name of another module's function */
-	}
+	size = MIN(MIN(size, segment->file_bytes - offset), (u64)KMALLOC_MAX);
+	*out = (struct image_bytes){ kmalloc(size), rva, (u32)size };
+	if (!out->at)
+		return false;
+	if (!file_read(file, (u64)segment->file_offset + offset, out->at, size, &got) && got == size)
+		return true;
+	kfree(out->at);
 	return false;
 }
 
-bool image_export_find(struct file *file, const struct pe_image *image, const char *name, u32 *rva)
-{
-	struct exports e;
-	bool found;
+/* ---- exports ---- */
 
-	if (!exports_read(file, image, &e))
+bool image_exports_read(struct file *file, const struct pe_image *image, struct image_bytes *out)
+{
+	if (image->export_size < sizeof(struct export_directory))
 		return false;
-	found = exports_find(&e, name, rva);
-	kfree(e.bytes);
-	return found;
+	return image_bytes_read(file, image, image->export_rva, image->export_size, out);
+}
+
+/* A number of the table of functions; -1: there is no such name. The table of names is sorted. */
+static u32 name_index(const struct image_bytes *e, const struct export_directory *d, const char *name, u32 hint)
+{
+	const void *names = image_bytes_at(e, d->names, d->name_count, sizeof(u32));
+	const void *indexes = image_bytes_at(e, d->ordinals, d->name_count, sizeof(u16));
+	u32 low = 0, high = d->name_count, middle = hint;
+	const char *candidate;
+
+	if (!names || !indexes)
+		return ~0u;
+	if (hint >= high)
+		middle = high / 2;
+	for (; low < high; middle = low + (high - low) / 2) {
+		int order;
+
+		candidate = image_bytes_text(e, image_bytes_u32(names, middle));
+		if (!candidate)
+			return ~0u;
+		order = strcmp(name, candidate);
+		if (!order)
+			return image_bytes_u16(indexes, middle);
+		if (order < 0)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return ~0u;
+}
+
+bool image_export_find(const struct image_bytes *exports, const char *name, u32 hint_or_ordinal, u32 *rva,
+		       const char **forwarder)
+{
+	const void *directory = image_bytes_at(exports, exports->rva, 1, sizeof(struct export_directory)), *functions;
+	struct export_directory d;
+	u32 index;
+
+	if (!directory)
+		return false;
+	memcpy(&d, directory, sizeof(d));
+	functions = image_bytes_at(exports, d.functions, d.function_count, sizeof(u32));
+	index = name ? name_index(exports, &d, name, hint_or_ordinal) : hint_or_ordinal - d.ordinal_base;
+	if (!functions || index >= d.function_count)
+		return false;
+	*rva = image_bytes_u32(functions, index);
+	*forwarder = NULL;
+	if (image_bytes_at(exports, *rva, 1, 1)) { /* inside: the name of another module's function */
+		*forwarder = image_bytes_text(exports, *rva);
+		return *forwarder != NULL;
+	}
+	return *rva != 0;
 }

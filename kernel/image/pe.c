@@ -13,7 +13,10 @@
 #define LE_MAGIC 0x454c		 /* LE */
 #define PE32_PLUS_MAGIC 0x020b
 #define MACHINE_AMD64 0x8664
+#define DIRECTORY_EXPORTS 0
+#define DIRECTORY_IMPORTS 1
 #define DIRECTORY_RELOCATIONS 5
+#define DIRECTORIES_READ (DIRECTORY_RELOCATIONS + 1)
 #define FILE_ALIGNMENT_MIN 512
 #define FILE_ALIGNMENT_MAX KIB(64)
 #define BASE_ALIGNMENT KIB(64)
@@ -137,11 +140,12 @@ static enum pe_error alignment_check(const struct optional_header *o)
 	return PE_OK;
 }
 
-/* The optional header at offset, and the relocation directory if there is one (else it stays as it is). */
+/* The optional header at offset, and its first directories, as far as there are so many (the others stay as they are). */
 static enum pe_error optional_read(struct source *s, u64 offset, u64 size, struct optional_header *o,
-				   struct data_directory *relocations)
+				   struct data_directory directories[DIRECTORIES_READ])
 {
-	u64 directory = sizeof(*o) + DIRECTORY_RELOCATIONS * sizeof(*relocations);
+	u64 bytes;
+	u32 count;
 	enum pe_error e;
 
 	/* PE32's header is shorter, so its magic is looked at before the size. */
@@ -157,11 +161,11 @@ static enum pe_error optional_read(struct source *s, u64 offset, u64 size, struc
 	e = source_read(s, offset, o, sizeof(*o));
 	if (e)
 		return e;
-	if (o->directory_count <= DIRECTORY_RELOCATIONS)
-		return PE_OK;
-	if (size < directory + sizeof(*relocations))
-		return PE_BAD_HEADER;
-	return source_read(s, offset + directory, relocations, sizeof(*relocations));
+	count = MIN(o->directory_count, (u32)DIRECTORIES_READ);
+	bytes = count * sizeof(directories[0]);
+	if (size < sizeof(*o) + bytes)
+		return count == DIRECTORIES_READ ? PE_BAD_HEADER : PE_OK;
+	return source_read(s, offset + sizeof(*o), directories, bytes);
 }
 
 /* headers_end: where the section table ends. */
@@ -280,7 +284,7 @@ static enum pe_error relocations_fill(struct pe_image *image, struct data_direct
 
 static enum pe_error image_parse(struct source *s, struct pe_image *image)
 {
-	struct data_directory relocations = { 0, 0 };
+	struct data_directory directories[DIRECTORIES_READ] = { { 0, 0 } };
 	struct coff_header coff;
 	struct optional_header o;
 	u64 offset, table, table_end;
@@ -289,7 +293,7 @@ static enum pe_error image_parse(struct source *s, struct pe_image *image)
 	e = coff_read(s, &coff, &offset);
 	if (e)
 		return e;
-	e = optional_read(s, offset, coff.optional_size, &o, &relocations);
+	e = optional_read(s, offset, coff.optional_size, &o, directories);
 	if (e)
 		return e;
 	if (coff.section_count > PE_SECTIONS_MAX)
@@ -307,7 +311,11 @@ static enum pe_error image_parse(struct source *s, struct pe_image *image)
 	e = sections_parse(s, table, coff.section_count, &o, image);
 	if (e)
 		return e;
-	return relocations_fill(image, relocations);
+	image->export_rva = directories[DIRECTORY_EXPORTS].rva;
+	image->export_size = directories[DIRECTORY_EXPORTS].size;
+	image->import_rva = directories[DIRECTORY_IMPORTS].rva;
+	image->import_size = directories[DIRECTORY_IMPORTS].size;
+	return relocations_fill(image, directories[DIRECTORY_RELOCATIONS]);
 }
 
 enum pe_error pe_parse(const void *headers, size_t header_bytes, u64 file_size, struct pe_image *out, size_t *need)

@@ -60,6 +60,7 @@ struct pe_image {
 	u16 os_major, os_minor;
 	u64 stack_reserve, stack_commit, heap_reserve, heap_commit;
 	u32 relocation_rva, relocation_size; /* size 0 = none, or stripped; else inside one segment's pages */
+	u32 export_rva, export_size, import_rva, import_size; /* as the header has them: not checked */
 	bool relocatable; /* relocations not stripped and present (or DYNAMICBASE with nothing to relocate) */
 	u32 segment_count;
 	struct pe_segment segments[PE_SECTIONS_MAX + 1];

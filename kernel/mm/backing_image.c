@@ -3,6 +3,7 @@
  * A file has one image section while anybody uses it, so that all processes share its clean pages; its base is chosen once
  * (ASLR). Source: PE Format specification; Windows documentation of CreateFileMapping (SEC_IMAGE).
  */
+#include "image/known_dlls.h"
 #include "image/pe.h"
 #include "io/file.h"
 #include "lib/string.h"
@@ -17,6 +18,8 @@ struct image {
 	u64 base;              /* where it is mapped when that is free */
 	u64 delta;             /* base - preferred base: added to every relocated value */
 	u8 *relocations;       /* the relocation directory, or NULL */
+	void *bound;           /* what its pages get of import tables that are filled in (image/bind.h), or NULL */
+	size_t bound_size;     /* bytes */
 	u32 segment_last;      /* of pe.segments: a hint */
 	u32 base_field;        /* offset of OptionalHeader.ImageBase in the file */
 	u32 changes;           /* the file's image_changes, when its headers were read */
@@ -30,7 +33,11 @@ static const struct pe_segment *segment_of(const struct section *s, u64 index)
 
 	if (image->pe.segment_count && index - (g->rva >> PAGE_SHIFT) < g->pages)
 		return g;
-	g = pe_segment_at(&image->pe, index << PAGE_SHIFT);
+	if (image->pe.segment_count && g + 1 < image->pe.segments + image->pe.segment_count &&
+	    index - (g[1].rva >> PAGE_SHIFT) < g[1].pages)
+		g++; /* they are gone through in order, too */
+	else
+		g = pe_segment_at(&image->pe, index << PAGE_SHIFT);
 	if (g)
 		__atomic_store_n(&image->segment_last, (u32)(g - image->pe.segments), __ATOMIC_RELAXED);
 	return g;
@@ -105,7 +112,8 @@ static enum file_status raw_bytes(struct section *s, u64 rva, u8 *to)
 	return file_read(s->file, g->file_offset + at, to, MIN(8, g->file_bytes - at), &got);
 }
 
-static enum file_status relocate(struct section *s, u64 index, u8 *page)
+/* What the pager changes in a page that comes from the file. */
+static enum file_status relocate_and_bind(struct section *s, u64 index, u8 *page)
 {
 	struct image *image = s->image;
 	enum file_status status = FILE_OK;
@@ -114,12 +122,13 @@ static enum file_status relocate(struct section *s, u64 index, u8 *page)
 
 	if (!index) /* the header tells the loader where the pages were relocated to */
 		memcpy(page + image->base_field, &image->base, sizeof(image->base));
-	if (!image->delta || !image->relocations)
-		return FILE_OK;
-	if (pe_page_crosses(image->relocations, image->pe.relocation_size, rva))
-		status = raw_bytes(s, rva - 8, before);
-	if (status == FILE_OK)
-		pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, before);
+	if (image->delta && image->relocations) {
+		if (pe_page_crosses(image->relocations, image->pe.relocation_size, rva))
+			status = raw_bytes(s, rva - 8, before);
+		if (status == FILE_OK)
+			pe_relocate_page(image->relocations, image->pe.relocation_size, rva, page, image->delta, before);
+	}
+	bind_page(image->bound, image->bound_size, rva, page);
 	return status;
 }
 
@@ -153,14 +162,16 @@ static u32 read(struct section *s, u64 index, const u32 *pfns, u32 count)
 		phys[i] = (u64)pfns[i] << PAGE_SHIFT;
 	status = file_pages_now(s->file, offset(s, index), (u64)g->file_offset + g->file_bytes, phys, count);
 	for (u32 i = 0; i < count && status == FILE_OK; i++)
-		status = relocate(s, index + i, phys_to_virt(phys[i]));
+		status = relocate_and_bind(s, index + i, phys_to_virt(phys[i]));
 	return file_status_nt(status);
 }
 
 static void image_free(struct image *image)
 {
-	if (image)
+	if (image) {
 		kfree(image->relocations);
+		kfree(image->bound);
+	}
 	kfree(image);
 }
 
@@ -282,6 +293,27 @@ static u32 relocations_load(struct section *s)
 	return status_of(pe_check_relocations(pe, image->relocations, pe->relocation_size));
 }
 
+/* Whatever goes wrong here, the loader does instead. */
+static void imports_bind(struct section *s)
+{
+	struct image *image = s->image;
+	const struct pe_image *pe = &image->pe;
+	struct image_bytes imports;
+	const struct bind_dll *dlls;
+	size_t room;
+	u32 count;
+
+	dlls = known_dlls(&count);
+	if (!pe->import_size || !image_bytes_read(s->file, pe, pe->import_rva, KMALLOC_MAX, &imports))
+		return;
+	room = bind_imports(pe, &imports, dlls, count, NULL, KMALLOC_MAX);
+	if (room)
+		image->bound = kmalloc(room);
+	if (image->bound)
+		image->bound_size = bind_imports(pe, &imports, dlls, count, image->bound, room);
+	kfree(imports.at);
+}
+
 /* Parses the headers into a new struct image. */
 static u32 image_parse(struct file *f, struct image **out)
 {
@@ -326,6 +358,17 @@ static u64 shared_writable_pages(const struct pe_image *pe)
 
 	for (u32 i = 0; i < pe->segment_count; i++)
 		if (pe->segments[i].write && pe->segments[i].shared)
+			n += pe->segments[i].pages;
+	return n;
+}
+
+/* Pages that a view of the whole image may make copies of. */
+static u64 write_copy_pages(const struct pe_image *pe)
+{
+	u64 n = 0;
+
+	for (u32 i = 0; i < pe->segment_count; i++)
+		if (pe->segments[i].write && !pe->segments[i].shared)
 			n += pe->segments[i].pages;
 	return n;
 }
@@ -395,12 +438,14 @@ u32 section_create_image(struct file *f, struct section **out)
 	file_ref(f);
 	s->file = f;
 	s->image = image;
+	s->copy_pages = write_copy_pages(&image->pe);
 	image->changes = changes;
 	status = relocations_load(s);
 	if (status) {
 		section_unref(s);
 		return status;
 	}
+	imports_bind(s);
 	if (copy) { /* before others see it */
 		mutex_lock(&sections_lock);
 		base_choose(image);

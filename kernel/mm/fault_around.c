@@ -8,11 +8,14 @@
  * - it gets no priority and no place among the last arrivals, and counts as no fault;
  * - what a write to it would change must be so already, since there is no fault any more that could do it: where its entry
  *   allows writes, its frame is dirty.
+ * The pages of an image that other processes have are mapped with its view: each of its segments would be a fault or more.
  * A data file's pages are mapped from the standby list too: who reads a file through a view comes to them soon.
  * It never costs another page its place: where memory is short, or the working set has a hard maximum, there are none.
  */
 #include "mm/vspace.h"
 
+#define IMAGE_AROUND_PAGES 512 /* so many of an image are looked at when it is mapped, */
+#define IMAGE_AROUND_MAX 128   /* and of those, at most so many are mapped */
 #define AROUND FAULT_CLUSTER /* pages, at multiples of as many: so they lie under one page table */
 
 /*
@@ -93,4 +96,48 @@ u32 fault_around(struct fault *f, word_t *word)
 	resident_add(f->v, n);
 	cpu_count(FAULTS_AROUND, n);
 	return n;
+}
+
+/* Pages [first, end) of an image, all with one protection, and under one table of ours and of prototype words; at most max. */
+static u32 image_run_map(struct vspace *v, struct view *w, u64 first, u64 end, u32 max)
+{
+	word_t *word = section_word(w->section, first), *at = pt_word(v, w->node.start + (first << PAGE_SHIFT));
+	u32 n = 0, prot = word && at ? w->section->backing->prot(w->section, first) : PROT_NONE;
+	const word_t entry = word_valid_make(0, prot, true, false) & ~PTE_ACCESSED;
+
+	/* What is written in place counts as dirty once it is mapped: only a fault says so. */
+	if (prot == PROT_NONE || (prot & PROT_WRITE && !(prot & PROT_COPY)))
+		return 0;
+	for (u64 i = 0; (i = words_skip(word, i, end - first)) < end - first && n < max; i++) {
+		if (!word_valid(word[i]) || at[i])
+			continue;
+		frames[word_pfn(word[i])].shares++;
+		at[i] = entry | (word[i] & PTE_ADDRESS);
+		n++;
+	}
+	return n;
+}
+
+void image_map_around(struct vspace *v, struct view *w)
+{
+	struct section *s = w->section;
+	u64 pages = (w->node.end - w->node.start) >> PAGE_SHIFT, page = w->node.start >> PAGE_SHIFT, low, end;
+	u32 n = 0;
+
+	assert(mutex_held(&v->lock));
+	if (w->first || v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE || frames_available() <= frame_counts.high)
+		return;
+	mutex_lock(&s->lock);
+	spin_lock(&frames_lock);
+	for (u64 i = 0; i < MIN(pages, (u64)IMAGE_AROUND_PAGES) && n < IMAGE_AROUND_MAX; i = end) {
+		s->backing->alike(s, i, &low, &end);
+		end = MIN(MIN(end, pages), MIN(ALIGN_DOWN(i, 512) + 512, ALIGN_DOWN(page + i, 512) + 512 - page));
+		n += image_run_map(v, w, i, end, IMAGE_AROUND_MAX - n);
+	}
+	spin_unlock(&frames_lock);
+	mutex_unlock(&s->lock);
+	if (n)
+		view_use(w, w->node.start, w->node.end);
+	resident_add(v, n);
+	cpu_count(FAULTS_AROUND, n);
 }

@@ -166,8 +166,14 @@ static u64 copy_pages(struct section *s, u64 first, u64 pages, u32 prot)
 
 	if (!s->backing->prot)
 		return prot & PROT_COPY ? pages : 0;
-	for (u64 i = 0; i < pages; i++)
-		n += !!(s->backing->prot(s, first + i) & PROT_COPY);
+	if (pages == s->pages)
+		return s->copy_pages;
+	for (u64 i = first, end, low; i < first + pages; i = end) {
+		s->backing->alike(s, i, &low, &end);
+		end = MIN(end, first + pages);
+		if (s->backing->prot(s, i) & PROT_COPY)
+			n += end - i;
+	}
 	return n;
 }
 
@@ -224,6 +230,8 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 		section_unref(s); /* not the last: the caller has one */
 		return status;
 	}
+	if (image)
+		image_map_around(v, w);
 	return elsewhere ? STATUS_IMAGE_NOT_AT_BASE : STATUS_SUCCESS;
 }
 

@@ -309,6 +309,7 @@ struct section {
 	u64 *root;               /* tables of 512 words, as page tables; NULL until the first page */
 	struct file *file;
 	struct image *image;     /* backing_image.c */
+	u64 copy_pages;          /* an image's that are write-copy */
 	struct section *data;    /* of one that was made of a data file: the file's, whose pages its views show; a reference */
 	/* The rest of a data section is under frames_lock, if nothing else is said (file_cache.h). */
 	union {
@@ -421,6 +422,8 @@ static inline void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, b
  * they have the same protection. *word: the page's prototype word; the section's lock is held. Returns how many.
  */
 u32 fault_around(struct fault *f, word_t *word);
+/* Of a new view of a whole image, maps what is in memory because others have it, up to a limit. v->lock held. */
+void image_map_around(struct vspace *v, struct view *w);
 
 /* Counted with cpu_count. */
 enum fault_counter {

@@ -57,22 +57,6 @@ static struct file *program_find(const char *command)
 }
 
 /* Three handles in a process that nobody runs yet, for its children too. */
-static u32 console_handles(struct process *p, u64 *standard)
-{
-	u32 i, status = STATUS_SUCCESS;
-	struct object *o;
-
-	for (i = 0; i < 3 && !status; i++) {
-		o = console_object_create();
-		if (!o)
-			return STATUS_INSUFFICIENT_RESOURCES;
-		status = handle_create(p, o, i == 0 ? GENERIC_READ_ACCESS : GENERIC_WRITE_ACCESS, HANDLE_INHERIT,
-				       &standard[i]);
-		object_unref(o);
-	}
-	return status;
-}
-
 static u32 start(struct file *image, const char *command, struct process **p)
 {
 	static u16 command_line[sizeof(options.run)], variables[sizeof(environment)];
@@ -90,16 +74,9 @@ static u32 start(struct file *image, const char *command, struct process **p)
 	s.command_line = (struct user_text){ (u64)command_line, 2 * (u64)units };
 	s.environment = (struct user_text){ (u64)variables, sizeof(variables) };
 	s.current_directory = (struct user_text){ (u64)directory, sizeof(directory) };
-	s.standard[0] = 4; /* what console_handles gets: the first handles of an empty table */
-	s.standard[1] = 8;
-	s.standard[2] = 12;
 	status = process_create(&s, p, &t);
 	if (status)
 		return status;
-	status = console_handles(*p, s.standard);
-	assert(status || (s.standard[0] == 4 && s.standard[1] == 8 && s.standard[2] == 12));
-	if (status)
-		process_terminate(*p, status);
 	thread_start(&t->thread);
 	object_unref(&t->object);
 	return STATUS_SUCCESS;

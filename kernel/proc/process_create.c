@@ -4,7 +4,7 @@
  * needs no more than to give back what there is.
  */
 #include "abi/nt_process.h"
-#include "image/export.h"
+#include "image/known_dlls.h"
 #include "image/pe.h"
 #include "io/fat_path.h"
 #include "io/file.h"
@@ -17,33 +17,18 @@
 #define COMMAND_LINE_MAX 0xfffc      /* bytes: with a 0 it fits a UNICODE_STRING */
 #define ENVIRONMENT_MAX MIB(1)
 
-static struct section *ntdll;
 u64 ntdll_thread_start_rva, ntdll_exception_rva;
 
 bool process_load_ntdll(void)
 {
-	static const char path[] = "\\system\\ntdll.dll";
-	struct file *f;
-	u32 status, start, exception;
-	enum file_status fs = file_open(path, &f);
-
-	if (fs != FILE_OK) {
-		klog(LOG_ERROR, "C:%s can't be opened: %s", path, file_status_text(fs));
+	if (!known_dlls_load())
 		return false;
-	}
-	status = section_create_image(f, &ntdll); /* kept for ever */
-	if (status) {
-		klog(LOG_ERROR, "C:%s can't be mapped: status %#x", path, status);
-	} else if (!image_export_find(f, section_image(ntdll), "LdrInitializeThunk", &start) ||
-		   !image_export_find(f, section_image(ntdll), "KiUserExceptionDispatcher", &exception)) {
-		klog(LOG_ERROR, "C:%s does not export LdrInitializeThunk and KiUserExceptionDispatcher", path);
-		status = STATUS_ENTRYPOINT_NOT_FOUND;
-	} else {
-		ntdll_thread_start_rva = start;
-		ntdll_exception_rva = exception;
-	}
-	file_unref(f);
-	return !status;
+	ntdll_thread_start_rva = known_ntdll_function("LdrInitializeThunk");
+	ntdll_exception_rva = known_ntdll_function("KiUserExceptionDispatcher");
+	if (ntdll_thread_start_rva && ntdll_exception_rva)
+		return true;
+	klog(LOG_ERROR, "C:\\system\\ntdll.dll does not export LdrInitializeThunk and KiUserExceptionDispatcher");
+	return false;
 }
 
 /* ---- what lies in its memory ---- */
@@ -101,7 +86,7 @@ static struct address_limits memory_place(const struct process *p)
 }
 
 /* One allocation: the structure, the strings (each with a 0, because fresh memory is zero), the environment. */
-static u32 parameters_create(const struct process_start *s, struct process *p, u64 *base)
+static u32 parameters_create(const struct process_start *s, struct process *p, const u64 standard[3], u64 *base)
 {
 	struct nt_process_parameters parameters = { .flags = PROCESS_PARAMETERS_NORMALIZED };
 	u16 path[FILE_FULL_PATH_MAX];
@@ -127,7 +112,7 @@ static u32 parameters_create(const struct process_start *s, struct process *p, u
 
 	parameters.maximum_length = (u32)size;
 	parameters.length = (u32)length;
-	memcpy(parameters.standard, s->standard, sizeof(parameters.standard));
+	memcpy(parameters.standard, standard, sizeof(parameters.standard));
 	parameters.window_flags = s->use_handles ? STARTF_USESTDHANDLES : 0;
 	parameters.current_directory = string_at(*base, directory_at, s->current_directory.bytes,
 						 CURRENT_DIRECTORY_MAX);
@@ -194,7 +179,7 @@ static void name_set(struct process *p, const char *path)
 }
 
 /* All but its thread and handles. */
-static u32 memory_create(const struct process_start *s, struct process *p, u64 *entry)
+static u32 memory_create(const struct process_start *s, struct process *p, const u64 standard[3], u64 *entry)
 {
 	const struct pe_image *image;
 	u64 base, parameters;
@@ -209,11 +194,11 @@ static u32 memory_create(const struct process_start *s, struct process *p, u64 *
 	if (!p->vspace)
 		return STATUS_NO_MEMORY;
 	/* The images come first: what else there is can be anywhere. */
-	status = image_map(p, ntdll, &p->ntdll_base);
+	status = image_map(p, known_ntdll(), &p->ntdll_base);
 	if (!status)
 		status = image_map(p, p->image, &base);
 	if (!status)
-		status = parameters_create(s, p, &parameters);
+		status = parameters_create(s, p, standard, &parameters);
 	if (!status)
 		status = peb_create(p, base, parameters);
 	if (!status)
@@ -221,8 +206,36 @@ static u32 memory_create(const struct process_start *s, struct process *p, u64 *
 	return status;
 }
 
+/*
+ * The standard handles go along in any case, as Windows does it for console programs. One that is none in the new process, as it
+ * was not inherited or there is no parent, becomes the console; but if use_handles says that it is to be none.
+ */
+static u32 handles_create(const struct process_start *s, struct process *p, u64 standard[3])
+{
+	u32 status = STATUS_SUCCESS;
+	struct object *o;
+
+	memcpy(standard, s->standard, sizeof(s->standard));
+	if (s->parent)
+		status = handle_inherit(s->parent, p, s->inherit, standard, ARRAY_SIZE(s->standard));
+	for (u32 i = 0; i < ARRAY_SIZE(s->standard) && !status && !s->use_handles; i++) {
+		if (handle_lookup(p, standard[i], &file_type, 0, &o) == STATUS_SUCCESS) {
+			object_unref(o);
+			continue;
+		}
+		o = console_object_create();
+		if (!o)
+			return STATUS_INSUFFICIENT_RESOURCES;
+		status = handle_create(p, o, i == 0 ? GENERIC_READ_ACCESS : GENERIC_WRITE_ACCESS, s->parent ? 0 : HANDLE_INHERIT,
+				       &standard[i]);
+		object_unref(o);
+	}
+	return status;
+}
+
 u32 process_create(const struct process_start *s, struct process **out, struct user_thread **thread)
 {
+	u64 standard[3];
 	char path[FILE_FULL_PATH_MAX];
 	struct process *p;
 	u64 entry = 0;
@@ -238,10 +251,9 @@ u32 process_create(const struct process_start *s, struct process **out, struct u
 	file_path(s->image, path);
 	name_set(p, path);
 
-	status = memory_create(s, p, &entry);
-	/* The standard handles go along in any case, as Windows does it for console programs. */
-	if (!status && s->parent)
-		status = handle_inherit(s->parent, p, s->inherit, s->standard, ARRAY_SIZE(s->standard));
+	status = handles_create(s, p, standard);
+	if (!status)
+		status = memory_create(s, p, standard, &entry);
 	if (!status)
 		status = user_thread_create(p, entry, p->peb, 0, 0, s->suspended, thread);
 	return process_complete(p, status, out);

@@ -38,7 +38,7 @@ struct mark {
 	char magic[8];
 	uint32_t world, operations, kind, file;
 };
-enum { MARK_BEGIN, MARK_FLUSHED, MARK_VIEW_FLUSHED };
+enum { MARK_BEGIN, MARK_FLUSHED, MARK_VIEW_FLUSHED, MARK_VIEW_WRITTEN };
 
 static CRITICAL_SECTION console;
 static unsigned int operations_wanted;
@@ -220,7 +220,9 @@ static void write_view(struct world *w, struct node *n, bool flush)
 	must(view != NULL, w, "MapViewOfFile");
 	fill((uint64_t *)(view + offset), w, n, offset, bytes);
 	if (flush) {
-		must(FlushViewOfFile(view, 0) && FlushFileBuffers(file), w, "FlushViewOfFile, FlushFileBuffers");
+		must(FlushViewOfFile(view, 0), w, "FlushViewOfFile");
+		mark(w, MARK_VIEW_WRITTEN, n->number);
+		must(FlushFileBuffers(file), w, "FlushFileBuffers");
 		mark(w, MARK_VIEW_FLUSHED, n->number);
 	}
 	UnmapViewOfFile(view);

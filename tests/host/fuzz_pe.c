@@ -1,10 +1,10 @@
 /*
  * libFuzzer target: any bytes as a PE file, through all that the kernel does with one before it maps it: headers, relocations of
- * each page, a name that is exported. See host.mk.
+ * each page, a name that is exported, its imports bound to its own exports. See host.mk.
  */
 #include "pe_world.h"
 
-#include "image/export.h"
+#include "image/bind.h"
 #include "io/file.h"
 #include "mm/pool.h"
 
@@ -49,15 +49,44 @@ static void relocations_try(void)
 	free(relocations);
 }
 
-int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+static void imports_try(void)
 {
+	struct bind_dll dlls[2] = { { .name = "kernel32.dll", .base = 0x10000 }, { .name = "msvcrt.dll", .base = 0x20000 } };
+	struct image_bytes imports;
+	const char *forwarder;
+	size_t room, used;
+	void *records;
+	u8 *page;
 	u32 rva;
 
+	if (!image_exports_read(NULL, &image, &dlls[0].exports))
+		return;
+	dlls[1].exports = dlls[0].exports;
+	image_export_find(&dlls[0].exports, "LdrInitializeThunk", 0, &rva, &forwarder);
+	image_export_find(&dlls[0].exports, NULL, 1, &rva, &forwarder);
+	if (image_bytes_read(NULL, &image, image.import_rva, KMALLOC_MAX, &imports)) {
+		room = bind_imports(&image, &imports, dlls, 2, NULL, KMALLOC_MAX);
+		records = malloc(room);
+		used = bind_imports(&image, &imports, dlls, 2, records, room);
+		if (used > room)
+			abort();
+		page = malloc(PAGE_SIZE);
+		for (rva = 0; rva < MIN(image.size, PAGES_MAX * (u32)PAGE_SIZE); rva += PAGE_SIZE)
+			bind_page(records, used, rva, page);
+		free(page);
+		free(records);
+		kfree(imports.at);
+	}
+	kfree(dlls[0].exports.at);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
+{
 	file_bytes = data;
 	file_size = size;
 	if (parse_and_check(data, MIN(size, PE_HEADERS_MAX), size) != PE_OK)
 		return 0;
 	relocations_try();
-	image_export_find(NULL, &image, "LdrInitializeThunk", &rva);
+	imports_try();
 	return 0;
 }

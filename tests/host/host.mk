@@ -85,7 +85,7 @@ FUZZ_CC ?= clang
 FUZZ_SECONDS ?= 600
 FUZZ_SOURCES_fat := $(HOST_SOURCES_fat)
 FUZZ_NEEDS_fat   := fat_small.img
-FUZZ_SOURCES_pe  := kernel/image/pe.c kernel/image/export.c kernel/lib/string.c tests/host/pe_world.c
+FUZZ_SOURCES_pe  := kernel/image/bind.c kernel/image/export.c kernel/image/pe.c kernel/lib/string.c tests/host/pe_world.c
 
 .PHONY: fuzzers fuzz-run
 fuzzers: $(FUZZERS:%=$(B)/host/fuzz_%)

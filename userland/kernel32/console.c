@@ -13,13 +13,13 @@ enum { KEY_CTRL_C = 3, KEY_CTRL_D = 4, KEY_BACKSPACE = 8, KEY_CTRL_U = 21, KEY_C
 static DWORD input_mode = ENABLE_PROCESSED_INPUT | ENABLE_LINE_INPUT | ENABLE_ECHO_INPUT;
 static DWORD output_mode = ENABLE_PROCESSED_OUTPUT | ENABLE_WRAP_AT_EOL_OUTPUT;
 
-static CRITICAL_SECTION input_lock;
+static CRITICAL_SECTION input_lock = CRITICAL_SECTION_START;
 static char line[LINE_BYTES];
 static DWORD line_at, line_end;  /* what of it has not been given out yet */
 static BOOL after_return;        /* a line feed behind a carriage return belongs to it */
 static HANDLE echo_handle;
 
-static CRITICAL_SECTION control_lock;
+static CRITICAL_SECTION control_lock = CRITICAL_SECTION_START;
 static PHANDLER_ROUTINE control_handlers[CONTROL_HANDLERS];
 static DWORD control_handler_count;
 static BOOL control_ignored;
@@ -31,32 +31,6 @@ BOOL handle_is_console(HANDLE handle)
 
 	return NT_SUCCESS(NtQueryVolumeInformationFile(handle, &io, &device, sizeof(device), DEVICE_INFORMATION)) &&
 	       device.DeviceType == DEVICE_CONSOLE;
-}
-
-/* A standard handle that is not valid here (it was not inherited) becomes the console. */
-static void standard_handle_check(HANDLE *handle, const WCHAR *device, ACCESS_MASK access)
-{
-	FILE_FS_DEVICE_INFORMATION information;
-	IO_STATUS_BLOCK io;
-
-	if (*handle && NT_SUCCESS(NtQueryVolumeInformationFile(*handle, &io, &information, sizeof(information),
-							       DEVICE_INFORMATION)))
-		return;
-	if (!NT_SUCCESS(path_open(device, access, 0, handle)))
-		*handle = NULL;
-}
-
-void console_init(void)
-{
-	struct process_parameters *parameters = peb_current()->parameters;
-
-	InitializeCriticalSection(&input_lock);
-	InitializeCriticalSection(&control_lock);
-	if (parameters->window_flags & STARTF_USESTDHANDLES)
-		return;
-	standard_handle_check(&parameters->standard_input, L"CONIN$", FILE_GENERIC_READ);
-	standard_handle_check(&parameters->standard_output, L"CONOUT$", FILE_GENERIC_WRITE);
-	standard_handle_check(&parameters->standard_error, L"CONOUT$", FILE_GENERIC_WRITE);
 }
 
 HANDLE WINAPI GetStdHandle(DWORD which)

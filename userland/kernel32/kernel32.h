@@ -78,10 +78,12 @@ NTSTATUS file_set(HANDLE file, void *in, ULONG size, ULONG information);
 /* console.c */
 BOOL handle_is_console(HANDLE handle);
 NTSTATUS console_read(HANDLE handle, void *buffer, DWORD size, DWORD *done);
-void console_init(void);
 
 /* tls.c, environment.c */
 void fls_thread_end(void);
 BOOL command_line_init(void);
+
+/* As InitializeCriticalSection leaves one: no page is written before it is used. */
+#define CRITICAL_SECTION_START { .DebugInfo = (void *)(LONG_PTR)-1, .LockCount = -1 }
 
 #endif

@@ -7,10 +7,7 @@ BOOL WINAPI DllMainCRTStartup(HINSTANCE instance, DWORD reason, LPVOID reserved)
 	(void)reserved;
 	switch (reason) {
 	case DLL_PROCESS_ATTACH:
-		if (!command_line_init())
-			return FALSE;
-		console_init();
-		break;
+		return command_line_init();
 	case DLL_THREAD_DETACH:
 	case DLL_PROCESS_DETACH:
 		fls_thread_end();

@@ -17,13 +17,9 @@ static unsigned char handle_flags(HANDLE handle)
 	LARGE_INTEGER here = { .QuadPart = 0 };
 	DWORD mode;
 
-	switch (GetFileType(handle)) {
-	case FILE_TYPE_CHAR:
-		return GetConsoleMode(handle, &mode) ? FD_CONSOLE : 0;
-	case FILE_TYPE_DISK:
-		return SetFilePointerEx(handle, here, &here, FILE_CURRENT) ? FD_SEEKABLE : 0;
-	}
-	return 0;
+	if (GetConsoleMode(handle, &mode))
+		return FD_CONSOLE;
+	return GetFileType(handle) == FILE_TYPE_DISK && SetFilePointerEx(handle, here, &here, FILE_CURRENT) ? FD_SEEKABLE : 0;
 }
 
 void descriptors_init(void)

@@ -8,7 +8,6 @@ BOOL WINAPI DllMainCRTStartup(HINSTANCE module, DWORD reason, void *reserved)
 	case DLL_PROCESS_ATTACH:
 		if (!threads_init())
 			return FALSE;
-		locks_init();
 		clock_init();
 		descriptors_init();
 		streams_init();

@@ -8,6 +8,20 @@ char **_environ;
 wchar_t **_wenviron;
 static size_t entries; /* in both arrays, which have one more for NULL */
 
+/* The texts of the start are pieces of two blocks, which stay; those that are added have blocks of their own. */
+static struct {
+	wchar_t *wide, *wide_end;
+	char *narrow, *narrow_end;
+} start;
+
+static void texts_free(char *narrow, wchar_t *wide)
+{
+	if (narrow < start.narrow || narrow >= start.narrow_end)
+		free(narrow);
+	if (wide < start.wide || wide >= start.wide_end)
+		free(wide);
+}
+
 static char *text_narrow(const wchar_t *text)
 {
 	size_t size = wcslen(text) * 3 + 1;
@@ -50,22 +64,34 @@ static bool entry_add(wchar_t *text)
 
 bool environment_init(void)
 {
-	wchar_t *block = GetEnvironmentStringsW();
-	bool ok = arrays_resize(0);
+	wchar_t *block = GetEnvironmentStringsW(), *at;
+	size_t count = 0;
+	char *narrow;
+	int units, bytes;
 
-	if (!block || !ok)
+	if (!block)
 		return false;
-	_environ[0] = NULL;
-	_wenviron[0] = NULL;
+	for (at = block; *at; at += wcslen(at) + 1)
+		count++;
+	units = (int)(at - block) + 1;
+	narrow = malloc((size_t)units * 3);
+	if (!narrow || !arrays_resize(count))
+		return false;
+	bytes = WideCharToMultiByte(CP_UTF8, 0, block, units, narrow, units * 3, NULL, NULL);
+	start.wide = block;
+	start.wide_end = block + units;
+	start.narrow = narrow;
+	start.narrow_end = narrow + bytes;
 	/* Entries that begin with '=' are the current directories of drives, not variables. */
-	for (const wchar_t *at = block; ok && *at; at += wcslen(at) + 1) {
-		wchar_t *copy = *at == '=' ? NULL : _wcsdup(at);
-
-		if (*at != '=')
-			ok = copy && entry_add(copy);
+	for (at = block; *at; at += wcslen(at) + 1, narrow += strlen(narrow) + 1) {
+		if (*at == '=')
+			continue;
+		_environ[entries] = narrow;
+		_wenviron[entries++] = at;
 	}
-	FreeEnvironmentStringsW(block);
-	return ok;
+	_environ[entries] = NULL;
+	_wenviron[entries] = NULL;
+	return true;
 }
 
 static bool entry_is(const wchar_t *entry, const wchar_t *name, size_t length)
@@ -124,8 +150,7 @@ static int entry_put(const wchar_t *text)
 		return error_set(EINVAL);
 	i = entry_find(text, length);
 	if (i < entries) {
-		free(_environ[i]);
-		free(_wenviron[i]);
+		texts_free(_environ[i], _wenviron[i]);
 		entries--;
 		memmove(_environ + i, _environ + i + 1, (entries - i + 1) * sizeof(*_environ));
 		memmove(_wenviron + i, _wenviron + i + 1, (entries - i + 1) * sizeof(*_wenviron));

@@ -1,13 +1,8 @@
 /* The library's numbered locks. */
 #include "msvcrt.h"
 
-static CRITICAL_SECTION locks[LOCKS];
-
-void locks_init(void)
-{
-	for (int i = 0; i < LOCKS; i++)
-		InitializeCriticalSection(&locks[i]);
-}
+/* As InitializeCriticalSection leaves them. */
+static CRITICAL_SECTION locks[LOCKS] = { [0 ... LOCKS - 1] = { .DebugInfo = (void *)(LONG_PTR)-1, .LockCount = -1 } };
 
 void __cdecl _lock(int number)
 {

@@ -89,7 +89,6 @@ struct thread_data *thread_data(void); /* never NULL; keeps the last error */
 
 /* lock.c: numbers of _lock. mingw-w64's start-up code and stdio use the first two as well. */
 enum lock_number { LOCK_EXIT = 8, LOCK_STREAMS = 16, LOCK_FILES = 36, LOCK_ENVIRONMENT, LOCK_STREAM_TABLE, LOCKS };
-void locks_init(void);
 void __cdecl _lock(int number);
 void __cdecl _unlock(int number);
 

@@ -19,9 +19,22 @@ struct stream {
 };
 
 int _commode;
-FILE _iob[FIRST];
+FILE _iob[FIRST] = {
+	{ ._file = 0, ._flag = _IOREAD },
+	{ ._file = 1, ._flag = _IOWRT },
+	{ ._file = 2, ._flag = _IOWRT | STREAM_NO_BUFFER },
+	[3 ... FIRST - 1] = { ._file = -1 },
+};
 static struct stream_state first_states[FIRST];
-static FILE *streams[STREAMS]; /* all that are in memory, in use or not: the first ones; under LOCK_STREAM_TABLE */
+/* Those behind the first ones that are in memory, in use or not. Made under LOCK_STREAM_TABLE, never freed. */
+static FILE *more[STREAMS - FIRST];
+static int streams_count = FIRST;
+
+/* i below streams_count. */
+static FILE *stream_at(int i)
+{
+	return i < FIRST ? &_iob[i] : more[i - FIRST];
+}
 
 FILE *__cdecl __iob_func(void)
 {
@@ -35,16 +48,8 @@ static bool in_use(const FILE *stream)
 
 void streams_init(void)
 {
-	static const int flags[] = { _IOREAD, _IOWRT, _IOWRT | STREAM_NO_BUFFER };
-
-	for (int i = 0; i < FIRST; i++) {
-		streams[i] = &_iob[i];
-		_iob[i]._file = i < 3 ? i : -1;
-		_iob[i]._flag = i < 3 ? flags[i] : 0;
-	}
 	if (_isatty(1))
 		_iob[1]._flag |= STREAM_LINE;
-	errno = 0;
 }
 
 static bool is_first(const FILE *stream)
@@ -90,16 +95,17 @@ FILE *stream_new(void)
 
 	_lock(LOCK_STREAM_TABLE);
 	for (int i = 3; i < STREAMS && !found; i++) {
-		if (!streams[i]) {
+		if (i == streams_count) {
 			struct stream *fresh = calloc(1, sizeof(*fresh));
 
 			if (!fresh)
 				break;
 			InitializeCriticalSection(&fresh->lock);
-			streams[i] = &fresh->file;
+			more[i - FIRST] = &fresh->file;
+			__atomic_store_n(&streams_count, i + 1, __ATOMIC_RELEASE);
 		}
-		if (!in_use(streams[i])) {
-			found = streams[i];
+		if (!in_use(stream_at(i))) {
+			found = stream_at(i);
 			memset(found, 0, sizeof(*found));
 			*stream_state(found) = (struct stream_state){ .fill_offset = -1 };
 			found->_flag = _IORW; /* in use; the opener sets what it is */
@@ -129,14 +135,9 @@ static int streams_each(int from, int flags, int (*function)(FILE *stream))
 {
 	int count = 0;
 
-	for (int i = from; i < STREAMS; i++) {
-		FILE *stream;
+	for (int i = from; i < __atomic_load_n(&streams_count, __ATOMIC_ACQUIRE); i++) {
+		FILE *stream = stream_at(i);
 
-		_lock(LOCK_STREAM_TABLE);
-		stream = streams[i];
-		_unlock(LOCK_STREAM_TABLE);
-		if (!stream)
-			break;
 		if (!(stream->_flag & flags))
 			continue;
 		stream_lock(stream);

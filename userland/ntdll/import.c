@@ -81,6 +81,19 @@ static BOOLEAN section_writable(struct loader_module *module, const void *addres
 	return FALSE;
 }
 
+/*
+ * Whether the pager filled in the addresses of an imported DLL, as the mark in its descriptor says (kernel/image/bind.h): for the
+ * DLL at that base, and with its forwarders leading to ntdll where its own section is. Of a module that was relocated here,
+ * the addresses may have been, too.
+ */
+static BOOLEAN thunks_are_bound(struct loader_module *module, struct loader_module *from, const IMAGE_IMPORT_DESCRIPTOR *descriptor)
+{
+	ULONG64 mark;
+
+	memcpy(&mark, &descriptor->TimeDateStamp, sizeof(mark));
+	return mark == (ULONG64)from->base && image_at_its_base((BYTE *)&__ImageBase) && image_at_its_base(module->base);
+}
+
 /* Fills the addresses of one imported DLL. */
 static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_module *from, const char *dll,
 			       const IMAGE_IMPORT_DESCRIPTOR *descriptor)
@@ -160,7 +173,7 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 			return status;
 		}
 		status = module_reference_add(module, from);
-		if (NT_SUCCESS(status))
+		if (NT_SUCCESS(status) && !thunks_are_bound(module, from, descriptor))
 			status = thunks_resolve(module, from, dll, descriptor);
 		if (!NT_SUCCESS(status))
 			return status;

@@ -147,6 +147,11 @@ void module_forget(struct loader_module *module)
 	RtlFreeHeap(peb_current()->process_heap, 0, module);
 }
 
+BOOLEAN image_at_its_base(BYTE *base)
+{
+	return RtlImageNtHeader(base)->OptionalHeader.ImageBase == (ULONG64)base;
+}
+
 /* Makes all sections of an image writable, or gives them the protection that their headers ask for. */
 static NTSTATUS sections_protect(BYTE *base, IMAGE_NT_HEADERS *headers, BOOLEAN writable)
 {
@@ -188,7 +193,7 @@ static NTSTATUS image_relocate(BYTE *base)
 	ULONG size;
 	BYTE *end;
 
-	if (!delta)
+	if (image_at_its_base(base))
 		return STATUS_SUCCESS;
 	if (headers->FileHeader.Characteristics & IMAGE_FILE_RELOCS_STRIPPED)
 		return STATUS_CONFLICTING_ADDRESSES;

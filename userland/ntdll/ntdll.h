@@ -65,6 +65,8 @@ static inline void *module_address(void *base)
 	return (void *)((ULONG_PTR)base & ~(ULONG_PTR)3);
 }
 struct loader_module *module_find_address(const void *address);
+/* Whether the pager relocated it for the place where it is. */
+BOOLEAN image_at_its_base(BYTE *base);
 struct loader_module *module_find_name(const UNICODE_STRING *name);
 NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, struct loader_module **out);
 NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out);

@@ -1,5 +1,6 @@
 /* Counted strings, letter case, and conversion between UTF-8 and UTF-16. */
 #include "ntdll.h"
+#include <emmintrin.h>
 
 void NTAPI RtlInitUnicodeString(UNICODE_STRING *out, const WCHAR *text)
 {
@@ -88,6 +89,8 @@ LONG NTAPI RtlCompareUnicodeString(const UNICODE_STRING *a, const UNICODE_STRING
 	for (ULONG i = 0; i < shorter; i++) {
 		WCHAR x = a->Buffer[i], y = b->Buffer[i];
 
+		if (x == y)
+			continue;
 		if (ignore_case) {
 			x = RtlUpcaseUnicodeChar(x);
 			y = RtlUpcaseUnicodeChar(y);
@@ -154,6 +157,19 @@ static ULONG utf8_decode(const BYTE **at, const BYTE *end, BOOLEAN *bad)
 	return point;
 }
 
+/* Whether 8 units, or bytes, are all below 0x80: most text is. */
+static inline BOOLEAN units_are_ascii(__m128i units)
+{
+	__m128i high = _mm_and_si128(units, _mm_set1_epi16((short)0xFF80));
+
+	return _mm_movemask_epi8(_mm_cmpeq_epi16(high, _mm_setzero_si128())) == 0xFFFF;
+}
+
+static inline BOOLEAN bytes_are_ascii(__m128i eight)
+{
+	return _mm_movemask_epi8(eight) == 0;
+}
+
 /*
  * UTF-8 to UTF-16. out may be NULL: only the size is computed. STATUS_SOME_NOT_MAPPED when something became U+FFFD;
  * STATUS_BUFFER_TOO_SMALL when out is full, with what fits in it.
@@ -166,8 +182,21 @@ NTSTATUS NTAPI RtlUTF8ToUnicodeN(WCHAR *out, ULONG out_bytes, ULONG *done_bytes,
 	BOOLEAN bad = FALSE;
 
 	while (at < end) {
-		ULONG point = utf8_decode(&at, end, &bad), need = point >= 0x10000 ? 2 : 1;
+		ULONG point, need;
 
+		if (end - at >= 8) {
+			__m128i eight = _mm_loadl_epi64((const __m128i *)at);
+
+			if (bytes_are_ascii(eight) && (!out || room - units >= 8)) {
+				if (out)
+					_mm_storeu_si128((__m128i *)(out + units), _mm_unpacklo_epi8(eight, _mm_setzero_si128()));
+				units += 8;
+				at += 8;
+				continue;
+			}
+		}
+		point = utf8_decode(&at, end, &bad);
+		need = point >= 0x10000 ? 2 : 1;
 		if (out) {
 			if (units + need > room) {
 				status = STATUS_BUFFER_TOO_SMALL;
@@ -197,8 +226,20 @@ NTSTATUS NTAPI RtlUnicodeToUTF8N(char *out, ULONG out_bytes, ULONG *done_bytes, 
 	BOOLEAN bad = FALSE;
 
 	for (ULONG i = 0; i < units; i++) {
-		ULONG point = in[i], need;
+		ULONG point, need;
 
+		if (units - i >= 8) {
+			__m128i eight = _mm_loadu_si128((const __m128i *)(in + i));
+
+			if (units_are_ascii(eight) && (!out || out_bytes - bytes >= 8)) {
+				if (out)
+					_mm_storel_epi64((__m128i *)(out + bytes), _mm_packus_epi16(eight, eight));
+				bytes += 8;
+				i += 7;
+				continue;
+			}
+		}
+		point = in[i];
 		if (point >= 0xD800 && point < 0xDC00 && i + 1 < units && in[i + 1] >= 0xDC00 && in[i + 1] < 0xE000) {
 			point = 0x10000 + ((point - 0xD800) << 10) + (in[++i] - 0xDC00u);
 		} else if (point >= 0xD800 && point < 0xE000) {
