@@ -109,9 +109,7 @@ static bool port_look(const struct pci_port *p)
 
 	pci_write16(&p->bridge, p->express + SLOT_STATUS, status & STATUS_CHANGES);
 	if (b && !(present && pci_port_enabled(p))) {
-		disk_lost(b);
-		if (!present)
-			slot_power(p, false);
+		disk_lost(b); /* the slot keeps its power, if it has it: the next disk may be in it already */
 	} else if (b && button) {
 		disk_goes(p, b);
 		present = false;
