@@ -103,11 +103,18 @@ static void disk_comes(const struct pci_port *p)
 /* True: a disk is there, which may go. */
 static bool port_look(const struct pci_port *p)
 {
-	u16 status = pci_read16(&p->bridge, p->express + SLOT_STATUS);
-	bool present = status & STATUS_PRESENT, button = status & STATUS_BUTTON;
 	struct block_device *b = port_disk(p);
+	bool present, button;
+	u16 status, all = 0;
 
-	pci_write16(&p->bridge, p->express + SLOT_STATUS, status & STATUS_CHANGES);
+	/* The interrupt comes again only after all changes were cleared: also those that came since they were read. */
+	do {
+		status = pci_read16(&p->bridge, p->express + SLOT_STATUS);
+		pci_write16(&p->bridge, p->express + SLOT_STATUS, status & STATUS_CHANGES);
+		all |= status;
+	} while (status & STATUS_CHANGES);
+	present = status & STATUS_PRESENT;
+	button = all & STATUS_BUTTON;
 	if (b && !(present && pci_port_enabled(p))) {
 		disk_lost(b); /* the slot keeps its power, if it has it: the next disk may be in it already */
 	} else if (b && button) {
@@ -116,7 +123,7 @@ static bool port_look(const struct pci_port *p)
 	}
 	block_unref(b);
 	b = port_disk(p);
-	if (!b && present && (button || status & STATUS_PRESENCE_CHANGED)) {
+	if (!b && present && (button || all & STATUS_PRESENCE_CHANGED)) {
 		disk_comes(p);
 		b = port_disk(p);
 	}

@@ -153,6 +153,7 @@ def test_plugging_costs_nothing(machine, tmp_path):
     def cycle(number, name):
         guest.qmp("device_del", id=name) if number % 2 else vanish(guest)
         run.wait_for("D: is taken out")
+        time.sleep(0.2)  # the slot's power goes after the line
         put_in(guest, disk, f"disk-{number}")
         run.wait_for(r"D: is back")
         return f"disk-{number}"
