@@ -8,6 +8,7 @@ import pytest
 from paging_files import PAGE, WORDS, STEP, Holder, NbdServer, nbdkit_is_missing, pattern_first, pattern_word
 
 OWNER_SECTION, OWNER_BLOCK = 3, 4  # of userland/programs/tour
+OWNER_IMAGE, IMAGE_WRITTEN = 5, 16  # of tests/guest/image_written.c, and how many pages it writes
 CONSTANT = 0xc5  # what fills the pages of constants in tour, which are only read
 CLUSTER = 64 * PAGE  # the most that one request may have
 # Each request as the guest made it: QEMU would join those that stand side by side.
@@ -77,6 +78,19 @@ def test_pages_are_written_under_pressure(boot, swap_file, cpus):
     assert found[OWNER_SECTION], "no page of tour's section is in the paging file"
     in_file = int(run.expect(r"Only now pages of the section are in the paging file: ([\d,]+) of")[1].replace(",", ""))
     assert len(found[OWNER_SECTION]) >= in_file, "tour saw more of its section in the paging file than is there"
+
+
+@pytest.mark.parametrize("cpus,build", [(1, "release"), (4, "debug")])
+def test_written_image_pages_are_in_the_paging_file(boot, swap_file, cpus, build):
+    """Promise 8: constants that were made writable, written and made read-only again are; those that were not written are not."""
+    path, _ = swap_file
+    boot(run="tests\\image_written", swap=str(path), ram="64M", cpus=cpus, build=build, options="check=call").judge()
+    after = path.read_bytes()
+    slots = [after[at:at + PAGE] for at in range(0, len(after), PAGE)]
+    for page in range(IMAGE_WRITTEN):
+        assert b"".join(pattern_word(OWNER_IMAGE, page, word).to_bytes(8, "little") for word in range(PAGE // 8)) in slots, \
+            f"page {page} was written, and is not in the paging file"
+    assert bytes([CONSTANT]) * PAGE not in slots, "a page that nobody wrote is in the paging file"
 
 
 # ---- by its requests ----
