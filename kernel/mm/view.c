@@ -27,7 +27,7 @@ u32 view_create(struct vspace *v, u64 *base, u64 size, const struct address_limi
 	w = kmalloc(sizeof(*w));
 	if (!w)
 		return STATUS_INSUFFICIENT_RESOURCES;
-	*w = *like;
+	memcpy(&w->kind, &like->kind, sizeof(*w) - offsetof(struct view, kind)); /* the node is filled here, and by the tree */
 	w->node.start = at;
 	w->node.end = at + size;
 	w->charge = w->used_low = w->used_high = 0;

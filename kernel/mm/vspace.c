@@ -12,10 +12,8 @@
 struct mutex vspaces_lock;
 struct list all_vspaces = LIST_INIT(all_vspaces);
 
-bool memory_wait_again(const struct vspace *v, u32 *status)
+bool vspace_memory_wait(const struct vspace *v, u32 *status)
 {
-	if (*status != MM_WAIT_MEMORY)
-		return false;
 	if (frames_wait() && !(v && v->dying))
 		return true;
 	*status = STATUS_NO_MEMORY;

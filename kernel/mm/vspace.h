@@ -14,7 +14,11 @@
  * Behind an attempt, with no locks held: if it has to wait for memory, waits, and says that it is to be made again. False:
  * not, and *status is the caller's result: STATUS_NO_MEMORY if waiting is of no use as the thread, or v (NULL: none), ends.
  */
-bool memory_wait_again(const struct vspace *v, u32 *status);
+bool vspace_memory_wait(const struct vspace *v, u32 *status); /* its slow part */
+static inline bool memory_wait_again(const struct vspace *v, u32 *status)
+{
+	return unlikely(*status == MM_WAIT_MEMORY) && vspace_memory_wait(v, status);
+}
 
 /* ---- protections (protect.c) ---- */
 
