@@ -1,6 +1,7 @@
 """Disks that are taken out while the machine runs, that come back, and that fail: D:."""
 
 import re
+import time
 
 import pytest
 
@@ -12,8 +13,16 @@ from test_volumes import MKFS, volume_make
 pytestmark = pytest.mark.skipif(MKFS is None, reason="mkfs.fat is not installed")
 
 
+def gone_wait(guest, name):
+    """Until QEMU has taken the device out to the end. It serves the monitor in the middle of that, and a disk that is put in
+    then is in a slot that says to be empty."""
+    while any(child["name"] == name for child in guest.qmp("qom-list", path="/machine/peripheral")):
+        time.sleep(0.01)
+
+
 def take_out(guest, name="disk2"):
     guest.qmp("device_del", id=name)
+    gone_wait(guest, name)
 
 
 def put_in(guest, image, name):

@@ -8,6 +8,7 @@ import pytest
 from machine import Disk
 from paging_files import NbdServer, nbdkit_is_missing
 from test_files import fsck
+from test_media import gone_wait
 from test_volumes import MKFS, volume_make
 
 pytestmark = pytest.mark.skipif(MKFS is None, reason="mkfs.fat is not installed")
@@ -35,13 +36,6 @@ def put_in(guest, image, name, read_only=False):
                 raise
             time.sleep(0.1)
     raise AssertionError(f"the slot stays in use: {guest.output}")
-
-
-def gone_wait(guest, name):
-    """Until QEMU has taken the device out to the end. It serves the monitor in the middle of that, and a disk that is put in
-    then is in a slot that says to be empty."""
-    while any(child["name"] == name for child in guest.qmp("qom-list", path="/machine/peripheral")):
-        time.sleep(0.01)
 
 
 def vanish(guest):
