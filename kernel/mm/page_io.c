@@ -45,11 +45,10 @@ static u32 run_length(const struct page_io *io, u32 first)
 static u32 run_read(const struct page_io *io, u32 first, u32 count, u64 *bad)
 {
 	*bad = 0;
-	if (io->kind == IO_SWAP && !swap_read(file_at(io, first), slot_at(io, first), io->pfns + first, count, bad))
-		return STATUS_IO_DEVICE_ERROR;
-	if (io->kind == IO_SWAP)
-		return STATUS_SUCCESS;
-	return io->section->backing->read(io->section, io->index + first, io->pfns + first, count);
+	if (io->kind != IO_SWAP)
+		return io->section->backing->read(io->section, io->index + first, io->pfns + first, count);
+	return swap_read(file_at(io, first), slot_at(io, first), io->pfns + first, count, bad) ? STATUS_SUCCESS
+											       : STATUS_IO_DEVICE_ERROR;
 }
 
 static u64 pages_read(struct page_io *io)

@@ -7,6 +7,7 @@
  *	media touch X  maps D:\image.dll, waits for event X, then reads a page of it that it has not read before
  */
 #include "guest.h"
+#include "media_ask.h"
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 #define IMAGE_COPIED "C:\\system\\msvcrt.dll"
@@ -23,15 +24,6 @@
 static const uint32_t constants[CONSTANT_COUNT] __attribute__((aligned(4096))) = {
 	CONSTANTS_4096(0), CONSTANTS_4096(4096), CONSTANTS_4096(8192), CONSTANTS_4096(12288),
 };
-
-static void ask(const char *what)
-{
-	char line[64];
-	printf("media: %s\n", what);
-	fflush(stdout);
-	if (!fgets(line, sizeof(line), stdin))
-		printf("# no answer\n");
-}
 
 static int hold(const char *event)
 {

@@ -7,21 +7,13 @@
  *	media_files touch X maps D:\clean.bin, waits for event X, then reads a page of it that it has not read before
  */
 #include "guest.h"
+#include "media_ask.h"
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 #define PAGES 64
 #define FAR_PAGE 40 /* does not come with page 0 */
 #define NO_MEDIA 0xC0000013u /* STATUS_NO_MEDIA_IN_DEVICE, STATUS_FILE_INVALID */
 #define INVALID 0xC0000098u
-
-static void ask(const char *what)
-{
-	char line[64];
-	printf("media: %s\n", what);
-	fflush(stdout);
-	if (!fgets(line, sizeof(line), stdin))
-		printf("# no answer\n");
-}
 
 /* A file of PAGES pages, each filled with its number + 1, on the disk, and not in memory. */
 static bool file_make(const char *path)
