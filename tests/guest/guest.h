@@ -182,6 +182,28 @@ static inline DWORD process_end(PROCESS_INFORMATION *p)
 	return code;
 }
 
+/* Starts so many of this program with the argument "child", and waits until *arrived says that all have come. How many did start. */
+static inline uint64_t children_start(PROCESS_INFORMATION *p, uint64_t count, const volatile LONG *arrived)
+{
+	uint64_t started = 0;
+	for (; started < count && process_start("child", false, 0, &p[started]); started++)
+		tap_alive();
+	is(started, count, "as many processes are started");
+	while (*arrived < (LONG)started) {
+		tap_alive();
+		Sleep(20);
+	}
+	return started;
+}
+
+static inline void children_end(PROCESS_INFORMATION *p, uint64_t count)
+{
+	uint64_t bad = 0;
+	for (uint64_t i = 0; i < count; i++)
+		bad += process_end(&p[i]) != 0;
+	is(bad, 0, "all processes end with code 0");
+}
+
 /* Runs this program with these arguments to its end. Returns its exit code; ~0: it could not be started. */
 static inline DWORD process_run(const char *arguments, bool inherit)
 {

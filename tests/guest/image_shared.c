@@ -81,7 +81,7 @@ static void test_clean_pages(void)
 	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, sizeof(*board), BOARD_NAME);
 	PROCESS_INFORMATION *p = calloc(processes, sizeof(*p));
 	const IMAGE_DOS_HEADER *dos = (const IMAGE_DOS_HEADER *)GetModuleHandleA(NULL);
-	uint64_t others = processes - 1, started = 0, in_all = 0, own = 0, bad = 0;
+	uint64_t started, in_all = 0, own = 0;
 	const IMAGE_NT_HEADERS *nt = (const IMAGE_NT_HEADERS *)((const char *)dos + dos->e_lfanew);
 	board = board_map(section);
 	if (!ok(board && p, "memory for what the processes find"))
@@ -91,13 +91,7 @@ static void test_clean_pages(void)
 	ok(board->count > 60, "many pages of this program and its DLLs are as in their files");
 	if (!option_is("aslr", "off"))
 		ok((uintptr_t)dos != 0x140000000ull, "the program is not where it was linked: its pages are relocated");
-	for (; started < others && process_start("child", false, 0, &p[started]); started++)
-		tap_alive();
-	is(started, others, "as many processes are started");
-	while (board->arrived < (LONG)started) {
-		tap_alive();
-		Sleep(20);
-	}
+	started = children_start(p, processes - 1, &board->arrived);
 	ok((uint64_t)board->compared > started * 60, "each compared its pages with the first one's (%ld)", board->compared);
 	is((uint64_t)board->different, 0, "each page that is clean in both is in the same page frame");
 	for (uint64_t i = 0; i < board->count; i++) {
@@ -110,9 +104,7 @@ static void test_clean_pages(void)
 	   (unsigned long long)own);
 	ok(in_all > board->count / 2, "most of the pages are in the page tables of all");
 	board->leave = 1;
-	for (uint64_t i = 0; i < started; i++)
-		bad += process_end(&p[i]) != 0;
-	is(bad, 0, "all processes end with code 0");
+	children_end(p, started);
 	UnmapViewOfFile(board);
 	CloseHandle(section);
 	free(p);

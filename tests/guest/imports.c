@@ -110,24 +110,16 @@ static void test_shared(void)
 {
 	HANDLE section = CreateFileMappingA(INVALID_HANDLE_VALUE, NULL, PAGE_READWRITE, 0, sizeof(*board), BOARD_NAME);
 	PROCESS_INFORMATION *p = calloc(processes, sizeof(*p));
-	uint64_t started = 0, bad = 0;
+	uint64_t started;
 	board = section ? MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0) : NULL;
 	if (!ok(board && p, "memory for what the processes find"))
 		return;
 	each_page(frame_note);
-	for (; started + 1 < processes && process_start("child", false, 0, &p[started]); started++)
-		tap_alive();
-	is(started, processes - 1, "as many processes are started");
-	while (board->arrived < (LONG)started) {
-		tap_alive();
-		Sleep(20);
-	}
+	started = children_start(p, processes - 1, &board->arrived);
 	is((uint64_t)board->wrong, 0, "all have the same page frames for their import tables");
 	each_page(shares_check);
 	board->leave = 1;
-	for (uint64_t i = 0; i < started; i++)
-		bad += process_end(&p[i]) != 0;
-	is(bad, 0, "all processes end with code 0");
+	children_end(p, started);
 	UnmapViewOfFile(board);
 	CloseHandle(section);
 	free(p);
