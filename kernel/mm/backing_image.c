@@ -471,4 +471,5 @@ u32 section_create_image(struct file *f, struct section **out)
 }
 
 const struct pe_image *section_image(const struct section *s) { return s->image ? &s->image->pe : NULL; }
+bool section_image_current(const struct section *s) { return s->image->changes == s->file->image_changes; }
 u64 section_image_base(const struct section *s) { return s->image ? s->image->base : 0; }

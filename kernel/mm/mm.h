@@ -192,6 +192,7 @@ u32 section_create_image(struct file *f, struct section **out);
 void section_ref(struct section *s);
 void section_unref(struct section *s);
 const struct pe_image *section_image(const struct section *s); /* NULL: not an image */
+bool section_image_current(const struct section *s); /* is its file what it was when its headers were read? */
 u64 section_image_base(const struct section *s);               /* where it is mapped if that is free (ASLR) */
 u64 section_size(const struct section *s);                     /* bytes */
 u32 section_attributes(const struct section *s);               /* SEC_* */

@@ -55,16 +55,17 @@ NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *
 			return STATUS_SUCCESS;
 		}
 	}
-	more = RtlAllocateHeap(peb_current()->process_heap, 0, (from->import_count + 1) * sizeof(*more));
-	if (!more) {
-		module_dereference(to);
-		return STATUS_NO_MEMORY;
-	}
-	if (from->imports)
+	if (from->import_count >= sizeof(from->imports_first) / sizeof(from->imports_first[0])) {
+		more = RtlAllocateHeap(peb_current()->process_heap, 0, (from->import_count + 1) * sizeof(*more));
+		if (!more) {
+			module_dereference(to);
+			return STATUS_NO_MEMORY;
+		}
 		memcpy(more, from->imports, from->import_count * sizeof(*more));
-	RtlFreeHeap(peb_current()->process_heap, 0, from->imports);
-	more[from->import_count++] = to;
-	from->imports = more;
+		module_imports_free(from);
+		from->imports = more;
+	}
+	from->imports[from->import_count++] = to;
 	return STATUS_SUCCESS;
 }
 
@@ -147,6 +148,23 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 	return writable ? status : NtProtectVirtualMemory(BACKSTORE_CURRENT_PROCESS, &page, &size, old, &old);
 }
 
+/* The DLL that an import descriptor names; one of the system's own that is loaded already is found at once. */
+static NTSTATUS import_load(const char *dll, struct loader_module **out)
+{
+	ULONG length = (ULONG)strlen(dll), done;
+	int known = known_dll_narrow(dll, length);
+	WCHAR buffer[128];
+	UNICODE_STRING name = { 0, 0, buffer };
+
+	if (known >= 0 && known_modules[known]) {
+		*out = module_reference(known_modules[known]);
+		return STATUS_SUCCESS;
+	}
+	RtlUTF8ToUnicodeN(buffer, sizeof(buffer), &done, dll, length);
+	name.Length = name.MaximumLength = (USHORT)done;
+	return module_load(&name, out);
+}
+
 /* Loads what a module imports and fills its import address tables; then it is ready to be initialised. */
 NTSTATUS module_imports_resolve(struct loader_module *module)
 {
@@ -158,13 +176,8 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 	for (; descriptor && descriptor->Name && descriptor->FirstThunk; descriptor++) {
 		const char *dll = (char *)module->base + descriptor->Name;
 		struct loader_module *from;
-		WCHAR buffer[128];
-		UNICODE_STRING name = { 0, 0, buffer };
-		ULONG done;
 
-		RtlUTF8ToUnicodeN(buffer, sizeof(buffer), &done, dll, (ULONG)strlen(dll));
-		name.Length = name.MaximumLength = (USHORT)done;
-		status = module_load(&name, &from);
+		status = import_load(dll, &from);
 		if (!NT_SUCCESS(status)) {
 			if (status == STATUS_DLL_NOT_FOUND)
 				loader_complain(dll, " is missing", "");
@@ -196,12 +209,11 @@ static NTSTATUS load(const UNICODE_STRING *name, BOOLEAN resolve, struct loader_
 	struct loader_module *module;
 	NTSTATUS status;
 
-	name = module_name_resolve(name);
+	if (known_dll_of(name) < 0)
+		name = module_name_resolve(name);
 	module = module_find_name(name);
 	if (module) {
-		if (module->load_count != MODULE_PINNED)
-			module->load_count++;
-		*out = module;
+		*out = module_reference(module);
 		return STATUS_SUCCESS;
 	}
 	status = module_map(name, &module);

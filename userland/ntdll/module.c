@@ -97,6 +97,7 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
 	struct loader_module *module;
 	ULONG at = length_bytes / sizeof(WCHAR);
+	int known;
 
 	if (!headers)
 		return STATUS_INVALID_IMAGE_FORMAT;
@@ -113,6 +114,7 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 	module->time_stamp = headers->FileHeader.TimeDateStamp;
 	module->tls_slot = TLS_NO_SLOT;
 	module->load_count = 1;
+	module->imports = module->imports_first;
 	module->full_name.Buffer = (WCHAR *)(module + 1);
 	module->full_name.Length = length_bytes;
 	module->full_name.MaximumLength = length_bytes + sizeof(WCHAR);
@@ -128,22 +130,35 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 	list_append(&loader.load_order, &module->load_order);
 	list_append(&loader.memory_order, &module->memory_order);
 	RtlReleaseSRWLockExclusive(&module_list_lock);
+	known = known_dll_of(&module->base_name);
+	if (known >= 0 && !known_modules[known])
+		known_modules[known] = module;
 	*out = module;
 	return STATUS_SUCCESS;
+}
+
+void module_imports_free(struct loader_module *module)
+{
+	if (module->imports != module->imports_first)
+		RtlFreeHeap(peb_current()->process_heap, 0, module->imports);
 }
 
 /* Takes a module off the lists, unmaps it and frees what describes it. */
 void module_forget(struct loader_module *module)
 {
+	int known = known_dll_of(&module->base_name);
+
 	RtlAcquireSRWLockExclusive(&module_list_lock);
 	list_remove(&module->load_order);
 	list_remove(&module->memory_order);
 	list_remove(&module->initialization_order);
 	RtlReleaseSRWLockExclusive(&module_list_lock);
+	if (known >= 0 && known_modules[known] == module)
+		known_modules[known] = module_find_name(&module->base_name);
 	tls_module_remove(module);
 	export_forget(module);
 	NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, module->base);
-	RtlFreeHeap(peb_current()->process_heap, 0, module->imports);
+	module_imports_free(module);
 	RtlFreeHeap(peb_current()->process_heap, 0, module);
 }
 
@@ -297,14 +312,33 @@ static NTSTATUS module_try(const WCHAR *directory, ULONG directory_units, const 
 	dos.Length = (USHORT)(path.Length - 4 * sizeof(WCHAR));
 	*out = module_find_name(&dos);
 	if (*out) {
-		if ((*out)->load_count != MODULE_PINNED)
-			(*out)->load_count++;
+		module_reference(*out);
 		return STATUS_OBJECT_NAME_EXISTS;
 	}
 	status = image_map(&path, &base);
 	if (!NT_SUCCESS(status))
 		return status;
 	status = module_add(base, dos.Buffer, dos.Length, out);
+	if (!NT_SUCCESS(status))
+		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
+	return status;
+}
+
+/* One of the system's own, which the kernel has: its path is C:\system. STATUS_OBJECT_NAME_NOT_FOUND: as abi/backstore.h says. */
+static NTSTATUS known_try(ULONG index, const UNICODE_STRING *name, struct loader_module **out)
+{
+	WCHAR path[10 + KNOWN_DLL_UNITS];
+	void *base;
+	NTSTATUS status = BsMapKnownDll(index, &base);
+
+	if (status == STATUS_IMAGE_NOT_AT_BASE)
+		status = image_relocate(base);
+	else if (!NT_SUCCESS(status))
+		return status;
+	memcpy(path, L"C:\\system\\", 10 * sizeof(WCHAR));
+	memcpy(path + 10, name->Buffer, name->Length);
+	if (NT_SUCCESS(status))
+		status = module_add(base, path, 10 * sizeof(WCHAR) + name->Length, out);
 	if (!NT_SUCCESS(status))
 		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
 	return status;
@@ -331,7 +365,7 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 	ULONG units[4] = { (exe->full_name.Length - exe->base_name.Length) / sizeof(WCHAR), 9,
 			   parameters->current_directory.Length / sizeof(WCHAR), 6 };
 	const WCHAR *text = name->Buffer;
-	BOOLEAN known = module_name_known(name);
+	int known = known_dll_of(name);
 
 	if (has_path(name)) {
 		ULONG current = units[2], drive = 2;
@@ -344,7 +378,13 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 		status = module_try(directories[2], current, name, out);
 		return is_absent(status) ? STATUS_DLL_NOT_FOUND : status;
 	}
-	for (ULONG i = known ? 1 : 0; i < (known ? 2 : 4); i++) {
+	if (known >= 0) {
+		NTSTATUS status = known_try((ULONG)known, name, out);
+
+		if (!is_absent(status))
+			return status;
+	}
+	for (ULONG i = known >= 0 ? 1 : 0; i < (known >= 0 ? 2 : 4); i++) {
 		NTSTATUS status = units[i] ? module_try(directories[i], units[i], name, out) : STATUS_NO_SUCH_FILE;
 
 		if (!is_absent(status))
