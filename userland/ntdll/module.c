@@ -3,10 +3,9 @@
 
 #define PATH_UNITS 320
 
-struct loader_data loader;
+struct loader_data loader START_DATA;
 RTL_CRITICAL_SECTION loader_lock = { (void *)(LONG_PTR)-1, -1, 0, NULL, NULL, 0 };
-/* Beside the other lock: what a copy of the process writes to first is one page. */
-RTL_SRWLOCK module_list_lock __attribute__((section(".data")));
+RTL_SRWLOCK module_list_lock START_DATA;
 
 PIMAGE_NT_HEADERS NTAPI RtlImageNtHeader(void *base)
 {

@@ -6,6 +6,7 @@
 #define _CRTIMP
 #include "peb.h"
 #include "rtl.h"
+#include "start_data.h"
 
 #define TLS_NO_SLOT (~0u)
 

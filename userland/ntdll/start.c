@@ -1,7 +1,7 @@
 /* How a process and its threads begin and end in user space. entry.S calls loader_start on every new thread's stack. */
 #include "ntdll.h"
 
-static RTL_CRITICAL_SECTION fast_lock;
+static RTL_CRITICAL_SECTION fast_lock START_DATA;
 
 static void process_fail(NTSTATUS status)
 {

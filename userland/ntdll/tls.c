@@ -16,7 +16,7 @@ struct tls_record {
 };
 
 static LIST_ENTRY records = { &records, &records };
-static ULONG record_count;
+static ULONG record_count START_DATA;
 
 static IMAGE_TLS_DIRECTORY *tls_directory(struct loader_module *module)
 {
