@@ -29,6 +29,24 @@ WCHAR *wide_from(const char *text)
 	return wide;
 }
 
+/* Text has at most as many units as bytes. */
+WCHAR *wide_from_in(const char *text, WCHAR *buffer, ULONG units)
+{
+	ULONG length = (ULONG)strlen(text), bytes;
+
+	if (length >= units)
+		return wide_from(text);
+	RtlUTF8ToUnicodeN(buffer, length * sizeof(WCHAR), &bytes, text, length);
+	buffer[bytes / sizeof(WCHAR)] = 0;
+	return buffer;
+}
+
+void memory_free_beside(const void *memory, const void *buffer)
+{
+	if (memory != buffer)
+		memory_free(memory);
+}
+
 char *narrow_from(const WCHAR *text, ULONG units)
 {
 	ULONG bytes;
