@@ -18,10 +18,10 @@ struct stream {
 	struct stream_state state;
 };
 
-int _commode;
+START_DATA int _commode;
 FILE _iob[FIRST] = {
 	{ ._file = 0, ._flag = _IOREAD },
-	{ ._file = 1, ._flag = _IOWRT },
+	{ ._file = 1, ._flag = _IOWRT | STREAM_LINE_ASK },
 	{ ._file = 2, ._flag = _IOWRT | STREAM_NO_BUFFER },
 	[3 ... FIRST - 1] = { ._file = -1 },
 };
@@ -44,12 +44,6 @@ FILE *__cdecl __iob_func(void)
 static bool in_use(const FILE *stream)
 {
 	return stream->_flag & IN_USE;
-}
-
-void streams_init(void)
-{
-	if (_isatty(1))
-		_iob[1]._flag |= STREAM_LINE;
 }
 
 static bool is_first(const FILE *stream)
@@ -153,6 +147,8 @@ static void buffer_get(FILE *stream)
 {
 	if (stream->_base)
 		return;
+	if (stream->_flag & STREAM_LINE_ASK)
+		stream->_flag ^= STREAM_LINE_ASK | (_isatty(stream->_file) ? STREAM_LINE : 0);
 	if (!(stream->_flag & STREAM_NO_BUFFER)) {
 		stream->_base = malloc(BUFFER_SIZE);
 		stream->_bufsiz = BUFFER_SIZE;
@@ -389,7 +385,7 @@ int __cdecl setvbuf(FILE *stream, char *buffer, int mode, size_t size)
 	stream_lock(stream);
 	stream_flush(stream);
 	buffer_drop(stream);
-	stream->_flag &= ~STREAM_LINE;
+	stream->_flag &= ~(STREAM_LINE | STREAM_LINE_ASK);
 	if (mode == _IONBF) {
 		stream->_flag |= STREAM_NO_BUFFER;
 	} else {
