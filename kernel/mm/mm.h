@@ -116,6 +116,8 @@ struct address_limits {
 /* where: NULL = anywhere. extended: NtAllocateVirtualMemoryEx, which knows placeholders. */
 u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect,
 		    bool extended);
+/* A thread's stack: size bytes reserved anywhere, the upper commit of them committed, and a guard page below. On failure nothing. */
+u32 vspace_allocate_stack(struct vspace *v, u64 *base, u64 size, u64 commit);
 u32 vspace_free(struct vspace *v, u64 *base, u64 *size, u32 type);
 /* STATUS_WAS_UNLOCKED, a success: pages that were locked can't be, now that they are not accessible. */
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old);

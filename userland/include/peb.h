@@ -58,6 +58,7 @@ struct loader_module {
 	struct loader_module **imports; /* modules that this one holds a reference to */
 	ULONG import_count;
 	ULONG tls_slot;    /* index in the TLS arrays, or TLS_NO_SLOT */
+	IMAGE_TLS_DIRECTORY *tls; /* NULL: none, or its imports were not resolved */
 	struct loader_module *imports_first[4]; /* what imports points to until there are more */
 };
 PEB_FIELD_AT(loader_module, base, 0x30);

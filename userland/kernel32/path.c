@@ -10,6 +10,8 @@ static WCHAR path_unit(WCHAR c)
 
 static BOOL is_device(const WCHAR *path)
 {
+	if ((path[0] != 'C' && path[0] != 'c') || (path[1] != 'O' && path[1] != 'o'))
+		return FALSE;
 	return !_wcsicmp(path, L"CONIN$") || !_wcsicmp(path, L"CONOUT$") || !_wcsicmp(path, L"CON");
 }
 

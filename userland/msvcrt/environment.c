@@ -62,22 +62,25 @@ static bool entry_add(wchar_t *text)
 
 bool environment_init(void)
 {
-	char *block = GetEnvironmentStrings(), *at;
-	size_t count = 0;
+	char *at = GetEnvironmentStrings();
+	size_t room = 0;
 
-	if (!block)
+	start.first = at;
+	for (; at && *at; at += strlen(at) + 1) {
+		if (*at == '=') /* the current directory of a drive, no variable */
+			continue;
+		if (entries == room) {
+			char **more = realloc(_environ, ((room += 32) + 1) * sizeof(*more));
+
+			if (!more)
+				return false;
+			_environ = more;
+		}
+		_environ[entries++] = at;
+	}
+	if (!at || (!_environ && !(_environ = malloc(sizeof(*_environ)))))
 		return false;
-	for (at = block; *at; at += strlen(at) + 1)
-		count++;
-	_environ = malloc((count + 1) * sizeof(*_environ));
-	if (!_environ)
-		return false;
-	start.first = block;
 	start.end = at + 1;
-	/* Entries that begin with '=' are the current directories of drives, not variables. */
-	for (at = block; *at; at += strlen(at) + 1)
-		if (*at != '=')
-			_environ[entries++] = at;
 	_environ[entries] = NULL;
 	return true;
 }

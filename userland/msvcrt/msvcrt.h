@@ -191,6 +191,7 @@ struct stream_state {
 	long long fill_offset;   /* text mode: where in the file the buffer begins; -1: unknown */
 	wchar_t high, low;       /* half of a surrogate pair: that has been put, that will be got next */
 };
+extern bool streams_temporary;               /* tmpfile was called */
 void streams_flush_lines(void);              /* before input is waited for */
 FILE *stream_new(void);                      /* locked; NULL: errno is set */
 void stream_free(FILE *stream);              /* unlocks */

@@ -11,14 +11,16 @@ void heap_corrupt(void)
 	__builtin_unreachable();
 }
 
+/* Of the address, the secret and all fields but the check word itself, mixed so that each bit of them tells. */
 ULONG block_check(const struct heap *heap, const struct heap_block *block)
 {
-	ULONG64 mix = (ULONG_PTR)block >> 4;
+	ULONG64 sizes, mix = ((ULONG_PTR)block >> 4 ^ (ULONG64)heap->secret << 32) * 0x9E3779B97F4A7C15ull;
+	ULONG rest;
 
-	mix = (mix ^ heap->secret) * 0x9E3779B97F4A7C15ull;
-	mix = (mix ^ mix >> 29 ^ block->units ^ (ULONG64)block->left_units << 32) * 0xBF58476D1CE4E5B9ull;
-	mix ^= (ULONG64)block->slack << 16 ^ (ULONG64)block->state << 8 ^ block->last;
-	mix *= 0x94D049BB133111EBull;
+	__builtin_memcpy(&sizes, block, sizeof(sizes));
+	__builtin_memcpy(&rest, &block->slack, sizeof(rest)); /* and state, and last */
+	mix = (mix ^ mix >> 29 ^ sizes) * 0xBF58476D1CE4E5B9ull;
+	mix = (mix ^ mix >> 32 ^ rest) * 0x94D049BB133111EBull;
 	return (ULONG)(mix >> 32);
 }
 
@@ -285,8 +287,9 @@ static void free_block_cut(struct heap *heap, struct heap_block *block, ULONG un
 	struct heap_block *rest = block + units;
 	LIST_ENTRY *old = block_links(block), *links = block_links(rest);
 	ULONG rest_units = block->units - units;
+	BOOLEAN stays = bin_of(block->units) == bin_of(rest_units);
 
-	if (bin_of(block->units) == bin_of(rest_units)) {
+	if (stays) {
 		if (old->Flink->Blink != old || old->Blink->Flink != old)
 			heap_corrupt();
 		*links = *old;
@@ -298,7 +301,7 @@ static void free_block_cut(struct heap *heap, struct heap_block *block, ULONG un
 	rest->last = block->last;
 	block->last = 0;
 	block_set(heap, rest, rest_units, BLOCK_FREE);
-	if (bin_of(block->units) != bin_of(rest_units))
+	if (!stays)
 		free_block_link(heap, rest);
 	block->units = units;
 }

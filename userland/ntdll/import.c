@@ -82,17 +82,23 @@ static BOOLEAN section_writable(struct loader_module *module, const void *addres
 	return FALSE;
 }
 
-/*
- * Whether the pager filled in the addresses of an imported DLL, as the mark in its descriptor says (kernel/image/bind.h): for the
- * DLL at that base, and with its forwarders leading to ntdll where its own section is. Of a module that was relocated here,
- * the addresses may have been, too.
- */
-static BOOLEAN thunks_are_bound(struct loader_module *module, struct loader_module *from, const IMAGE_IMPORT_DESCRIPTOR *descriptor)
+/* The mark in a descriptor (kernel/image/bind.h): the base of the DLL that the pager filled in the addresses for, if it did. */
+static ULONG64 mark_of(const IMAGE_IMPORT_DESCRIPTOR *descriptor)
 {
 	ULONG64 mark;
 
-	memcpy(&mark, &descriptor->TimeDateStamp, sizeof(mark));
-	return mark == (ULONG64)from->base && image_at_its_base((BYTE *)&__ImageBase) && image_at_its_base(module->base);
+	__builtin_memcpy(&mark, &descriptor->TimeDateStamp, sizeof(mark));
+	return mark;
+}
+
+/*
+ * Whether the addresses of an imported DLL are filled in, for the DLL at that base, and with its forwarders leading to ntdll where
+ * its own section is. Of a module that was relocated here, the addresses may have been, too.
+ */
+static BOOLEAN thunks_are_bound(struct loader_module *module, struct loader_module *from, const IMAGE_IMPORT_DESCRIPTOR *descriptor)
+{
+	return mark_of(descriptor) == (ULONG64)from->base && image_at_its_base((BYTE *)&__ImageBase) &&
+	       image_at_its_base(module->base);
 }
 
 /* Fills the addresses of one imported DLL. */
@@ -148,19 +154,24 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 	return writable ? status : NtProtectVirtualMemory(BACKSTORE_CURRENT_PROCESS, &page, &size, old, &old);
 }
 
-/* The DLL that an import descriptor names; one of the system's own that is loaded already is found at once. */
-static NTSTATUS import_load(const char *dll, struct loader_module **out)
+/*
+ * The DLL that an import descriptor names. One of the system's own that is loaded already is found by the mark: the pager
+ * puts it there for what the name stands for, and the module of that name is at that base.
+ */
+static NTSTATUS import_load(const IMAGE_IMPORT_DESCRIPTOR *descriptor, const char *dll, struct loader_module **out)
 {
-	ULONG length = (ULONG)strlen(dll), done;
-	int known = known_dll_narrow(dll, length);
+	ULONG64 mark = mark_of(descriptor);
 	WCHAR buffer[128];
 	UNICODE_STRING name = { 0, 0, buffer };
+	ULONG done;
 
-	if (known >= 0 && known_modules[known]) {
-		*out = module_reference(known_modules[known]);
-		return STATUS_SUCCESS;
+	for (ULONG i = 0; mark && i < BS_KNOWN_DLLS; i++) {
+		if (known_modules[i] && mark == (ULONG64)known_modules[i]->base) {
+			*out = module_reference(known_modules[i]);
+			return STATUS_SUCCESS;
+		}
 	}
-	RtlUTF8ToUnicodeN(buffer, sizeof(buffer), &done, dll, length);
+	RtlUTF8ToUnicodeN(buffer, sizeof(buffer), &done, dll, (ULONG)strlen(dll));
 	name.Length = name.MaximumLength = (USHORT)done;
 	return module_load(&name, out);
 }
@@ -177,7 +188,7 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 		const char *dll = (char *)module->base + descriptor->Name;
 		struct loader_module *from;
 
-		status = import_load(dll, &from);
+		status = import_load(descriptor, dll, &from);
 		if (!NT_SUCCESS(status)) {
 			if (status == STATUS_DLL_NOT_FOUND)
 				loader_complain(dll, " is missing", "");
@@ -207,16 +218,19 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 static NTSTATUS load(const UNICODE_STRING *name, BOOLEAN resolve, struct loader_module **out)
 {
 	struct loader_module *module;
+	int known = known_dll_of(name);
 	NTSTATUS status;
 
-	if (known_dll_of(name) < 0)
+	if (known < 0) {
 		name = module_name_resolve(name);
-	module = module_find_name(name);
+		known = known_dll_of(name);
+	}
+	module = known >= 0 ? known_modules[known] : module_find_name(name);
 	if (module) {
 		*out = module_reference(module);
 		return STATUS_SUCCESS;
 	}
-	status = module_map(name, &module);
+	status = module_map(name, known, &module);
 	if (status == STATUS_SUCCESS || status == STATUS_IMAGE_NOT_AT_BASE) {
 		status = resolve ? module_imports_resolve(module) : STATUS_SUCCESS;
 		if (!NT_SUCCESS(status))

@@ -68,6 +68,19 @@ struct loader_module *module_find_address(const void *address)
 	return found;
 }
 
+/* What known_dll_of says of the last part of a path. */
+static int known_dll_of_path(const UNICODE_STRING *path)
+{
+	UNICODE_STRING name = *path;
+	ULONG at = path->Length / sizeof(WCHAR);
+
+	while (at && path->Buffer[at - 1] != '\\')
+		at--;
+	name.Buffer += at;
+	name.Length -= (USHORT)(at * sizeof(WCHAR));
+	return known_dll_of(&name);
+}
+
 static BOOLEAN has_path(const UNICODE_STRING *name)
 {
 	for (ULONG i = 0; i < name->Length / sizeof(WCHAR); i++)
@@ -90,13 +103,12 @@ struct loader_module *module_find_name(const UNICODE_STRING *name)
 	return NULL;
 }
 
-/* Puts a mapped image on the list. full_name is a DOS path of length_bytes, copied. */
-NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, struct loader_module **out)
+/* Puts a mapped image on the list. full_name is a DOS path of length_bytes, copied; known: what known_dll_of says of its last part. */
+NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, int known, struct loader_module **out)
 {
 	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
 	struct loader_module *module;
 	ULONG at = length_bytes / sizeof(WCHAR);
-	int known;
 
 	if (!headers)
 		return STATUS_INVALID_IMAGE_FORMAT;
@@ -129,7 +141,6 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 	list_append(&loader.load_order, &module->load_order);
 	list_append(&loader.memory_order, &module->memory_order);
 	RtlReleaseSRWLockExclusive(&module_list_lock);
-	known = known_dll_of(&module->base_name);
 	if (known >= 0 && !known_modules[known])
 		known_modules[known] = module;
 	*out = module;
@@ -317,7 +328,7 @@ static NTSTATUS module_try(const WCHAR *directory, ULONG directory_units, const 
 	status = image_map(&path, &base);
 	if (!NT_SUCCESS(status))
 		return status;
-	status = module_add(base, dos.Buffer, dos.Length, out);
+	status = module_add(base, dos.Buffer, dos.Length, known_dll_of_path(&dos), out);
 	if (!NT_SUCCESS(status))
 		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
 	return status;
@@ -337,7 +348,7 @@ static NTSTATUS known_try(ULONG index, const UNICODE_STRING *name, struct loader
 	memcpy(path, L"C:\\system\\", 10 * sizeof(WCHAR));
 	memcpy(path + 10, name->Buffer, name->Length);
 	if (NT_SUCCESS(status))
-		status = module_add(base, path, 10 * sizeof(WCHAR) + name->Length, out);
+		status = module_add(base, path, 10 * sizeof(WCHAR) + name->Length, (int)index, out);
 	if (!NT_SUCCESS(status))
 		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
 	return status;
@@ -352,10 +363,11 @@ static BOOLEAN is_absent(NTSTATUS status)
 
 /*
  * Finds and maps a DLL that is not loaded yet: in the EXE's directory, C:\system, the current directory, C:\bin; the system's
- * own, as Windows' "known DLLs", in C:\system alone; a name with a path only there. The module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: the
+ * own, as Windows' "known DLLs", in C:\system alone, where the kernel has them; a name with a path only there. known: what
+ * known_dll_of says of the name. The module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: the
  * path names a module that is loaded, it has one more reference.
  */
-NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
+NTSTATUS module_map(const UNICODE_STRING *name, int known, struct loader_module **out)
 {
 	struct process_parameters *parameters = peb_current()->parameters;
 	struct loader_module *exe = CONTAINER(loader.load_order.Flink, struct loader_module, load_order);
@@ -364,7 +376,6 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 	ULONG units[4] = { (exe->full_name.Length - exe->base_name.Length) / sizeof(WCHAR), 9,
 			   parameters->current_directory.Length / sizeof(WCHAR), 6 };
 	const WCHAR *text = name->Buffer;
-	int known = known_dll_of(name);
 
 	if (has_path(name)) {
 		ULONG current = units[2], drive = 2;

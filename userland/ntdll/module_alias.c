@@ -11,29 +11,20 @@ static const UNICODE_STRING targets[] = {
 
 START_DATA struct loader_module *known_modules[BS_KNOWN_DLLS];
 
-/* Their names have different lengths. unit_bytes: of a character of text. */
-static inline __attribute__((always_inline)) int known_find(const void *text, ULONG length, ULONG unit_bytes)
+/* Their names have different lengths. */
+int known_dll_of(const UNICODE_STRING *name)
 {
+	ULONG length = name->Length / sizeof(WCHAR);
 	int index = length == 9 ? BS_KNOWN_NTDLL : length == 12 ? BS_KNOWN_KERNEL32 : length == 10 ? BS_KNOWN_MSVCRT : -1;
 	const char *known = index == BS_KNOWN_NTDLL ? "ntdll.dll" : index == BS_KNOWN_KERNEL32 ? "kernel32.dll" : "msvcrt.dll";
 
 	for (ULONG i = 0; index >= 0 && i < length; i++) {
-		ULONG c = unit_bytes == 1 ? ((const BYTE *)text)[i] : ((const WCHAR *)text)[i];
+		ULONG c = name->Buffer[i];
 
 		if ((c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c) != (ULONG)known[i])
 			return -1;
 	}
 	return index;
-}
-
-int known_dll_of(const UNICODE_STRING *name)
-{
-	return known_find(name->Buffer, name->Length / sizeof(WCHAR), sizeof(WCHAR));
-}
-
-int known_dll_narrow(const char *name, ULONG length)
-{
-	return known_find(name, length, 1);
 }
 
 static const struct {

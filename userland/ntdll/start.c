@@ -25,9 +25,9 @@ static NTSTATUS modules_init(struct peb *peb)
 		path.Buffer += 4; /* an NT path: \??\C:\... */
 		path.Length -= 4 * sizeof(WCHAR);
 	}
-	status = module_add(peb->image_base, path.Buffer, path.Length, &exe);
+	status = module_add(peb->image_base, path.Buffer, path.Length, -1, &exe);
 	if (NT_SUCCESS(status))
-		status = module_add((BYTE *)&__ImageBase, own_name, sizeof(own_name) - sizeof(WCHAR), &own);
+		status = module_add((BYTE *)&__ImageBase, own_name, sizeof(own_name) - sizeof(WCHAR), BS_KNOWN_NTDLL, &own);
 	if (!NT_SUCCESS(status))
 		return status;
 	exe->load_count = own->load_count = MODULE_PINNED;
