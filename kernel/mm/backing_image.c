@@ -212,7 +212,11 @@ static u32 status_of(enum pe_error e)
 	case PE_DOS:
 		return STATUS_INVALID_IMAGE_PROTECT;
 	case PE_NE:
+		return STATUS_INVALID_IMAGE_NE_FORMAT;
+	case PE_WINDOWS_16:
 		return STATUS_INVALID_IMAGE_WIN_16;
+	case PE_WINDOWS_32:
+		return STATUS_INVALID_IMAGE_WIN_32;
 	case PE_LE:
 		return STATUS_INVALID_IMAGE_LE_FORMAT;
 	default:
@@ -326,7 +330,7 @@ static u32 image_parse(struct file *f, struct image **out)
 		u64 got = 0;
 		enum pe_error e;
 
-		if (file_read(f, 0, headers, bytes, &got) != FILE_OK && !got) {
+		if ((file_read(f, 0, headers, bytes, &got) != FILE_OK && !got) || !f->size) {
 			status = f->size ? STATUS_IN_PAGE_ERROR : STATUS_INVALID_FILE_FOR_SECTION;
 			break;
 		}
@@ -471,4 +475,5 @@ u32 section_create_image(struct file *f, struct section **out)
 }
 
 const struct pe_image *section_image(const struct section *s) { return s->image ? &s->image->pe : NULL; }
+bool section_image_has(const struct section *s, u64 index) { return segment_of(s, index) != NULL; }
 u64 section_image_base(const struct section *s) { return s->image ? s->image->base : 0; }
