@@ -4,7 +4,7 @@ import pytest
 
 TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_kinds", "image_shared", "image_written", "imports",
-    "image_damaged", "load_flags", "heap", "process", "threads",
+    "image_damaged", "load_flags", "loader", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fork_pressure", "neighbours", "fault_exit", "bad_calls", "bad_arguments",
     "files", "files_write", "file_rules", "file_sections", "c_library", "pipes",
     "pressure",
