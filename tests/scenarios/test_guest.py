@@ -51,9 +51,12 @@ LARGE = {
     "large-pages-debug-4": (["large_pages"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
     "reclaim-disk": (["reclaim"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
     "reclaim-none": (["reclaim"], dict(swap="none", ram="64M", cpus=1)),
-    # Each policy by itself, and when everybody is short of memory.
+    # Each policy by itself, and when everybody is short of memory. Some look at each page for each that goes: less of it in debug.
     **{f"replace-{policy}": (["replacement", "pressure", "working_set"],
-                             dict(swap="64M", ram="64M", cpus=4, build="debug", options=f"replace={policy}"))
+                             dict(swap="64M", ram="64M", cpus=2, options=f"replace={policy}"))
+       for policy in ("clock", "fifo", "lru", "random")},
+    **{f"replace-{policy}-debug": (["replacement", "pressure 2 120 1"],
+                                   dict(swap="64M", ram="64M", cpus=4, build="debug", options=f"replace={policy}"))
        for policy in ("clock", "fifo", "lru", "random")},
     **{f"image-lock-{mode}-{cpus}": ([f"image_lock {mode}"],
                                      dict(swap=swap, ram="64M", cpus=cpus, build=build, options=f"image-lock={mode} check=exit"))
