@@ -33,10 +33,16 @@ static struct {
 	bool refuses;
 	const char *loads; /* at the beginning; freed at the end */
 	HMODULE loaded;
+	const char *loads_last; /* at the end */
+	DWORD last_error;       /* of that; 0: it was loaded */
 } acts[128];
+
+static bool silent; /* many threads have much to say */
 
 static void say(ULONG id, const char *what)
 {
+	if (silent)
+		return;
 	sprintf(said + strlen(said), "%s%c%s", said[0] ? " " : "", (char)id, what);
 }
 
@@ -60,6 +66,8 @@ static BOOL WINAPI dll_main(HINSTANCE module, DWORD reason, void *reserved, ULON
 		FreeLibrary(acts[id].loaded);
 	if (reason == DLL_PROCESS_DETACH)
 		acts[id].loaded = NULL;
+	if (reason == DLL_PROCESS_DETACH && acts[id].loads_last)
+		acts[id].last_error = load(acts[id].loads_last) ? 0 : GetLastError();
 	return !acts[id].refuses;
 }
 
@@ -232,6 +240,29 @@ static void test_references(void)
 	ok(GetModuleHandleA(OTHER "\\a.dll") == other && GetModuleHandleA(PLACE "\\a.dll") == a, "each by its path");
 	FreeLibrary(other);
 	FreeLibrary(a);
+
+	/* Two names of one file, also where it is not at its base. */
+	char short_path[MAX_PATH];
+	CopyFileA(PLACE "\\a.dll", PLACE "\\a long name.dll", FALSE);
+	GetShortPathNameA(PLACE "\\a long name.dll", short_path, sizeof(short_path));
+	for (int taken = 0; taken < 2; taken++) {
+		a = load("a long name.dll");
+		if (taken) { /* what its file has as base is not free */
+			FreeLibrary(a);
+			void *place = VirtualAlloc(a, 65536, MEM_RESERVE, PAGE_READWRITE);
+			a = load("a long name");
+			ok((void *)a != place, "it is loaded elsewhere");
+			VirtualFree(place, 0, MEM_RELEASE);
+		}
+		other = load(short_path);
+		ok(other && other == a, "by its short name (%s) it is the same module", short_path);
+		FreeLibrary(a);
+		ok(value_of(function_of(other, "value")) == 'a', "which stays until it is freed twice");
+		FreeLibrary(other);
+		ok(!GetModuleHandleA("a long name"), "then it goes");
+	}
+	ok(FreeLibrary(GetModuleHandleA(NULL)) && FreeLibrary(GetModuleHandleA("ntdll")) && GetModuleHandleA("ntdll"),
+	   "what came with the program may be freed, and stays");
 	said[0] = 0;
 }
 
@@ -298,6 +329,19 @@ static void test_load_in_dll_main(void)
 	FreeLibrary(x);
 	said_was("l-", "until that is dropped, too");
 	acts['l'].loads = NULL;
+	acts['l'].loads_last = "m";
+	x = load("l");
+	FreeLibrary(x);
+	said_was("l+ l- a+ m+", "DllMain loads another DLL at its end");
+	FreeLibrary(GetModuleHandleA("m"));
+	said_was("m- a-", "which stays until it is freed");
+	acts['l'].loads_last = "l";
+	x = load("l");
+	FreeLibrary(x);
+	said_was("l+ l-", "DllMain loads its own DLL at its end");
+	is(acts['l'].last_error, ERROR_MOD_NOT_FOUND, "that is too late");
+	ok(!loaded('l'), "it is gone");
+	acts['l'].loads_last = NULL;
 }
 
 /* ---- threads ---- */
@@ -464,6 +508,41 @@ static void test_many_thread_local(void)
 	}
 	waiter_end(&early);
 	said[0] = 0;
+}
+
+/* Loads and frees, while others do and threads come and go. */
+static DWORD WINAPI load_often(void *argument)
+{
+	uint64_t *wrong = argument;
+	for (int i = 0; i < 8; i++) {
+		HMODULE c = LoadLibraryA(i & 1 ? "c" : "f"), d = LoadLibraryA("d"), got = NULL;
+		void *b_value = (void *)GetProcAddress(GetModuleHandleA("b"), "value");
+		*wrong += !c || !d || value_of((void *)GetProcAddress(c, "value")) != (i & 1 ? 'c' : 'f') || value_of(b_value) != 'b';
+		*wrong += !GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, b_value, &got) || got != GetModuleHandleA("b");
+		FreeLibrary(c);
+		*wrong += value_of(b_value) != 'b'; /* it has a reference yet */
+		FreeLibrary(got);
+		FreeLibrary(d);
+	}
+	return 0;
+}
+
+static void test_many_threads(void)
+{
+	enum { COUNT = 8 };
+	HANDLE threads[COUNT];
+	uint64_t wrong[COUNT] = { 0 }, all = 0;
+	silent = true;
+	for (int i = 0; i < COUNT; i++)
+		threads[i] = CreateThread(NULL, 0, load_often, &wrong[i], 0, NULL);
+	WaitForMultipleObjects(COUNT, threads, TRUE, INFINITE);
+	for (int i = 0; i < COUNT; i++) {
+		CloseHandle(threads[i]);
+		all += wrong[i];
+	}
+	silent = false;
+	is(all, 0, "many threads load and free the same DLLs");
+	is(loaded_count("abcdef"), 0, "none is left");
 }
 
 /* ---- exports and imports ---- */
@@ -945,6 +1024,7 @@ static void all(void)
 	test_load_in_dll_main();
 	test_threads();
 	test_thread_local();
+	test_many_threads();
 	if (!tap.quiet) /* it takes its time */
 		test_many_thread_local();
 	test_exports();
