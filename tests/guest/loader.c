@@ -33,6 +33,7 @@ static struct {
 	bool refuses;
 	const char *loads; /* at the beginning; freed at the end */
 	HMODULE loaded;
+	HANDLE in, go; /* says that it has begun, and waits */
 	const char *loads_last; /* at the end */
 	DWORD last_error;       /* of that; 0: it was loaded */
 } acts[128];
@@ -60,6 +61,10 @@ static BOOL WINAPI dll_main(HINSTANCE module, DWORD reason, void *reserved, ULON
 	(void)module;
 	sprintf(text, "%s%s", names[reason], reserved ? "!" : "");
 	say(id, text);
+	if (reason == DLL_PROCESS_ATTACH && acts[id].in) {
+		SetEvent(acts[id].in);
+		WaitForSingleObject(acts[id].go, INFINITE);
+	}
 	if (reason == DLL_PROCESS_ATTACH && acts[id].loads)
 		acts[id].loaded = LoadLibraryA(acts[id].loads);
 	if (reason == DLL_PROCESS_DETACH && acts[id].loaded)
@@ -401,6 +406,37 @@ static void thread_run(void)
 	waiter_start(&w);
 	waiter_look(&w, NULL);
 	waiter_end(&w);
+}
+
+static DWORD WINAPI load_and_leave(void *name)
+{
+	FreeLibraryAndExitThread(LoadLibraryA(name), 5);
+}
+
+/* While a DllMain waits for this thread, it may ask for what is no matter of the loader's lock. */
+static void test_waiting_dll_main(void)
+{
+	HMODULE own = NULL;
+	HANDLE thread;
+	DWORD code = 0;
+	acts['a'].in = CreateEventA(NULL, FALSE, FALSE, NULL);
+	acts['a'].go = CreateEventA(NULL, FALSE, FALSE, NULL);
+	thread = CreateThread(NULL, 0, load_and_leave, "a", 0, NULL);
+	WaitForSingleObject(acts['a'].in, INFINITE);
+	ok(GetModuleHandleA(NULL) && GetModuleHandleExA(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS |
+							GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+							(const char *)test_waiting_dll_main, &own) &&
+		   own == GetModuleHandleA(NULL), "the program's handle can be had while a DllMain is at work");
+	SetEvent(acts['a'].go);
+	WaitForSingleObject(thread, INFINITE);
+	GetExitCodeThread(thread, &code);
+	is(code, 5, "FreeLibraryAndExitThread: the exit code");
+	ok(!loaded('a'), "the DLL is gone");
+	said_was("a+ a-", "and was told");
+	CloseHandle(thread);
+	CloseHandle(acts['a'].in);
+	CloseHandle(acts['a'].go);
+	acts['a'].in = NULL;
 }
 
 static void test_threads(void)
@@ -1022,17 +1058,19 @@ static void all(void)
 	test_references();
 	test_refusal();
 	test_load_in_dll_main();
+	test_waiting_dll_main();
 	test_threads();
 	test_thread_local();
 	test_many_threads();
-	if (!tap.quiet) /* it takes its time */
+	if (!tap.quiet) { /* these take their time */
 		test_many_thread_local();
+		test_process();
+	}
 	test_exports();
 	test_handle_ex();
 	test_names();
 	test_lists();
 	test_flags();
-	test_process();
 	SetCurrentDirectoryA(before);
 	files_remove(OTHER);
 	files_remove(PLACE);

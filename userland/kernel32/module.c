@@ -324,12 +324,15 @@ WINBOOL WINAPI GetModuleHandleExW(DWORD flags, LPCWSTR name, HMODULE *module)
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
 	}
-	/* Between the two calls nobody else may unload it. */
-	RtlEnterCriticalSection(peb_current()->loader_lock);
-	status = module_find(flags, name, &base);
-	if (NT_SUCCESS(status) && !(flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT))
-		status = LdrAddRefDll(flags & GET_MODULE_HANDLE_EX_FLAG_PIN ? LDR_ADDREF_DLL_PIN : 0, base);
-	RtlLeaveCriticalSection(peb_current()->loader_lock);
+	if (flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT) {
+		status = module_find(flags, name, &base);
+	} else { /* between the two calls nobody else may unload it */
+		RtlEnterCriticalSection(peb_current()->loader_lock);
+		status = module_find(flags, name, &base);
+		if (NT_SUCCESS(status))
+			status = LdrAddRefDll(flags & GET_MODULE_HANDLE_EX_FLAG_PIN ? LDR_ADDREF_DLL_PIN : 0, base);
+		RtlLeaveCriticalSection(peb_current()->loader_lock);
+	}
 	if (!status_result(status))
 		return FALSE;
 	*module = base;
