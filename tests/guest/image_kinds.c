@@ -244,6 +244,15 @@ static void test_protections(void)
 	is(protect(at, 1, PAGE_READWRITE), PAGE_READONLY, "one that is shared for reading");
 	is(query(at).Protect, PAGE_WRITECOPY, "is write-copy when it is made writable");
 
+	/* As a debugger does it. */
+	SIZE_T count;
+	at = kind_at(dll, ".exec");
+	ok(WriteProcessMemory(GetCurrentProcess(), at + 5, "x", 1, &count) && at[5] == 'x', "WriteProcessMemory writes to code");
+	ok(query(at).Protect == PAGE_EXECUTE && page_at(at).backing == BS_MEMORY, "which is protected as before, and the process's own");
+	SetLastError(0);
+	refused(WriteProcessMemory(GetCurrentProcess(), kind_at(dll, ".over"), "x", 1, &count), ERROR_NOACCESS,
+		"but not to what is read-only");
+
 	at = kind_at(dll, ".disc");
 	is(protect(at, 1, PAGE_READONLY | PAGE_GUARD), PAGE_READONLY, "a guard page");
 	is(query(at).Protect, PAGE_READONLY | PAGE_GUARD, "VirtualQuery says so");

@@ -969,6 +969,27 @@ static void test_flags(void)
 	said_was("i+ j+", "and with LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR");
 	FreeLibrary(m);
 	said[0] = 0;
+	/* A relative path. */
+	m = load("other\\i");
+	said_was("i+", "a relative path is looked for in the current directory");
+	GetModuleFileNameA(m, own, sizeof(own));
+	ok(!strcmp(own, OTHER "\\i.dll"), "its full path (%s)", own);
+	FreeLibrary(m);
+	GetModuleFileNameA(NULL, own, sizeof(own));
+	strcpy(strrchr(own, '\\'), "\\other");
+	CreateDirectoryA(own, NULL);
+	strcat(own, "\\i.dll");
+	CopyFileA(OTHER "\\i.dll", own, FALSE);
+	m = load("other\\i.dll");
+	ok(m && m == GetModuleHandleA(own), "but beside the program first (%s)", own);
+	FreeLibrary(m);
+	m = load(".\\other\\i.dll");
+	ok(m && m == GetModuleHandleA(OTHER "\\i.dll"), "unless it begins with a dot");
+	FreeLibrary(m);
+	ok(DeleteFileA(own), "the file beside the program is no longer in use");
+	*strrchr(own, '\\') = 0;
+	RemoveDirectoryA(own);
+	said[0] = 0;
 	refused(load_ex(OTHER "\\j.dll", LOAD_LIBRARY_SEARCH_SYSTEM32) != NULL, ERROR_MOD_NOT_FOUND,
 		"LOAD_LIBRARY_SEARCH_SYSTEM32 alone: it is found itself, by its path, and what it imports is not");
 	refused(load_ex("c", LOAD_LIBRARY_SEARCH_APPLICATION_DIR) != NULL, ERROR_MOD_NOT_FOUND,

@@ -195,6 +195,34 @@ static NTSTATUS resource_free(HMODULE module)
 	return status;
 }
 
+/*
+ * The path that LoadLibrary means, as full_name: a relative one that does not begin with a dot is looked for beside the program
+ * first, as the standard search strategy has it.
+ */
+static const WCHAR *load_name(const WCHAR *name, WCHAR *out)
+{
+	WCHAR beside[MAX_PATH];
+	DWORD units, length = (DWORD)wcslen(name);
+
+	if (has_path(name) && !is_separator(name[0]) && name[0] != '.' && name[1] != ':') {
+		units = GetModuleFileNameW(NULL, beside, MAX_PATH);
+		while (units && !is_separator(beside[units - 1]))
+			units--;
+		if (units && units + length + 5 < MAX_PATH) {
+			const WCHAR *last = name + length;
+
+			memcpy(beside + units, name, (length + 1) * sizeof(WCHAR));
+			while (!is_separator(last[-1]) && last[-1] != '.')
+				last--;
+			if (last[-1] != '.')
+				memcpy(beside + units + length, L".dll", 5 * sizeof(WCHAR));
+			if (path_exists(beside))
+				return full_name(beside, out);
+		}
+	}
+	return full_name(name, out);
+}
+
 /* The path of a file to be mapped for its resources, in path; list: as search_list has it. FALSE: it is not there. */
 static BOOL resource_find(const WCHAR *name, WCHAR *list, WCHAR *path)
 {
@@ -236,7 +264,7 @@ HMODULE WINAPI LoadLibraryExW(LPCWSTR name, HANDLE reserved, DWORD flags)
 		if (resource_find(name, search_list(is_absolute(name) ? name : NULL, flags, list), path))
 			module = load_as_resource(path, flags);
 	} else {
-		const WCHAR *full = full_name(name, path);
+		const WCHAR *full = load_name(name, path);
 		WCHAR *directories = full ? search_list(is_absolute(name) ? full : NULL, flags, list) : NULL;
 
 		RtlInitUnicodeString(&text, full);
