@@ -998,6 +998,19 @@ static void test_flags(void)
 		"LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR wants a full path");
 	SetLastError(0);
 	refused(LoadLibraryExA("a", (HANDLE)4, 0) != NULL, ERROR_INVALID_PARAMETER, "the reserved argument");
+	static const char *const odd[] = { "ab:c", ":", "\\", ".", "..", "C:", "C:\\", "x\\", "\\\\?\\", "\\\\.\\a", "a\\b\\" };
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++)
+		ok(!load(odd[i]) && GetLastError() && !GetModuleHandleA(odd[i]), "\"%s\" is no DLL (error %lu)", odd[i], GetLastError());
+	char *longest = malloc(40000);
+	memset(longest, 'x', 39999);
+	longest[39999] = 0;
+	ok(!load(longest) && GetLastError() && !GetModuleHandleA(longest), "nor is a name of 39,999 letters (error %lu)", GetLastError());
+	memcpy(longest, "a.dll", 5);
+	longest[32768 + 5] = 0; /* as many as 16 bits forget, and five more */
+	ok(!load(longest) && !GetModuleHandleA(longest), "a long name is not taken for its beginning (error %lu)", GetLastError());
+	longest[1] = '\\';
+	ok(!load(longest) && GetLastError() && !GetModuleHandleA(longest), "a path is too long, too (error %lu)", GetLastError());
+	free(longest);
 	is(loaded_count("abcijn"), 0, "nothing is left");
 }
 

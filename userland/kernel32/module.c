@@ -212,9 +212,9 @@ static const WCHAR *load_name(const WCHAR *name, WCHAR *out)
 			const WCHAR *last = name + length;
 
 			memcpy(beside + units, name, (length + 1) * sizeof(WCHAR));
-			while (!is_separator(last[-1]) && last[-1] != '.')
+			while (last > name && !is_separator(last[-1]) && last[-1] != '.')
 				last--;
-			if (last[-1] != '.')
+			if (last == name || last[-1] != '.')
 				memcpy(beside + units + length, L".dll", 5 * sizeof(WCHAR));
 			if (path_exists(beside))
 				return full_name(beside, out);
