@@ -93,7 +93,8 @@ struct loader_module {
 	struct loader_module **imports; /* modules that this one holds a reference to */
 	struct loader_module *next;     /* of those that are being unloaded */
 	ULONG tls_slot;                 /* index in the TLS arrays, or TLS_NO_SLOT */
-	BOOLEAN seen, needed, unloading; /* marks of attach.c */
+	ULONG seen;                     /* this and the next two are marks of attach.c */
+	BOOLEAN needed, unloading;
 };
 PEB_FIELD_AT(loader_module, base, 0x30);
 PEB_FIELD_AT(loader_module, full_name, 0x48);

@@ -24,13 +24,15 @@ static BOOL module_call(struct loader_module *module, ULONG reason, void *static
 	return entry(module->base, reason, static_load);
 }
 
+static ULONG walk; /* the number of the latest walk through what imports what */
+
 static NTSTATUS attach(struct loader_module *module)
 {
 	char name[128];
 
-	if (module->seen)
+	if (module->seen == walk)
 		return STATUS_SUCCESS;
-	module->seen = TRUE;
+	module->seen = walk;
 	/* A DllMain may make this list longer. */
 	for (ULONG i = 0; i < module->import_count; i++) {
 		NTSTATUS status = attach(module->imports[i]);
@@ -62,20 +64,8 @@ static NTSTATUS attach(struct loader_module *module)
  */
 NTSTATUS module_attach(struct loader_module *module)
 {
-	FOR_EACH_MODULE(m)
-		m->seen = FALSE;
+	walk++;
 	return attach(module);
-}
-
-/* What came with the program stays as long as the program. */
-void modules_pin(void)
-{
-	FOR_EACH_MODULE(m) {
-		m->references = m->own_node.load_count = MODULE_PINNED;
-		m->obsolete_load_count = 0xFFFF;
-		m->flags |= MODULE_STATIC_IMPORT;
-		m->load_reason = LOAD_REASON_STATIC_DEPENDENCY;
-	}
 }
 
 void modules_process_detach(void)

@@ -4,6 +4,7 @@
 #define PATH_UNITS 320
 
 struct loader_data loader;
+BOOLEAN modules_come_with_program = TRUE;
 const WCHAR *module_search_path;
 RTL_CRITICAL_SECTION loader_lock = { (void *)(LONG_PTR)-1, -1, 0, NULL, NULL, 0 };
 /* Beside the other lock: what a copy of the process writes to first is one page. */
@@ -115,9 +116,17 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 	module->tls_slot = TLS_NO_SLOT;
 	module->original_base = headers->OptionalHeader.ImageBase; /* as it is mapped, which is not as it is in the file */
 	module->node = &module->own_node;
-	module->references = module->own_node.load_count = module->reference_count = 1;
-	module->obsolete_load_count = 6;
-	module->load_reason = LOAD_REASON_DYNAMIC_LOAD;
+	module->reference_count = 1;
+	if (modules_come_with_program) {
+		module->references = module->own_node.load_count = MODULE_PINNED;
+		module->obsolete_load_count = 0xFFFF;
+		module->flags |= MODULE_STATIC_IMPORT;
+		module->load_reason = LOAD_REASON_STATIC_DEPENDENCY;
+	} else {
+		module->references = module->own_node.load_count = 1;
+		module->obsolete_load_count = 6;
+		module->load_reason = LOAD_REASON_DYNAMIC_LOAD;
+	}
 	module->own_node.state = NODE_MAPPED;
 	list_init(&module->own_node.modules);
 	list_append(&module->own_node.modules, &module->node_links);

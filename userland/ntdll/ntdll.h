@@ -59,6 +59,7 @@ void sync_forget_others(void);
 extern struct loader_data loader;
 extern RTL_CRITICAL_SECTION loader_lock;
 extern RTL_SRWLOCK module_list_lock; /* for readers that can't take the loader lock: exceptions */
+extern BOOLEAN modules_come_with_program; /* those that are added now: they stay as long as it */
 extern const WCHAR *module_search_path; /* see LdrLoadDll; NULL: the usual directories */
 struct loader_module *module_find_base(const void *base);
 
@@ -113,7 +114,6 @@ void loader_complain(const char *dll, const char *what, const char *name);
 
 /* attach.c: initialisation and end of modules and threads. */
 NTSTATUS module_attach(struct loader_module *module); /* and before it what it imports */
-void modules_pin(void);
 void modules_thread_call(ULONG reason);
 void modules_process_detach(void);
 void module_dereference(struct loader_module *module);

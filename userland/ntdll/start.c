@@ -30,12 +30,10 @@ static NTSTATUS modules_init(struct peb *peb)
 		status = module_add((BYTE *)&__ImageBase, own_name, sizeof(own_name) - sizeof(WCHAR), &own);
 	if (!NT_SUCCESS(status))
 		return status;
-	exe->references = own->references = MODULE_PINNED;
 	own->flags |= MODULE_ENTRY_PROCESSED | MODULE_ATTACHED;
 	list_append(&loader.initialization_order, &own->initialization_order);
 	status = module_imports_resolve(exe);
-	if (NT_SUCCESS(status))
-		modules_pin();
+	modules_come_with_program = FALSE;
 	return status;
 }
 
