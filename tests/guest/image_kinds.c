@@ -327,6 +327,43 @@ static void test_flat(void)
 	}
 }
 
+/* Four sections; the last one has relocations at 0x800 of the file. */
+static void small_make(void)
+{
+	image_begin(&file, 4096, 0x200, 0x400);
+	image_section(&file, ".text", CODE_FLAGS, 0x200, 0x200)[0] = RET;
+	image_section(&file, ".data", DATA_FLAGS | W, 0x200, 0x200);
+	image_section(&file, ".bss", DATA_FLAGS | W, 0x200, 0);
+	DWORD *block = (DWORD *)image_section(&file, ".reloc", DATA_FLAGS, 0x200, 0x200);
+	block[0] = 0x2000;
+	block[1] = 12;
+	((WORD *)block)[4] = IMAGE_REL_BASED_DIR64 << 12;
+	file.nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_BASERELOC] =
+		(IMAGE_DATA_DIRECTORY){ file.sections[3].VirtualAddress, 12 };
+	file.nt->OptionalHeader.AddressOfEntryPoint = 0x1000;
+}
+
+/* ---- images that can lie in one place only ---- */
+
+static void test_stripped(void)
+{
+	small_make();
+	file.nt->FileHeader.Characteristics |= IMAGE_FILE_RELOCS_STRIPPED;
+	file.nt->OptionalHeader.DllCharacteristics = 0;
+	image_write(&file, DLL);
+	HMODULE dll = map();
+	is((uintptr_t)dll, MADE_BASE, "an image without relocations is where it was linked");
+	FreeLibrary(dll);
+	void *taken = VirtualAlloc((void *)MADE_BASE, 65536, MEM_RESERVE, PAGE_READWRITE);
+	ok(taken != NULL, "its place is taken");
+	SetLastError(0);
+	refused(LoadLibraryA(DLL) != NULL, ERROR_INVALID_ADDRESS, "then it can't be loaded");
+	dll = LoadLibraryExA(DLL, NULL, LOAD_LIBRARY_AS_IMAGE_RESOURCE);
+	ok(dll != NULL && query((void *)((uintptr_t)dll & ~3ull)).Type == MEM_IMAGE, "but mapped elsewhere for its resources");
+	FreeLibrary(dll);
+	VirtualFree(taken, 0, MEM_RELEASE);
+}
+
 /* ---- what is refused ---- */
 
 static NTSTATUS section_status(const char *path)
@@ -406,22 +443,6 @@ static const struct damage {
 	{ "relocations of an unknown kind", 0x808, 2, 0x7000, FORMAT, 0 },
 };
 
-/* Three sections; the last one has relocations at 0x800 of the file. */
-static void small_make(void)
-{
-	image_begin(&file, 4096, 0x200, 0x400);
-	image_section(&file, ".text", CODE_FLAGS, 0x200, 0x200)[0] = RET;
-	image_section(&file, ".data", DATA_FLAGS | W, 0x200, 0x200);
-	image_section(&file, ".bss", DATA_FLAGS | W, 0x200, 0);
-	DWORD *block = (DWORD *)image_section(&file, ".reloc", DATA_FLAGS, 0x200, 0x200);
-	block[0] = 0x2000;
-	block[1] = 12;
-	((WORD *)block)[4] = IMAGE_REL_BASED_DIR64 << 12;
-	file.nt->OptionalHeader.DataDirectory[IMAGE_DIRECTORY_ENTRY_BASERELOC] =
-		(IMAGE_DATA_DIRECTORY){ file.sections[3].VirtualAddress, 12 };
-	file.nt->OptionalHeader.AddressOfEntryPoint = 0x1000;
-}
-
 static void test_refused(void)
 {
 	static const unsigned char program[] = { 0x31, 0xc0, 0xc3 }; /* xor eax, eax; ret */
@@ -459,6 +480,7 @@ static void all(void)
 	test_sections();
 	test_protections();
 	test_flat();
+	test_stripped();
 	test_refused();
 	ok(DeleteFileA(DLL) && DeleteFileA(EXE) && RemoveDirectoryA(PLACE), "the files are no longer in use");
 }
