@@ -5,6 +5,7 @@
  * DisableThreadLibraryCalls; PE Format specification, "The .edata Section", "The .idata Section", "The .tls Section".
  */
 #include "image_maker.h"
+#include <errno.h>
 #include <winternl.h>
 
 #define PLACE "C:\\made"
@@ -437,6 +438,30 @@ static void test_waiting_dll_main(void)
 	CloseHandle(acts['a'].in);
 	CloseHandle(acts['a'].go);
 	acts['a'].in = NULL;
+}
+
+static int *errors[2]; /* where errno is of threads that end, as the program's own TLS callback sees it */
+static int error_count;
+
+static void NTAPI program_callback(void *module, DWORD reason, void *reserved)
+{
+	(void)module;
+	(void)reserved;
+	if (reason == DLL_THREAD_DETACH && error_count < 2) {
+		errno = 7;
+		FlsSetValue(0, NULL);
+		errors[error_count++] = &errno;
+	}
+}
+
+__attribute__((section(".CRT$XLF"), used)) static PIMAGE_TLS_CALLBACK program_callbacks = program_callback;
+
+static void test_program_callback(void)
+{
+	error_count = 0;
+	thread_run();
+	thread_run();
+	ok(error_count == 2 && errors[0] == errors[1], "what the C library has for a thread that ends, for which it has ended, is not lost");
 }
 
 static void test_threads(void)
@@ -1094,6 +1119,7 @@ static void all(void)
 	test_load_in_dll_main();
 	test_waiting_dll_main();
 	test_threads();
+	test_program_callback();
 	test_thread_local();
 	test_many_threads();
 	if (!tap.quiet) { /* these take their time */
