@@ -116,28 +116,40 @@ static bool image_word_active(word_t *word)
 	return true;
 }
 
+/* A segment's entries, without frame; 0: none are made before a fault. */
+static word_t image_entry(const struct pe_segment *g)
+{
+	u32 prot = image_segment_prot(g);
+
+	/* What is written in place counts as dirty once it is mapped: only a fault says so. */
+	if (prot == PROT_NONE || (prot & PROT_WRITE && !(prot & PROT_COPY)))
+		return 0;
+	return word_valid_make(0, prot, true, false) & ~PTE_ACCESSED;
+}
+
 /* Of pages [first, end), under one table of ours and one of prototype words, whose first words' places these are; at most max. */
 static u32 image_pages_map(const struct pe_image *pe, word_t *at, word_t *word, u64 first, u64 end, u32 max)
 {
+	const struct pe_segment *g = pe->segments, *last = g + pe->segment_count;
+	u64 low = 0, high = 0; /* the pages of the segment in front of g */
+	word_t entry = 0;
 	u32 n = 0;
 
-	for (const struct pe_segment *g = pe->segments; g < pe->segments + pe->segment_count; g++) {
-		u64 i = MAX(first, (u64)g->rva >> PAGE_SHIFT), stop = MIN(end, ((u64)g->rva >> PAGE_SHIFT) + g->pages);
-		u32 prot = image_segment_prot(g);
-		const word_t entry = word_valid_make(0, prot, true, false) & ~PTE_ACCESSED;
-
-		/* What is written in place counts as dirty once it is mapped: only a fault says so. */
-		if (prot == PROT_NONE || (prot & PROT_WRITE && !(prot & PROT_COPY)))
-			continue;
-		for (; i < stop && n < max; i++) {
-			if (!word[i] && (i = words_skip(word, i, stop)) == stop)
-				break;
-			if (at[i] || (!word_valid(word[i]) && !image_word_active(&word[i])))
-				continue;
-			frames[word_pfn(word[i])].shares++;
-			at[i] = entry | (word[i] & PTE_ADDRESS);
-			n++;
+	for (u64 i = first; i < end && n < max; i++) {
+		if (!word[i] && (i = words_skip(word, i, end)) == end)
+			break;
+		if (i >= high) {
+			for (; i >= high && g < last; g++) {
+				low = g->rva >> PAGE_SHIFT;
+				high = low + g->pages;
+			}
+			entry = i < high ? image_entry(g - 1) : 0;
 		}
+		if (!entry || i < low || at[i] || (!word_valid(word[i]) && !image_word_active(&word[i])))
+			continue;
+		frames[word_pfn(word[i])].shares++;
+		at[i] = entry | (word[i] & PTE_ADDRESS);
+		n++;
 	}
 	return n;
 }
