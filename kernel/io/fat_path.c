@@ -39,8 +39,15 @@ int utf8_to_utf16(const char *from, size_t n, u16 *to, u32 max)
 	u32 units = 0;
 
 	while (n > 0) {
-		u32 c, length = utf8_decode(s, n, &c), need = length == 4 ? 2 : 1;
+		u32 c, length, need;
 
+		if (likely(*s < 0x80 && units < max)) {
+			to[units++] = *s++;
+			n--;
+			continue;
+		}
+		length = utf8_decode(s, n, &c);
+		need = length == 4 ? 2 : 1;
 		if (!length || units + need > max)
 			return -1;
 		if (need == 2) {

@@ -86,12 +86,11 @@ static struct address_limits memory_place(const struct process *p)
 }
 
 /* One allocation: the structure, the strings (each with a 0, because fresh memory is zero), the environment. */
-static u32 parameters_create(const struct process_start *s, struct process *p, const u64 standard[3], u64 *base)
+static u32 parameters_create(const struct process_start *s, struct process *p, const char *name, const u64 standard[3], u64 *base)
 {
 	struct nt_process_parameters parameters = { .flags = PROCESS_PARAMETERS_NORMALIZED };
 	u16 path[FILE_FULL_PATH_MAX];
-	char name[FILE_FULL_PATH_MAX];
-	int path_units = (file_path(s->image, name), utf8_to_utf16(name, strlen(name), path, FILE_FULL_PATH_MAX));
+	int path_units = utf8_to_utf16(name, strlen(name), path, FILE_FULL_PATH_MAX);
 	struct user_text image_path = { (u64)path, 2 * (u64)path_units };
 	struct process_start kernel_text = { .parent = NULL };
 	u64 directory_at = sizeof(parameters);
@@ -178,8 +177,8 @@ static void name_set(struct process *p, const char *path)
 	strlcpy(p->name, name, sizeof(p->name));
 }
 
-/* All but its thread and handles. */
-static u32 memory_create(const struct process_start *s, struct process *p, const u64 standard[3], u64 *entry)
+/* All but its thread and handles. path: of its image. */
+static u32 memory_create(const struct process_start *s, struct process *p, const char *path, const u64 standard[3], u64 *entry)
 {
 	const struct pe_image *image;
 	u64 base, parameters;
@@ -198,7 +197,7 @@ static u32 memory_create(const struct process_start *s, struct process *p, const
 	if (!status)
 		status = image_map(p, p->image, &base);
 	if (!status)
-		status = parameters_create(s, p, standard, &parameters);
+		status = parameters_create(s, p, path, standard, &parameters);
 	if (!status)
 		status = peb_create(p, base, parameters);
 	if (!status)
@@ -253,7 +252,7 @@ u32 process_create(const struct process_start *s, struct process **out, struct u
 
 	status = handles_create(s, p, standard);
 	if (!status)
-		status = memory_create(s, p, standard, &entry);
+		status = memory_create(s, p, path, standard, &entry);
 	if (!status)
 		status = user_thread_create(p, entry, p->peb, 0, 0, s->suspended, thread);
 	return process_complete(p, status, out);

@@ -1,7 +1,7 @@
 /* How a process and its threads begin and end in user space. entry.S calls loader_start on every new thread's stack. */
 #include "ntdll.h"
 
-static RTL_CRITICAL_SECTION fast_lock START_DATA;
+static RTL_CRITICAL_SECTION fast_lock = { (void *)(LONG_PTR)-1, -1, 0, NULL, NULL, 0 };
 
 static void process_fail(NTSTATUS status)
 {
@@ -44,7 +44,6 @@ static NTSTATUS process_init(struct peb *peb)
 
 	if (!headers)
 		return STATUS_INVALID_IMAGE_FORMAT;
-	RtlInitializeCriticalSection(&fast_lock);
 	peb->fast_lock = &fast_lock;
 	peb->loader_lock = &loader_lock;
 	peb->process_heap = RtlCreateHeap(HEAP_GROWABLE, NULL, headers->OptionalHeader.SizeOfHeapReserve,
