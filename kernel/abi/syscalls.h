@@ -97,6 +97,7 @@
 	X(98, BsRemovePagingFile, 3)                                                                                   \
 	X(99, BsSetReclaim, 2)                                                                                         \
 	X(100, NtSetInformationThread, 4)                                                                              \
+	X(101, NtSetSystemInformation, 3)                                                                              \
 	X(102, BsTraceOpen, 4)                                                                                         \
 	X(103, BsTraceRead, 6)
 

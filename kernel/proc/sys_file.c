@@ -101,6 +101,8 @@ static u32 open_on_volume(const char *path, u32 *access, const u64 *a, u32 share
 		r.may |= FILE_MAY_WRITE;
 	if (granted & DELETE_)
 		r.may |= FILE_MAY_DELETE;
+	if (granted & FILE_EXECUTE_)
+		r.share = file_run_share(r.share);
 	if (r.delete_on_close && !(granted & DELETE_))
 		return STATUS_INVALID_PARAMETER;
 	/* Not with bytes that may be written: what is kept out of memory can't be appended to part of a sector. */
