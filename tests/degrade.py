@@ -22,7 +22,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "boot"), str(ROOT / "tests/scenarios")]
 
-from machine import Machine, MachineError  # noqa: E402
+from disks import MachineError  # noqa: E402
+from machine import Machine  # noqa: E402
 from paging_files import NbdServer  # noqa: E402
 
 SIZES = [50, 75, 100, 125, 150, 200, 300, 400]  # percent of memory

@@ -12,7 +12,10 @@
 #define NE_MAGIC 0x454e		 /* NE */
 #define LE_MAGIC 0x454c		 /* LE */
 #define PE32_PLUS_MAGIC 0x020b
+#define NE_SYSTEM 0x36		 /* offset of the system that an NE file is for */
+#define NE_SYSTEM_WINDOWS 2
 #define MACHINE_AMD64 0x8664
+#define MACHINE_I386 0x014c
 #define DIRECTORY_EXPORTS 0
 #define DIRECTORY_IMPORTS 1
 #define DIRECTORY_RELOCATIONS 5
@@ -102,6 +105,18 @@ static bool power_of_two(u64 n)
 	return n && !(n & (n - 1));
 }
 
+/* What it is that has a DOS header, and no PE signature where that says. */
+static enum pe_error other_kind(struct source *s, u64 offset, u16 magic)
+{
+	u8 system;
+
+	if (magic == LE_MAGIC)
+		return PE_LE;
+	if (magic != NE_MAGIC)
+		return PE_DOS;
+	return !source_read(s, offset + NE_SYSTEM, &system, 1) && system == NE_SYSTEM_WINDOWS ? PE_WINDOWS_16 : PE_NE;
+}
+
 /* The file's first two headers; *offset is where the optional header begins. */
 static enum pe_error coff_read(struct source *s, struct coff_header *coff, u64 *offset)
 {
@@ -121,19 +136,27 @@ static enum pe_error coff_read(struct source *s, struct coff_header *coff, u64 *
 	if (e)
 		return e;
 	if (coff->magic != PE_MAGIC)
-		return (u16)coff->magic == NE_MAGIC ? PE_NE : (u16)coff->magic == LE_MAGIC ? PE_LE : PE_DOS;
+		return other_kind(s, dos.pe_offset, (u16)coff->magic);
 	if (coff->machine != MACHINE_AMD64)
-		return PE_BAD_MACHINE;
+		return coff->machine == MACHINE_I386 ? PE_WINDOWS_32 : PE_BAD_MACHINE;
 	if (!(coff->characteristics & PE_FILE_EXECUTABLE_IMAGE))
 		return PE_NOT_IMAGE;
 	*offset = (u64)dos.pe_offset + sizeof(*coff);
 	return PE_OK;
 }
 
+/* "If the SectionAlignment is less than the architecture's page size, then FileAlignment must match SectionAlignment." */
+static bool is_flat(const struct optional_header *o)
+{
+	return o->section_alignment < PAGE_SIZE;
+}
+
 static enum pe_error alignment_check(const struct optional_header *o)
 {
-	if (!power_of_two(o->section_alignment) || o->section_alignment < PAGE_SIZE)
+	if (!power_of_two(o->section_alignment))
 		return PE_BAD_ALIGNMENT;
+	if (is_flat(o))
+		return o->file_alignment == o->section_alignment ? PE_OK : PE_BAD_ALIGNMENT;
 	if (!power_of_two(o->file_alignment) || o->file_alignment < FILE_ALIGNMENT_MIN ||
 	    o->file_alignment > FILE_ALIGNMENT_MAX || o->file_alignment > o->section_alignment)
 		return PE_BAD_ALIGNMENT;
@@ -234,6 +257,41 @@ static void headers_fill(struct pe_image *image)
 	strlcpy(g->name, "headers", sizeof(g->name));
 }
 
+/*
+ * Sections that are aligned to less than a page lie in memory as in the file. They can't have protections of their own, so that
+ * the whole image is one segment: it can be read, executed, and written, each process to its own copy.
+ */
+static enum pe_error flat_parse(struct source *s, u64 offset, u32 count, const struct optional_header *o,
+				struct pe_image *image)
+{
+	struct pe_segment *g = &image->segments[image->segment_count++];
+	u64 next = ALIGN_UP((u64)o->headers_size, o->section_alignment);
+
+	for (u32 i = 0; i < count; i++, offset += sizeof(struct section_header)) {
+		struct section_header h;
+		enum pe_error e = source_read(s, offset, &h, sizeof(h));
+		u64 bytes;
+
+		if (e)
+			return e;
+		bytes = h.virtual_size ? h.virtual_size : h.raw_size;
+		if (h.rva != next || bytes == 0 || next + bytes > image->size)
+			return PE_BAD_SECTION;
+		if (h.raw_offset && h.raw_size) {
+			if (h.raw_offset != h.rva)
+				return PE_BAD_ALIGNMENT;
+			if ((u64)h.raw_offset + h.raw_size > s->file_size)
+				return PE_TRUNCATED;
+		}
+		next = ALIGN_UP(next + bytes, o->section_alignment);
+	}
+	g->pages = image->size >> PAGE_SHIFT;
+	g->file_bytes = (u32)MIN(s->file_size, (u64)image->size);
+	g->read = g->write = g->execute = true;
+	strlcpy(g->name, "image", sizeof(g->name));
+	return PE_OK;
+}
+
 /* The section table at offset becomes the segments. */
 static enum pe_error sections_parse(struct source *s, u64 offset, u32 count, const struct optional_header *o,
 				    struct pe_image *image)
@@ -308,7 +366,7 @@ static enum pe_error image_parse(struct source *s, struct pe_image *image)
 		return PE_TRUNCATED;
 	}
 	image_fill(image, &coff, &o);
-	e = sections_parse(s, table, coff.section_count, &o, image);
+	e = (is_flat(&o) ? flat_parse : sections_parse)(s, table, coff.section_count, &o, image);
 	if (e)
 		return e;
 	image->export_rva = directories[DIRECTORY_EXPORTS].rva;
@@ -339,8 +397,10 @@ const char *pe_error_text(enum pe_error e)
 		[PE_TRUNCATED] = "the file is truncated",
 		[PE_NOT_MZ] = "not a program",
 		[PE_DOS] = "a program for DOS",
-		[PE_NE] = "a program for 16-bit Windows",
+		[PE_NE] = "a program for OS/2, or another system of that time",
 		[PE_LE] = "a driver for 16-bit Windows",
+		[PE_WINDOWS_16] = "a program for 16-bit Windows",
+		[PE_WINDOWS_32] = "a program for 32-bit Windows",
 		[PE_BAD_MACHINE] = "not a program for x86-64 (PE32+)",
 		[PE_NOT_IMAGE] = "not an executable image",
 		[PE_BAD_ALIGNMENT] = "bad section or file alignment",

@@ -28,10 +28,12 @@ enum pe_error {
 	PE_TRUNCATED,      /* a header or a section's data lies beyond the end of the file */
 	PE_NOT_MZ,         /* not the first two bytes of a program */
 	PE_DOS,            /* no PE signature: a program for DOS */
-	PE_NE, PE_LE,      /* the signature of a program for 16-bit Windows or OS/2; of a driver of that time */
-	PE_BAD_MACHINE,    /* not x86-64, or not PE32+ */
+	PE_NE, PE_LE,      /* the signature of a program for OS/2, or the like; of a driver of that time */
+	PE_WINDOWS_16,     /* that of a program for 16-bit Windows */
+	PE_WINDOWS_32,     /* for the machine i386 */
+	PE_BAD_MACHINE,    /* for another machine than x86-64, or not PE32+ */
 	PE_NOT_IMAGE,      /* an object file: IMAGE_FILE_EXECUTABLE_IMAGE is not set */
-	PE_BAD_ALIGNMENT,  /* section alignment under 4096, not a power of two, file alignment wrong */
+	PE_BAD_ALIGNMENT,  /* section alignment not a power of two, file alignment wrong; under 4096: not as in the file */
 	PE_BAD_SECTION,    /* sections overlap, are out of order, leave gaps, exceed the image, or there are too many */
 	PE_BAD_HEADER,     /* any other field that contradicts itself */
 	PE_BAD_RELOCATION, /* base relocations out of the image or of an unknown kind */
@@ -39,7 +41,8 @@ enum pe_error {
 
 /*
  * A run of pages of the image with one protection. Segment 0 is the headers. Segments ascend and do not overlap. Pages
- * between them (of a section alignment above 4096) and behind the last one belong to none: nothing is mapped there.
+ * between them (of a section alignment above 4096) and behind the last one belong to none: nothing is mapped there. With a
+ * section alignment under 4096 segment 0 is all of the image.
  */
 struct pe_segment {
 	u32 rva;         /* page-aligned */

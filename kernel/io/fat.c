@@ -430,13 +430,13 @@ static u32 runs_room(u32 count)
 	return room;
 }
 
-bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster)
+bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster, u32 clusters)
 {
 	u32 count = *run_count, length = fat_runs_clusters(*runs, count), room = count ? runs_room(count) : 0;
 	struct fat_run *list = *runs;
 
 	if (count && cluster == list[count - 1].disk_cluster + (length - list[count - 1].file_cluster)) {
-		list[count].file_cluster++;
+		list[count].file_cluster += clusters;
 		return true;
 	}
 	if (runs_room(count + 1) > room) {
@@ -452,7 +452,7 @@ bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster)
 		*runs = list;
 	}
 	list[count] = (struct fat_run){ length, cluster };
-	list[count + 1] = (struct fat_run){ length + 1, 0 };
+	list[count + 1] = (struct fat_run){ length + clusters, 0 };
 	*run_count = count + 1;
 	return true;
 }
@@ -510,7 +510,7 @@ enum file_status fat_chain_read(struct volume *v, u32 first, u64 size, struct fa
 		}
 		if ((length & (length - 1)) == 0)
 			remembered = cluster;
-		if (!fat_runs_append(&list, &count, cluster)) {
+		if (!fat_runs_append(&list, &count, cluster, 1)) {
 			status = FILE_NO_MEMORY;
 			break;
 		}

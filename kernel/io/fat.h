@@ -35,6 +35,7 @@ struct fat_cache {
 	struct fat_block blocks[FAT_BLOCKS_MAX];
 	u32 block_count; /* that have memory: all but a few get it when they are first needed */
 	struct list order;
+	u64 data_numbers; /* bit i: a block may be there that reaches into the data, and whose number % 64 is i */
 	struct block_request request; /* one at a time, under the volume's lock: too large for the stack */
 };
 
@@ -144,8 +145,8 @@ struct fat_run {
  */
 #define FAT_DIRECTORY (~0ull)
 enum file_status fat_chain_read(struct volume *v, u32 first, u64 size, struct fat_run **runs, u32 *run_count);
-/* Puts one more cluster at the end of the runs. False: no memory, or too many runs. */
-bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster);
+/* Puts so many more clusters, from cluster on, at the end of the runs. False: no memory, or too many runs. */
+bool fat_runs_append(struct fat_run **runs, u32 *run_count, u32 cluster, u32 clusters);
 /* Only the first clusters stay. */
 void fat_runs_cut(struct fat_run **runs, u32 *run_count, u32 clusters);
 /*

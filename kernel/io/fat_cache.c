@@ -189,6 +189,17 @@ static struct fat_block *block_find_cached(struct volume *v, u64 number)
 	return NULL;
 }
 
+static void data_numbers_set(struct volume *v)
+{
+	v->cache.data_numbers = 0;
+	for (u32 i = 0; i < v->cache.block_count; i++) {
+		u64 number = v->cache.blocks[i].number;
+
+		if (number != NO_BLOCK && (number + 1) * BLOCK_SECTORS > v->data_sector)
+			v->cache.data_numbers |= 1ull << number % 64;
+	}
+}
+
 static struct fat_block *block_get(struct volume *v, u64 sector)
 {
 	u64 number = sector / BLOCK_SECTORS, first = number * BLOCK_SECTORS;
@@ -207,6 +218,7 @@ static struct fat_block *block_get(struct volume *v, u64 sector)
 		if (!transfer(v, false, first, b->bytes, MIN(BLOCK_SECTORS, v->device->sectors - first)))
 			return NULL;
 		b->number = number;
+		data_numbers_set(v);
 	}
 	list_remove(&b->link);
 	list_push_front(&v->cache.order, &b->link);
@@ -248,10 +260,24 @@ enum file_status fat_cache_store(struct volume *v, u64 sector, u32 at, const voi
 	return FILE_IO_ERROR;
 }
 
+/* May there be a block that holds some of these sectors of the data? Nearly never: blocks are FATs and directories. */
+static bool data_may_be_cached(const struct volume *v, u64 sector, u64 count)
+{
+	u64 first = sector / BLOCK_SECTORS, last = (sector + count - 1) / BLOCK_SECTORS;
+
+	for (u64 i = first; i <= MIN(last, first + 63); i++)
+		if (v->cache.data_numbers & 1ull << i % 64)
+			return true;
+	return false;
+}
+
 void fat_cache_patch(struct volume *v, u64 sector, u64 count, const u8 *bytes)
 {
 	struct fat_block *b;
 
+	assert(sector >= v->data_sector);
+	if (!count || !data_may_be_cached(v, sector, count))
+		return;
 	list_for_each(&v->cache.order, b, link) {
 		u64 first = b->number * BLOCK_SECTORS, from, end;
 

@@ -12,15 +12,26 @@ static u64 entry_sector(const struct volume *v, u32 cluster)
 	return v->fat_sector + cluster / ENTRIES_PER_SECTOR;
 }
 
+static u32 entry_of(const u8 *sector, u32 cluster)
+{
+	return fat_get32(sector + cluster % ENTRIES_PER_SECTOR * 4) & ENTRY_MASK;
+}
+
 /* The upper four bits are not the file system's: they stay. */
+static void entry_put(u8 *sector, u32 cluster, u32 value)
+{
+	u8 *entry = sector + cluster % ENTRIES_PER_SECTOR * 4;
+
+	fat_put32(entry, (fat_get32(entry) & ~ENTRY_MASK) | value);
+}
+
 static enum file_status entry_set(struct volume *v, u32 cluster, u32 value)
 {
-	u8 *sector = fat_cache_change(v, entry_sector(v, cluster)), *entry;
+	u8 *sector = fat_cache_change(v, entry_sector(v, cluster));
 
 	if (!sector)
 		return FILE_IO_ERROR;
-	entry = sector + cluster % ENTRIES_PER_SECTOR * 4;
-	fat_put32(entry, (fat_get32(entry) & ~ENTRY_MASK) | value);
+	entry_put(sector, cluster, value);
 	return FILE_OK;
 }
 
@@ -35,7 +46,7 @@ static enum file_status free_scan(struct volume *v, u32 from, u32 end, u32 *firs
 		if (!sector)
 			return FILE_IO_ERROR;
 		do {
-			if (fat_get32(sector + cluster % ENTRIES_PER_SECTOR * 4) & ENTRY_MASK)
+			if (entry_of(sector, cluster))
 				continue;
 			if (first) {
 				*first = cluster;
@@ -77,24 +88,32 @@ static enum file_status free_find(struct volume *v, u32 from, u32 *found)
 	return status;
 }
 
-/* A free cluster becomes the end of a chain; near is where it would fit best. */
-static enum file_status cluster_take(struct volume *v, u32 near, u32 *taken)
+/* Free clusters in a row become a chain: at most max, with entries in one sector. near is where they would fit best. */
+static enum file_status row_take(struct volume *v, u32 near, u32 max, u32 *first, u32 *taken)
 {
-	enum file_status status = free_find(v, near, taken);
+	enum file_status status = free_find(v, near, first);
+	u32 last, end;
+	u8 *sector;
 
 	/* Nothing points to what was taken so far: it is a good moment for a commit, and that frees what was dropped. */
 	if (status == FILE_NO_SPACE && v->freed_count) {
 		status = fat_commit(v);
 		if (status == FILE_OK)
-			status = free_find(v, near, taken);
+			status = free_find(v, near, first);
 	}
-	if (status == FILE_OK)
-		status = entry_set(v, *taken, END_MARK);
 	if (status != FILE_OK)
 		return status;
+	sector = fat_cache_change(v, entry_sector(v, *first));
+	if (!sector)
+		return FILE_IO_ERROR;
+	end = MIN(ALIGN_DOWN(*first, ENTRIES_PER_SECTOR) + ENTRIES_PER_SECTOR, FAT_FIRST_CLUSTER + v->cluster_count);
+	for (last = *first; last - *first + 1 < max && last + 1 < end && !entry_of(sector, last + 1); last++)
+		entry_put(sector, last, last + 1);
+	entry_put(sector, last, END_MARK);
+	*taken = last - *first + 1;
 	if (v->free_known)
-		v->free_count--;
-	v->next_free = *taken + 1;
+		v->free_count -= *taken;
+	v->next_free = last + 1;
 	return FILE_OK;
 }
 
@@ -172,12 +191,13 @@ enum file_status fat_zero(struct volume *v, u64 sector, u64 count)
 	return FILE_OK;
 }
 
-static enum file_status cluster_zero(struct volume *v, u32 cluster)
+static enum file_status clusters_zero(struct volume *v, u32 first, u32 count)
 {
-	enum file_status status = fat_zero(v, fat_cluster_sector(v, cluster), v->cluster_sectors);
+	u64 sector = fat_cluster_sector(v, first), sectors = (u64)count * v->cluster_sectors;
+	enum file_status status = fat_zero(v, sector, sectors);
 
 	if (status == FILE_OK)
-		fat_cache_patch(v, fat_cluster_sector(v, cluster), v->cluster_sectors, NULL);
+		fat_cache_patch(v, sector, sectors, NULL);
 	return status;
 }
 
@@ -199,7 +219,7 @@ static enum file_status chain_link(struct volume *v, u32 last, u32 first_new, bo
 enum file_status fat_chain_extend(struct volume *v, u32 *first, struct fat_run **runs, u32 *run_count, u32 clusters,
 				  bool zeroed)
 {
-	u32 have = fat_runs_clusters(*runs, *run_count), previous = 0, first_new = 0, cluster;
+	u32 have = fat_runs_clusters(*runs, *run_count), previous = 0, first_new = 0, cluster, taken;
 	u32 last = have ? fat_run_cluster(*runs, *run_count, have - 1) : 0;
 	enum file_status status = FILE_OK;
 	bool one_sector = true;
@@ -209,21 +229,21 @@ enum file_status fat_chain_extend(struct volume *v, u32 *first, struct fat_run *
 	/* An early answer, when the count is known. */
 	if (v->free_known && !v->freed_count && clusters - have > v->free_count)
 		return FILE_NO_SPACE;
-	for (u32 n = have; n < clusters && status == FILE_OK; n++) {
+	for (u32 n = have; n < clusters && status == FILE_OK; n += taken) {
 		u32 near = previous ? previous + 1 : last ? last + 1 : v->next_free;
 
-		status = cluster_take(v, near, &cluster);
+		status = row_take(v, near, clusters - n, &cluster, &taken);
 		if (status != FILE_OK)
 			break;
 		if (previous)
 			status = entry_set(v, previous, cluster);
 		else
 			first_new = cluster;
-		previous = cluster;
+		previous = cluster + taken - 1;
 		one_sector = one_sector && entry_sector(v, cluster) == entry_sector(v, last);
 		if (status == FILE_OK && zeroed)
-			status = cluster_zero(v, cluster);
-		if (status == FILE_OK && !fat_runs_append(runs, run_count, cluster))
+			status = clusters_zero(v, cluster, taken);
+		if (status == FILE_OK && !fat_runs_append(runs, run_count, cluster, taken))
 			status = FILE_NO_MEMORY;
 	}
 	if (status == FILE_OK && have)

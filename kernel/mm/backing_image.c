@@ -212,7 +212,11 @@ static u32 status_of(enum pe_error e)
 	case PE_DOS:
 		return STATUS_INVALID_IMAGE_PROTECT;
 	case PE_NE:
+		return STATUS_INVALID_IMAGE_NE_FORMAT;
+	case PE_WINDOWS_16:
 		return STATUS_INVALID_IMAGE_WIN_16;
+	case PE_WINDOWS_32:
+		return STATUS_INVALID_IMAGE_WIN_32;
 	case PE_LE:
 		return STATUS_INVALID_IMAGE_LE_FORMAT;
 	default:
@@ -239,29 +243,75 @@ static u64 under_one_table(u64 at, u64 bytes)
 }
 
 /*
- * ASLR: one place for each image, for as long as its section lives. All lie in one GiB, another one in each boot, so that they
- * share a page directory: DLLs side by side downwards from a random start in its upper half, EXEs at random places in its
- * lower one. What fits under one page table lies under one: each table more is one more to make and to walk for each process.
+ * ASLR: one place for each image, for as long as its section lives: DLLs side by side downwards from a random start in the
+ * upper part of an area, so that they are at the same place in all processes; EXEs at random places in its lower part. What
+ * fits under one page table lies under one: each table more is one more to make and to walk for each process.
+ *
+ * The area is what the image allows. Windows keeps what was linked below 4 GiB there, since its code may count on that, with
+ * 8 bits of entropy for EXEs and 14 for DLLs (Johnson and Miller, "Exploit Mitigation Improvements in Windows 8"). What was
+ * linked higher, but does not say HIGH_ENTROPY_VA, gets as little from us, higher up. The others lie in one of 60 GiB, another
+ * one in each boot, and share a page directory there.
  */
-#define PLACES 0x7ff000000000ull /* so many GiB from here on: */
-#define PLACE_COUNT 60
+enum { AREA_BELOW_4G, AREA_LOW_ENTROPY, AREA_HIGH_ENTROPY, AREA_COUNT };
 
+struct area {
+	u64 start, exe_places; /* EXEs begin at one of so many multiples of GRANULARITY from start on */
+	u64 dll_start, dll_end;
+	u64 dll_top;           /* the next DLL ends here, or below. Under sections_lock */
+};
+
+static struct area areas[AREA_COUNT];
+
+static void areas_set(void)
+{
+	u64 low = random_bits(), high = random_bits(), start = 0x7ff000000000ull + high % 60 * GIB(1);
+
+	/* Near where linkers put EXEs by default. */
+	areas[AREA_BELOW_4G] = (struct area){ .start = MIB(4), .exe_places = 1 << 8 };
+	areas[AREA_LOW_ENTROPY] = (struct area){ .start = GIB(5), .exe_places = 1 << 8 };
+	for (u32 i = AREA_BELOW_4G; i <= AREA_LOW_ENTROPY; i++, low >>= 14) {
+		u64 base = ALIGN_DOWN(areas[i].start, GIB(1));
+
+		areas[i].dll_start = base + MIB(512);
+		areas[i].dll_end = base + GIB(2) - MIB(1); /* the last one below 2 GiB is the system's */
+		areas[i].dll_top = areas[i].dll_end - (low & 0x3fff) * GRANULARITY;
+	}
+	areas[AREA_HIGH_ENTROPY] = (struct area){
+		.start = start,
+		.exe_places = 1 << 13,
+		.dll_start = start + MIB(512),
+		.dll_end = start + GIB(1),
+		.dll_top = start + MIB(512) + (1 + (high >> 16 & 0xff)) * TABLE_SPAN - (high >> 32 & 3) * GRANULARITY,
+	};
+}
+
+static struct area *area_of(const struct pe_image *pe)
+{
+	if (!areas[0].start)
+		areas_set();
+	if (pe->preferred_base < GIB(4))
+		return &areas[AREA_BELOW_4G];
+	return &areas[pe->dll_characteristics & PE_DLL_HIGH_ENTROPY_VA ? AREA_HIGH_ENTROPY : AREA_LOW_ENTROPY];
+}
+
+/* sections_lock held. */
 static u64 choose_base(const struct pe_image *pe)
 {
-	static u64 place, dll_top;
-	u64 random = random_bits();
+	struct area *area = area_of(pe);
+	u64 places;
 
-	if (!options.aslr || !pe->relocatable || !(pe->dll_characteristics & PE_DLL_DYNAMIC_BASE))
+	assert(mutex_held(&sections_lock));
+	/* What is too large for the area is as well off where it was linked. */
+	if (!options.aslr || !pe->relocatable || !(pe->dll_characteristics & PE_DLL_DYNAMIC_BASE) || pe->size > MIB(448))
 		return pe->preferred_base;
-	if (!place) {
-		place = PLACES + random % PLACE_COUNT * GIB(1);
-		dll_top = place + MIB(512) + (1 + (random >> 16 & 0xff)) * TABLE_SPAN - (random >> 32 & 3) * GRANULARITY;
-		random = random_bits();
+	if (!(pe->characteristics & PE_FILE_DLL)) {
+		places = MIN(area->exe_places, (area->dll_start - area->start - pe->size) / GRANULARITY);
+		return under_one_table(area->start + random_bits() % places * GRANULARITY, pe->size);
 	}
-	if (!(pe->characteristics & PE_FILE_DLL))
-		return under_one_table(place + (random & 0x1fff) * GRANULARITY, pe->size);
-	dll_top = under_one_table(ALIGN_DOWN(dll_top - pe->size, GRANULARITY), pe->size);
-	return dll_top;
+	if (area->dll_top < area->dll_start + pe->size + TABLE_SPAN)
+		area->dll_top = area->dll_end; /* once round: if somebody is still there the loader relocates */
+	area->dll_top = under_one_table(ALIGN_DOWN(area->dll_top - pe->size, GRANULARITY), pe->size);
+	return area->dll_top;
 }
 
 static u32 relocations_load(struct section *s)
@@ -329,7 +379,7 @@ static u32 image_parse(struct file *f, struct image **out)
 		u64 got;
 		enum pe_error e;
 
-		status = file_status_nt(file_read(f, 0, headers, bytes, &got));
+		status = f->size ? file_status_nt(file_read(f, 0, headers, bytes, &got)) : STATUS_INVALID_FILE_FOR_SECTION;
 		if (status)
 			break;
 		e = pe_parse(headers, got, f->size, &image->pe, &need);
@@ -470,4 +520,5 @@ u32 section_create_image(struct file *f, struct section **out)
 }
 
 const struct pe_image *section_image(const struct section *s) { return s->image ? &s->image->pe : NULL; }
+bool section_image_has(const struct section *s, u64 index) { return segment_of(s, index) != NULL; }
 u64 section_image_base(const struct section *s) { return s->image ? s->image->base : 0; }

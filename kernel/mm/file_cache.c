@@ -4,6 +4,7 @@
 #include "lib/string.h"
 #include "mm/pool.h"
 #include "mm/vspace.h"
+#include "proc/file_object.h"
 #include "proc/sched.h"
 
 #define PINS_MAX 16        /* pages that are held at once for a copy */
@@ -180,9 +181,9 @@ u32 file_cache_read(struct file *f, u64 offset, u64 to, u64 n, u64 *done, struct
 struct write {
 	struct section *s;
 	u64 offset, n;
-	const u8 *from;
-	u32 pfns[WRITE_PAGES], count;        /* its pages, held; 0: to be made, and need not be read */
-	u32 fresh[WRITE_PAGES], fresh_count; /* frames for those */
+	const u8 *from;                /* what is written; NULL: it is in fresh, whole pages */
+	u32 pfns[WRITE_PAGES], count;  /* its pages, held; 0: to be made, and need not be read */
+	u32 fresh[WRITE_PAGES];        /* for each a frame that it may become, or 0 */
 };
 
 /* Need the page's old contents not be read? Because none of them stay, or it is behind the end of the file. */
@@ -197,7 +198,8 @@ static bool is_fresh(const struct write *w, u64 index)
 static bool write_pin(struct write *w, struct obstacle *o)
 {
 	u64 first = w->offset >> PAGE_SHIFT;
-	u32 pages = (u32)(DIV_UP(w->offset + w->n, PAGE_SIZE) - first), missing = 0;
+	u32 pages = (u32)(DIV_UP(w->offset + w->n, PAGE_SIZE) - first);
+	bool missing = false;
 	word_t *word;
 
 	for (w->count = 0; w->count < pages; w->count++) {
@@ -208,7 +210,7 @@ static bool write_pin(struct write *w, struct obstacle *o)
 			return false;
 		w->pfns[w->count] = 0;
 		if (word_kind(*word) == WORD_BACKING && is_fresh(w, index)) {
-			missing++;
+			missing = missing || !w->fresh[w->count];
 			continue;
 		}
 		spin_lock(&frames_lock);
@@ -217,15 +219,15 @@ static bool write_pin(struct write *w, struct obstacle *o)
 		if (!w->pfns[w->count])
 			return false;
 	}
-	o->what = missing > w->fresh_count ? WAIT_MEMORY : NOTHING;
-	return missing <= w->fresh_count;
+	o->what = missing ? WAIT_MEMORY : NOTHING;
+	return !missing;
 }
 
-/* The i-th page becomes one of the fresh frames, which is held. */
+/* The i-th page becomes its fresh frame, which is held. */
 static void fresh_install(struct write *w, u32 i)
 {
 	u64 index = (w->offset >> PAGE_SHIFT) + i;
-	u32 pfn = w->fresh[--w->fresh_count];
+	u32 pfn = w->fresh[i];
 	word_t *word = section_word(w->s, index);
 	struct frame *f = &frames[pfn];
 
@@ -244,6 +246,7 @@ static void fresh_install(struct write *w, u32 i)
 	file_pins_hash += file_pin_hash(pfn);
 	spin_unlock(&frames_lock);
 	w->pfns[i] = pfn;
+	w->fresh[i] = 0;
 }
 
 static void write_unpin(struct write *w, bool written)
@@ -266,10 +269,12 @@ static void write_copy(struct write *w)
 
 	for (u32 i = 0; i < w->count; i++) {
 		u64 inside = (w->offset + done) & (PAGE_SIZE - 1), part = MIN(w->n - done, PAGE_SIZE - inside);
+		const u8 *from = w->from ? w->from + done : frame_address(w->fresh[i]);
 
 		if (!w->pfns[i])
 			fresh_install(w, i);
-		memcpy((u8 *)frame_address(w->pfns[i]) + inside, w->from + done, part);
+		if (from != frame_address(w->pfns[i]))
+			memcpy((u8 *)frame_address(w->pfns[i]) + inside, from, part);
 		done += part;
 	}
 }
@@ -301,18 +306,34 @@ static enum file_status write_locked(struct write *w, struct obstacle *o)
 	return FILE_OK;
 }
 
-/* Frames for as many pages as the write may have. False: the thread is to end. No locks held. */
-static bool fresh_take(struct write *w)
+/* Frames for the first pages of the write. False: the thread is to end. No locks held. */
+static bool fresh_take(struct write *w, u64 pages)
 {
-	while (w->fresh_count < MIN(DIV_UP(w->n, PAGE_SIZE) + 1, WRITE_PAGES)) {
-		u32 pfn = frame_alloc(FRAME_FOR_USER, false);
-
-		if (pfn)
-			w->fresh[w->fresh_count++] = pfn;
-		else if (!frames_wait())
-			return false;
-	}
+	for (u32 i = 0; i < pages; i++)
+		while (!w->fresh[i] && !(w->fresh[i] = frame_alloc(FRAME_FOR_USER, false)))
+			if (!frames_wait())
+				return false;
 	return true;
+}
+
+static void fresh_free(struct write *w)
+{
+	for (u32 i = 0; i < WRITE_PAGES; i++)
+		if (w->fresh[i])
+			frame_free(w->fresh[i]);
+}
+
+/* Whole pages from user memory, into frames that may become the file's. No locks held. */
+static u32 fresh_fill(struct write *w, u64 from)
+{
+	u64 pages = w->n >> PAGE_SHIFT;
+
+	if (!fresh_take(w, pages))
+		return STATUS_NO_MEMORY;
+	for (u32 i = 0; i < pages; i++)
+		if (!copy_from_user(frame_address(w->fresh[i]), from + i * PAGE_SIZE, PAGE_SIZE))
+			return STATUS_ACCESS_VIOLATION;
+	return STATUS_SUCCESS;
 }
 
 /* Modified pages must not fill memory: who makes too many of them writes his file's. */
@@ -323,29 +344,41 @@ static enum file_status throttle(struct section *s)
 	return file_section_flush(s, false);
 }
 
-enum file_status file_cache_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at)
+u32 file_cache_write(struct file *f, u64 offset, u64 from, u64 n, u64 *at)
 {
-	struct write w = { .s = file_section(f), .n = n, .from = from };
-	enum file_status status;
-	struct obstacle o;
+	struct write w = { .s = file_section(f), .n = n };
+	u64 pages = MIN(DIV_UP(n, PAGE_SIZE) + 1, WRITE_PAGES);
+	struct obstacle o = { .what = WAIT_MEMORY };
+	u32 status = STATUS_SUCCESS;
+	u8 *bounce = NULL;
 
-	assert(n <= FILE_CACHE_WRITE_MAX);
+	assert(n && n <= FILE_CACHE_WRITE_MAX);
 	if (!w.s)
-		return FILE_NO_MEMORY;
-	do {
+		return STATUS_INSUFFICIENT_RESOURCES;
+	/* Behind the end of the file there are no pages yet, most likely: what is written becomes them. */
+	if (IS_ALIGNED(offset | n, PAGE_SIZE) && offset >= f->size) {
+		status = fresh_fill(&w, from);
+	} else {
+		w.from = bounce = kmalloc(n);
+		if (!bounce)
+			status = STATUS_INSUFFICIENT_RESOURCES;
+		else if (!copy_from_user(bounce, from, n))
+			status = STATUS_ACCESS_VIOLATION;
+	}
+	while (!status) {
 		w.offset = offset;
 		mutex_lock(&f->lock);
-		status = write_locked(&w, &o);
+		status = file_status_nt(write_locked(&w, &o));
 		mutex_unlock(&f->lock);
-		if (status != FILE_OK)
+		if (status || o.what == NOTHING)
 			break;
-		if (o.what == WAIT_MEMORY)
-			status = fresh_take(&w) ? FILE_OK : FILE_NO_MEMORY;
-		else if (o.what == READ_IT || o.what == WAIT_READ)
-			status = overcome(w.s, &o, 1) ? FILE_IO_ERROR : FILE_OK;
-	} while (status == FILE_OK && o.what != NOTHING);
-	while (w.fresh_count)
-		frame_free(w.fresh[--w.fresh_count]);
+		if (o.what == WAIT_MEMORY) /* for frames, or if it has those for tables */
+			status = (w.fresh[pages - 1] ? frames_wait() : fresh_take(&w, pages)) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+		else
+			status = overcome(w.s, &o, 1);
+	}
+	fresh_free(&w);
+	kfree(bounce);
 	*at = w.offset;
-	return status == FILE_OK ? throttle(w.s) : status;
+	return status ? status : file_status_nt(throttle(w.s));
 }

@@ -36,9 +36,13 @@ struct file_ahead {
  * why the disk can't be read, STATUS_INSUFFICIENT_RESOURCES, STATUS_NO_MEMORY (the thread is to end).
  */
 u32 file_cache_read(struct file *f, u64 offset, u64 to, u64 n, u64 *done, struct file_ahead *ahead);
-/* As file_write, but to memory; FILE_NO_MEMORY also if the thread is to end. At most FILE_CACHE_WRITE_MAX bytes from kernel memory. */
+/*
+ * Writes n bytes of user memory, 1 to FILE_CACHE_WRITE_MAX, to the file's pages: all of them or, if it fails, none. offset:
+ * FILE_AT_END, too; *at: where they are. Statuses as for reading, STATUS_DISK_FULL, and those of flushing, which who modifies
+ * too much has to do: then they are written.
+ */
 #define FILE_CACHE_WRITE_MAX KIB(64)
-enum file_status file_cache_write(struct file *f, u64 offset, const void *from, u64 n, u64 *at);
+u32 file_cache_write(struct file *f, u64 offset, u64 from, u64 n, u64 *at);
 /* Everything that was written or, through views, changed is written to the device, and the directory entry to the cache of FATs. */
 enum file_status file_cache_flush(struct file *f);
 /* The same of bytes [offset, offset + n), but for the entry. discard: pages that nobody uses leave memory. */

@@ -193,6 +193,7 @@ void section_ref(struct section *s);
 void section_unref(struct section *s);
 const struct pe_image *section_image(const struct section *s); /* NULL: not an image */
 u64 section_image_base(const struct section *s);               /* where it is mapped if that is free (ASLR) */
+bool section_image_has(const struct section *s, u64 index); /* whether the page belongs to a section of the image, or its headers */
 u64 section_size(const struct section *s);                     /* bytes */
 u32 section_attributes(const struct section *s);               /* SEC_* */
 struct file *section_file(const struct section *s);

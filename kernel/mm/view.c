@@ -134,6 +134,8 @@ void view_page_state(struct vspace *v, struct view *w, u64 va, word_t word, stru
 	if (kind == WORD_NONE)
 		out->prot = s->backing->prot ? s->backing->prot(s, view_index(w, va)) : w->prot;
 	out->committed = view_index(w, va) < s->pages; /* a view may be larger than a file */
+	if (kind == WORD_NONE && out->prot == PROT_NONE && w->kind == VIEW_IMAGE)
+		out->committed = section_image_has(s, view_index(w, va));
 	if (s->attributes & SEC_RESERVE) {
 		word_t *p;
 
@@ -181,7 +183,9 @@ static u32 map_locked(struct vspace *v, struct section *s, u64 *base, u64 first,
 		      const struct address_limits *where, u32 type, u32 protect, u32 prot, bool inherit)
 {
 	bool image = s->attributes & SEC_IMAGE;
-	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .protect = protect, .section = s,
+	/* An image's sections say which protections it has, not who maps it. */
+	struct view like = { .kind = image ? VIEW_IMAGE : VIEW_SECTION, .prot = prot, .section = s,
+			     .protect = image ? PAGE_EXECUTE_WRITECOPY : protect,
 			     .copy = image || prot & PROT_COPY, .first = first,
 			     .flags = (inherit ? 0 : VIEW_NOT_INHERITED) | (type & MEM_LARGE_PAGES ? VIEW_LARGE : 0) |
 				      (type & SEC_NO_CHANGE ? VIEW_NO_CHANGE : 0) };

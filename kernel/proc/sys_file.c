@@ -412,27 +412,20 @@ static u32 console_write_user(u64 from, u32 n, u64 *done)
 /* offset FILE_AT_END: each part goes where the end is by then. *end: behind the last byte. */
 static u32 volume_write_user(struct file *f, u64 offset, u64 from, u64 n, u64 *done, u64 *end)
 {
-	u64 chunk = MIN(n, BOUNCE_MAX), part, at = offset;
-	u8 *bounce = kmalloc(MAX(chunk, 1u));
+	u64 part, at = offset;
 	u32 status = STATUS_SUCCESS;
 
-	if (!bounce)
-		return STATUS_INSUFFICIENT_RESOURCES;
 	/* Room for all of it, or nothing is written. */
-	if (n > chunk)
+	if (n > FILE_CACHE_WRITE_MAX)
 		status = file_status_nt(file_reserve(f, (offset == FILE_AT_END ? f->size : offset) + n));
 	while (*done < n && !status && !thread_ending()) {
-		part = MIN(n - *done, chunk);
-		if (!copy_from_user(bounce, from + *done, part))
-			status = STATUS_ACCESS_VIOLATION;
-		else
-			status = file_status_nt(file_cache_write(f, offset == FILE_AT_END ? offset : offset + *done, bounce, part, &at));
+		part = MIN(n - *done, FILE_CACHE_WRITE_MAX);
+		status = file_cache_write(f, offset == FILE_AT_END ? offset : offset + *done, from + *done, part, &at);
 		if (!status) {
 			*done += part;
 			*end = at + part;
 		}
 	}
-	kfree(bounce);
 	return status;
 }
 

@@ -21,7 +21,7 @@ from systems import BenchError, ROOT, Setup, progress, system_make
 
 sys.path.insert(0, str(ROOT / "boot"))
 
-from machine import MachineError  # noqa: E402
+from disks import MachineError  # noqa: E402
 
 SAME = 0.10  # figures that differ by less are one figure
 

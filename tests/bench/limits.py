@@ -15,7 +15,7 @@ from systems import Backstore, BenchError, ROOT, Setup
 
 sys.path.insert(0, str(ROOT / "boot"))
 
-from machine import MachineError  # noqa: E402
+from disks import MachineError  # noqa: E402
 
 FILE = Path(__file__).with_name("limits.csv")
 ABOVE = 0.02  # what a row may cost more than it did: where the clock's ticks fall, and what the linker has moved

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "boot"))
 
 from systems import ICOUNT  # noqa: E402
-from machine import Machine, MachineError  # noqa: E402
+from disks import MachineError  # noqa: E402
+from machine import Machine  # noqa: E402
 
 # Of their functions, the names have the name of the image in front, as "ntdll!memcpy".
 IMAGES = ["bin/bench.exe", "dll/ntdll.dll", "dll/kernel32.dll", "dll/msvcrt.dll"]

@@ -18,7 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "boot"))
 
-from machine import Disk, Machine  # noqa: E402
+from disks import Disk  # noqa: E402
+from machine import Machine  # noqa: E402
 
 # The time-stamp counter counts instructions; the clock jumps over what the machine would wait for.
 ICOUNT = ["-icount", "shift=0,sleep=off", "-rtc", "base=2024-01-01,clock=vm", "-seed", "1"]

@@ -3,7 +3,7 @@
  * WriteFile and between processes, private copies, flushing, what is refused while a file is mapped. Works in C:\mapped.
  * Source: Windows documentation of CreateFileMapping, MapViewOfFile, FlushViewOfFile, NtExtendSection.
  */
-#include "guest.h"
+#include "squeeze.h"
 #include <psapi.h>
 
 #define PLACE "C:\\mapped"
@@ -303,6 +303,12 @@ static void test_copies(void)
 	ok(holds(file, 4096, &number, 4), "the file has not changed");
 	working_set_empty();
 	is(view[4096], 'c', "trimmed, it is the copy still");
+	if (m.paging_file_pages && memory_squeeze_all()) {
+		is(page_at(view + 4096).backing, BS_PAGING_FILE, "memory being short, it goes to the paging file");
+		is(page_at(view + 8192).backing, BS_DATA_FILE, "what was not written does not");
+		ok(view[4096] == 'c' && *(uint32_t *)(void *)(view + 8192) == 2048, "both are read again");
+		ok(holds(file, 4096, &number, 4), "the file has not changed");
+	}
 	UnmapViewOfFile(view);
 	UnmapViewOfFile(same);
 	CloseHandle(section);

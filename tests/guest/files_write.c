@@ -103,6 +103,41 @@ static void test_contents(void)
 	ok(DeleteFileA(PLACE "\\data.bin"), "it is deleted");
 }
 
+/* Whole pages behind a file's end are written another way than the rest: the pages that they are filled into become the file's. */
+static void test_whole_pages(void)
+{
+	static uint32_t back[5 * PAGE_BYTES / 4];
+	HANDLE file = make(PLACE "\\pages.bin", CREATE_ALWAYS);
+	char *buffer = VirtualAlloc(NULL, 3 * PAGE_BYTES, MEM_RESERVE, PAGE_READWRITE);
+	VirtualAlloc(buffer, 2 * PAGE_BYTES, MEM_COMMIT, PAGE_READWRITE);
+	for (uint32_t i = 0; i < 2 * PAGE_BYTES / 4; i++)
+		((uint32_t *)buffer)[i] = i;
+	DWORD count = 1;
+	refused(WriteFile(file, buffer, 3 * PAGE_BYTES, &count, NULL), ERROR_NOACCESS,
+		"three pages from a buffer of which two are there");
+	is(count, 0, "nothing of them is written");
+	is(GetFileSize(file, NULL), 0, "and the file stays empty");
+	ok(WriteFile(file, buffer, 2 * PAGE_BYTES, &count, NULL) && count == 2 * PAGE_BYTES, "two pages are written");
+	HANDLE section = CreateFileMappingA(file, NULL, PAGE_READWRITE, 0, 0, NULL);
+	char *view = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0);
+	ok(view && !memcmp(view, buffer, 2 * PAGE_BYTES), "a view has them");
+	buffer[0] = 77;
+	ok(view && !view[0], "and not what the buffer holds later");
+	SetFilePointer(file, 3 * PAGE_BYTES, NULL, FILE_BEGIN);
+	ok(view && WriteFile(file, view, 2 * PAGE_BYTES, &count, NULL), "they are written from there behind a gap of a page");
+	SetFilePointer(file, 0, NULL, FILE_BEGIN);
+	ok(ReadFile(file, back, sizeof(back), &count, NULL) && count == sizeof(back), "all is read");
+	bool right = true;
+	for (uint32_t i = 0; i < sizeof(back) / 4; i++)
+		right &= back[i] == (i < 2 * PAGE_BYTES / 4 ? i : i < 3 * PAGE_BYTES / 4 ? 0 : i - 3 * PAGE_BYTES / 4);
+	ok(right, "it is what was written, and zeros between");
+	UnmapViewOfFile(view);
+	CloseHandle(section);
+	CloseHandle(file);
+	VirtualFree(buffer, 0, MEM_RELEASE);
+	ok(DeleteFileA(PLACE "\\pages.bin"), "it is deleted");
+}
+
 static void test_directories(void)
 {
 	ok(CreateDirectoryA(PLACE "\\Sub Directory", NULL), "a directory is made");
@@ -355,6 +390,7 @@ static void all(void)
 	ok(CreateDirectoryA(PLACE, NULL), "a directory for the test (error %lu)", GetLastError());
 	test_dispositions();
 	test_contents();
+	test_whole_pages();
 	test_directories();
 	test_short_names();
 	test_renames();

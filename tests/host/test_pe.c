@@ -122,7 +122,7 @@ static const struct damage {
 	{ "e_lfanew beyond the file", 0x3c, 4, FILE_SIZE - 23, PE_TRUNCATED },
 	{ "e_lfanew wraps 32 bits", 0x3c, 4, 0xffffffff, PE_TRUNCATED },
 	{ "e_lfanew in the DOS header", 0x3c, 4, 4, PE_DOS },
-	{ "i386", COFF, 2, 0x14c, PE_BAD_MACHINE },
+	{ "i386", COFF, 2, 0x14c, PE_WINDOWS_32 },
 	{ "ARM64", COFF, 2, 0xaa64, PE_BAD_MACHINE },
 	{ "PE32", OPTIONAL, 2, 0x10b, PE_BAD_MACHINE },
 	{ "object file", COFF + 18, 2, 0x20, PE_NOT_IMAGE },
@@ -141,7 +141,8 @@ static const struct damage {
 	{ "base at the end of 64 bits", OPTIONAL + 24, 8, ~0xffffull, PE_BAD_HEADER },
 	{ "base 0", OPTIONAL + 24, 8, 0, PE_OK },
 	{ "section alignment 0", OPTIONAL + 32, 4, 0, PE_BAD_ALIGNMENT },
-	{ "section alignment under a page", OPTIONAL + 32, 4, 0x200, PE_BAD_ALIGNMENT },
+	{ "section alignment under a page, sections not as in the file", OPTIONAL + 32, 4, 0x200, PE_BAD_SECTION },
+	{ "section alignment under a page and the file's", OPTIONAL + 32, 4, 0x100, PE_BAD_ALIGNMENT },
 	{ "section alignment no power of two", OPTIONAL + 32, 4, 0x3000, PE_BAD_ALIGNMENT },
 	{ "section alignment of other sections", OPTIONAL + 32, 4, 0x2000, PE_BAD_SECTION },
 	{ "section alignment 2 GiB", OPTIONAL + 32, 4, 0x80000000, PE_BAD_SECTION },
@@ -311,6 +312,57 @@ static void headers_too_far(void)
 	expect_equal(parse_and_check(f, sizeof(f), GIB(1)), PE_BAD_HEADER);
 }
 
+/* A program for OS/2 has another number in its header than one for Windows. */
+static void sixteen_bit_kinds(void)
+{
+	u8 f[FILE_SIZE];
+
+	image_build(f);
+	put16(f + PE, 0x454e);
+	f[PE + 0x36] = 2;
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_WINDOWS_16);
+	f[PE + 0x36] = 1;
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_NE);
+	expect_equal(parse_and_check(f, FILE_SIZE, PE + 0x36), PE_NE);
+}
+
+/* Section alignment under a page: memory is as the file. */
+static void small_section_alignment(void)
+{
+	u8 f[FILE_SIZE];
+
+	image_build(f);
+	put32(f + OPTIONAL + 16, 0x410);
+	put32(f + OPTIONAL + 32, 0x200);
+	put32(f + OPTIONAL + 56, 0x1200);
+	put64(f + DIRECTORIES + 40, 0);
+	section_build(f + SECTION(0), ".text", 0x400, 0x3ff, 0x400, 0x400, 0x60000020);
+	section_build(f + SECTION(1), ".data", 0x800, 0x200, 0x800, 0x200, 0xc0000040);
+	section_build(f + SECTION(2), "longname", 0xa00, 0, 0xa00, 0x100, 0x80000080);
+	section_build(f + SECTION(3), ".zero", 0xc00, 0x600, 0, 0, 0x42000040);
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_OK);
+	expect_equal(image.segment_count, 1);
+	expect_equal(image.segments[0].pages, 2);
+	expect_equal(image.segments[0].file_bytes, FILE_SIZE);
+	expect(image.segments[0].read && image.segments[0].write && image.segments[0].execute && !image.segments[0].shared);
+	put32(f + OPTIONAL + 36, 0x100);
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_BAD_ALIGNMENT); /* the file's is another */
+	put32(f + OPTIONAL + 36, 0x200);
+	put32(f + SECTION(1) + 20, 0x600);
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_BAD_ALIGNMENT); /* not as in the file */
+	put32(f + SECTION(1) + 20, 0x800);
+	put32(f + SECTION(1) + 12, 0xa00);
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_BAD_SECTION); /* a gap */
+	put32(f + SECTION(1) + 12, 0x800);
+	put32(f + SECTION(3) + 8, 0x1601);
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_BAD_SECTION);
+	put32(f + SECTION(3) + 8, 0x600);
+	put32(f + SECTION(2) + 16, FILE_SIZE);
+	put32(f + OPTIONAL + 56, 0x9000);
+	put32(f + SECTION(3) + 12, 0xa00 + FILE_SIZE);
+	expect_equal(parse_and_check(f, FILE_SIZE, FILE_SIZE), PE_TRUNCATED);
+}
+
 static void every_error_has_a_text(void)
 {
 	for (u32 e = 0; e <= PE_BAD_RELOCATION; e++)
@@ -332,6 +384,8 @@ int main(int argc, char **argv)
 	tap_run(raw_data_beyond_the_pages_ignored);
 	tap_run(ninety_six_sections);
 	tap_run(headers_too_far);
+	tap_run(sixteen_bit_kinds);
+	tap_run(small_section_alignment);
 	tap_run(every_error_has_a_text);
 	samples_free();
 	return tap_end();

@@ -1,6 +1,5 @@
 """The largest commitment that succeeds does not shrink as the paging file grows, from none over one page to many."""
 
-import re
 
 import pytest
 

@@ -3,8 +3,8 @@
 import pytest
 
 TESTS = [
-    "memory_calls", "sections", "sections_shared", "cow", "image", "image_shared", "image_written", "imports",
-    "image_damaged", "load_flags", "heap", "process", "threads",
+    "memory_calls", "sections", "sections_shared", "cow", "image", "image_kinds", "image_shared", "image_written", "imports",
+    "image_damaged", "load_flags", "loader", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fork_pressure", "neighbours", "fault_exit", "bad_calls", "bad_arguments",
     "files", "files_wide", "files_write", "file_rules", "file_sections", "c_library", "pipes",
     "pressure",
@@ -31,7 +31,7 @@ LARGE = {
     "many-processes": (["process 1000 100", "threads"], dict(swap="64M", ram="256M", cpus=4)),
     "much-pressure": (["pressure 6 200 3", "sections"], dict(swap="128M", ram="64M", cpus=2)),
     "overcommit": (["commit", "memory_calls", "pressure"], dict(swap="64M", ram="64M", options="commit=overcommit")),
-    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "fork_pressure", "commit", "cow", "image", "memory_calls",
+    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "fork_pressure", "commit", "cow", "image", "image_kinds", "memory_calls",
                         "pressure", "protections", "lock", "other_process", "virtual_alloc2", "sections"],
                        dict(swap="64M", ram="64M", options="commit=lazy-writecopy", cpus=2, build="debug")),
     "lazy-writecopy-no-swap": (["commit_lazy", "fork", "fork_pressure", "cow", "pressure"],
@@ -42,7 +42,7 @@ LARGE = {
                           dict(swap="ramdisk:8M", ram="64M", cpus=2, options="commit=lazy-writecopy")),
     "paging-files-overcommit": (["paging_files"], dict(swap="64M", ram="64M", cpus=4, options="commit=overcommit")),
     "many-copies": (["fork 40"], dict(swap="64M", ram="64M", cpus=4)),
-    "fixed-addresses": (["image", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
+    "fixed-addresses": (["image", "loader", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
     "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],
                   dict(swap="1M", ram="64M", cpus=2)),
     # Large pages want memory that is not scattered yet: machines of their own.
@@ -51,9 +51,12 @@ LARGE = {
     "large-pages-debug-4": (["large_pages"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
     "reclaim-disk": (["reclaim"], dict(swap="64M", ram="64M", cpus=4, build="debug")),
     "reclaim-none": (["reclaim"], dict(swap="none", ram="64M", cpus=1)),
-    # Each policy by itself, and when everybody is short of memory.
+    # Each policy by itself, and when everybody is short of memory. Some look at each page for each that goes: less of it in debug.
     **{f"replace-{policy}": (["replacement", "pressure", "working_set"],
-                             dict(swap="64M", ram="64M", cpus=4, build="debug", options=f"replace={policy}"))
+                             dict(swap="64M", ram="64M", cpus=2, options=f"replace={policy}"))
+       for policy in ("clock", "fifo", "lru", "random")},
+    **{f"replace-{policy}-debug": (["replacement", "pressure 2 120 1"],
+                                   dict(swap="64M", ram="64M", cpus=4, build="debug", options=f"replace={policy}"))
        for policy in ("clock", "fifo", "lru", "random")},
     **{f"image-lock-{mode}-{cpus}": ([f"image_lock {mode}"],
                                      dict(swap=swap, ram="64M", cpus=cpus, build=build, options=f"image-lock={mode} check=exit"))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from machine import Disk
+from disks import Disk
 from paging_files import NbdServer, nbdkit_is_missing
 from test_files import fsck
 from test_media import gone_wait

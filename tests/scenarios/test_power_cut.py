@@ -16,7 +16,7 @@ from collections import defaultdict
 import pytest
 
 from disk_log import FatError, FatVolume, Rebuilt, log_read
-from machine import logged_disk
+from disks import logged_disk
 from test_files import FSCK, HARMLESS
 from test_volumes import MKFS, volume_make
 

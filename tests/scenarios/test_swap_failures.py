@@ -6,12 +6,11 @@ delivered with contents other than its own.
 
 import os
 import random
-import re
 import subprocess
 
 import pytest
+from disks import Disk
 from harness import TestRun
-from machine import Disk
 from paging_files import CRC_ERROR, IO_DEVICE_ERROR, PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
 
 PAGES = 512  # of each of two children of swap_holder

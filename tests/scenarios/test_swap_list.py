@@ -1,10 +1,11 @@
-"""SWAP's list, as boot/machine.py reads it: what is allowed, the boot option and the disks that it becomes."""
+"""SWAP's list, as boot/disks.py reads it: what is allowed, the boot option and the disks that it becomes."""
 
 import os
 import subprocess
 
 import pytest
-from machine import Machine, MachineError, PagingFile, parse_swap, swap_option
+from disks import MachineError, PagingFile, parse_swap, swap_option
+from machine import Machine
 
 
 @pytest.fixture

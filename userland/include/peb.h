@@ -39,31 +39,72 @@ struct loader_data {
 	ULONG length;
 	BOOLEAN initialized;
 	HANDLE handle;
-	LIST_ENTRY load_order, memory_order, initialization_order;
+	LIST_ENTRY load_order, memory_order, initialization_order; /* the last one without the EXE */
+	void *entry_in_progress;
+	BOOLEAN shutdown_in_progress;
+	HANDLE shutdown_thread_id;
 };
+PEB_FIELD_AT(loader_data, load_order, 0x10);
+PEB_FIELD_AT(loader_data, shutdown_in_progress, 0x48);
+_Static_assert(sizeof(struct loader_data) == 0x58, "PEB_LDR_DATA");
 
-/* LDR_DATA_TABLE_ENTRY up to the time stamp; then ntdll's own. */
+/* LDR_DDAG_NODE: each module has one of its own here, also those that import each other. */
+struct loader_node {
+	LIST_ENTRY modules;
+	void *service_tags;
+	ULONG load_count; /* references of programs and of modules that import it; MODULE_PINNED */
+	ULONG load_while_unloading_count, lowest_link;
+	void *dependencies, *incoming_dependencies; /* 0: see loader_module.imports */
+	LONG state;                                 /* NODE_* */
+	void *condense_link;
+	ULONG preorder_number;
+};
+PEB_FIELD_AT(loader_node, load_count, 0x18);
+PEB_FIELD_AT(loader_node, state, 0x38);
+_Static_assert(sizeof(struct loader_node) == 0x50, "LDR_DDAG_NODE");
+
+/* LDR_DATA_TABLE_ENTRY of Windows 10, where what ntdll has no use for is 0; then ntdll's own. */
 struct loader_module {
 	LIST_ENTRY load_order, memory_order, initialization_order;
 	BYTE *base;
 	void *entry_point;
 	ULONG image_size;
 	UNICODE_STRING full_name, base_name;
-	ULONG flags;       /* MODULE_* */
-	USHORT load_count; /* 0xFFFF: stays until the process ends */
+	ULONG flags;                /* MODULE_* */
+	USHORT obsolete_load_count; /* 0xFFFF: came with the program; else 6 */
 	USHORT tls_index;
 	LIST_ENTRY hash_links;
 	ULONG time_stamp;
+	void *activation_context, *lock;
+	struct loader_node *node;
+	LIST_ENTRY node_links;
+	void *load_context, *parent_base, *switch_back_context;
+	void *base_index[3], *mapping_index[3];
+	ULONG64 original_base;
+	LONG64 load_time;
+	ULONG name_hash;
+	ULONG load_reason; /* LOAD_REASON_* */
+	ULONG implicit_path_options;
+	ULONG reference_count;
 	/* own fields */
-	struct loader_module **imports; /* modules that this one holds a reference to */
+	struct loader_node own_node;
+	ULONG references;               /* of programs; MODULE_PINNED: stays until the process ends */
 	ULONG import_count;
-	ULONG tls_slot;    /* index in the TLS arrays, or TLS_NO_SLOT */
+	struct loader_module **imports; /* modules that this one holds a reference to */
+	struct loader_module *next;     /* of those that are being unloaded */
+	ULONG tls_slot;                 /* index in the TLS arrays, or TLS_NO_SLOT */
+	ULONG seen;                     /* this and the next two are marks of attach.c */
+	BOOLEAN needed, unloading;
 };
 PEB_FIELD_AT(loader_module, base, 0x30);
 PEB_FIELD_AT(loader_module, full_name, 0x48);
 PEB_FIELD_AT(loader_module, base_name, 0x58);
-PEB_FIELD_AT(loader_module, load_count, 0x6C);
+PEB_FIELD_AT(loader_module, obsolete_load_count, 0x6C);
 PEB_FIELD_AT(loader_module, time_stamp, 0x80);
+PEB_FIELD_AT(loader_module, node, 0x98);
+PEB_FIELD_AT(loader_module, original_base, 0xF8);
+PEB_FIELD_AT(loader_module, load_reason, 0x10C);
+PEB_FIELD_AT(loader_module, reference_count, 0x114);
 
 struct peb {
 	BYTE inherited_address_space, read_image_file_options, being_debugged, bit_field;
@@ -77,7 +118,8 @@ struct peb {
 	BYTE reserved1[0xB8 - 0x40];
 	ULONG processors;
 	ULONG global_flag;
-	BYTE reserved2[0x118 - 0xC0];
+	BYTE reserved2[0x110 - 0xC0];
+	RTL_CRITICAL_SECTION *loader_lock;
 	ULONG os_major, os_minor;
 	USHORT os_build, os_service_pack;
 	ULONG os_platform;
@@ -85,6 +127,7 @@ struct peb {
 PEB_FIELD_AT(peb, loader, 0x18);
 PEB_FIELD_AT(peb, process_heap, 0x30);
 PEB_FIELD_AT(peb, processors, 0xB8);
+PEB_FIELD_AT(peb, loader_lock, 0x110);
 PEB_FIELD_AT(peb, os_major, 0x118);
 
 struct teb {

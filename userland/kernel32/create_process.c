@@ -83,6 +83,31 @@ static void standard_handles(struct bs_create_process *in, const STARTUPINFOW *s
 	}
 }
 
+/* Whether a program's headers say that it is for another machine; then it is not a bad one. */
+static BOOL is_for_other_machine(const WCHAR *program)
+{
+	HANDLE file = CreateFileW(program, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+				  OPEN_EXISTING, 0, NULL);
+	OVERLAPPED at = { .Offset = 0 };
+	IMAGE_DOS_HEADER dos;
+	struct {
+		DWORD signature;
+		IMAGE_FILE_HEADER header;
+		WORD magic;
+	} pe;
+	DWORD done;
+	BOOL other;
+
+	if (file == INVALID_HANDLE_VALUE)
+		return FALSE;
+	other = ReadFile(file, &dos, sizeof(dos), &done, &at) && done == sizeof(dos) && dos.e_magic == IMAGE_DOS_SIGNATURE;
+	at.Offset = (DWORD)dos.e_lfanew;
+	other = other && ReadFile(file, &pe, sizeof(pe), &done, &at) && done == sizeof(pe) && pe.signature == IMAGE_NT_SIGNATURE &&
+		(pe.header.Machine != IMAGE_FILE_MACHINE_AMD64 || pe.magic == IMAGE_NT_OPTIONAL_HDR32_MAGIC);
+	CloseHandle(file);
+	return other;
+}
+
 /* The part of CreateProcess behind the search: program is a DOS path that exists. */
 static NTSTATUS process_create(const WCHAR *program, const WCHAR *line, BOOL inherit, DWORD flags,
 			       const WCHAR *environment, const WCHAR *directory, const STARTUPINFOW *startup,
@@ -170,8 +195,12 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command_line, LPSECURI
 						wide_environment, directory, startup, out);
 		if (wide_environment != environment)
 			memory_free(wide_environment);
+		if ((status == STATUS_INVALID_IMAGE_FORMAT || status == STATUS_INVALID_IMAGE_WIN_32) && is_for_other_machine(program))
+			status = STATUS_IMAGE_MACHINE_TYPE_MISMATCH;
 	}
 	memory_free(program);
+	if (found && status == STATUS_IMAGE_MACHINE_TYPE_MISMATCH) /* which is no error elsewhere */
+		return status_failed(status);
 	return found && status_result(status);
 }
 

@@ -4,9 +4,11 @@
 #define SEARCH_FLAGS                                                                                                   \
 	(LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_APPLICATION_DIR | LOAD_LIBRARY_SEARCH_USER_DIRS |      \
 	 LOAD_LIBRARY_SEARCH_SYSTEM32 | LOAD_LIBRARY_SEARCH_DEFAULT_DIRS)
+#define DEFAULT_DIRS (LOAD_LIBRARY_SEARCH_APPLICATION_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32)
 #define MAP_FLAGS (LOAD_LIBRARY_AS_IMAGE_RESOURCE | LOAD_LIBRARY_AS_DATAFILE | LOAD_LIBRARY_AS_DATAFILE_EXCLUSIVE)
+/* There are no rules who may run what, so that LOAD_IGNORE_CODE_AUTHZ_LEVEL has nothing to ignore. */
 #define LOAD_FLAGS                                                                                                     \
-	(DONT_RESOLVE_DLL_REFERENCES | LOAD_WITH_ALTERED_SEARCH_PATH | MAP_FLAGS | SEARCH_FLAGS)
+	(DONT_RESOLVE_DLL_REFERENCES | LOAD_WITH_ALTERED_SEARCH_PATH | LOAD_IGNORE_CODE_AUTHZ_LEVEL | MAP_FLAGS | SEARCH_FLAGS)
 /* In a handle: mapped as an image, as a data file, for its resources, and no module of the process. ntdll knows the second. */
 #define AS_IMAGE_RESOURCE 2
 #define AS_DATA_FILE 1
@@ -18,22 +20,90 @@ void *module_base(HMODULE module)
 	return module ? (void *)((ULONG_PTR)module & ~(ULONG_PTR)AS_RESOURCE) : peb_current()->image_base;
 }
 
-/* LOAD_LIBRARY_SEARCH_*: the path of name, if it is in one of the directories that flags allow. */
-static BOOL search(const WCHAR *name, DWORD flags, WCHAR *path)
+static BOOL is_separator(WCHAR c)
 {
-	DWORD all = flags & LOAD_LIBRARY_SEARCH_DEFAULT_DIRS ? SEARCH_FLAGS : flags, units;
-	WCHAR directory[MAX_PATH];
+	return c == '\\' || c == '/';
+}
 
-	for (const WCHAR *at = name; *at; at++)
-		if (*at == '\\' || *at == '/' || *at == ':')
-			return SearchPathW(L"", name, L".dll", PATH_UNITS_MAX, path, NULL) != 0;
-	units = GetModuleFileNameW(NULL, directory, MAX_PATH);
-	while (units && directory[units - 1] != '\\')
-		units--;
-	directory[units] = 0;
-	return (all & LOAD_LIBRARY_SEARCH_APPLICATION_DIR &&
-		SearchPathW(directory, name, L".dll", PATH_UNITS_MAX, path, NULL)) ||
-	       (all & LOAD_LIBRARY_SEARCH_SYSTEM32 && SearchPathW(L"C:\\system", name, L".dll", PATH_UNITS_MAX, path, NULL));
+static BOOL has_path(const WCHAR *name)
+{
+	while (*name && !is_separator(*name) && *name != ':')
+		name++;
+	return *name != 0;
+}
+
+/* A drive and a directory from its root on. */
+static BOOL is_absolute(const WCHAR *name)
+{
+	return name[0] && name[1] == ':' && is_separator(name[2]);
+}
+
+/* Appends the directory of a path, without the separator at its end but after a drive; ends with a semicolon. */
+static WCHAR *directory_append(WCHAR *to, const WCHAR *path)
+{
+	const WCHAR *end = path + wcslen(path);
+
+	while (end > path && !is_separator(end[-1]))
+		end--;
+	if (end > path + 3)
+		end--;
+	while (path < end)
+		*to++ = *path++;
+	*to++ = ';';
+	return to;
+}
+
+/*
+ * Where a DLL and those that it imports are looked for, if flags have something to say of that: directories with semicolons
+ * between them, in list (3 * PATH_UNITS_MAX units), else NULL. path: the DLL's, if it has a full one; its directory comes first.
+ * There are no directories of AddDllDirectory.
+ */
+static WCHAR *search_list(const WCHAR *path, DWORD flags, WCHAR *list)
+{
+	DWORD all = flags & LOAD_LIBRARY_SEARCH_DEFAULT_DIRS ? flags | DEFAULT_DIRS : flags;
+	WCHAR other[MAX_PATH], *end = list;
+
+	if (!(flags & SEARCH_FLAGS) && !(flags & LOAD_WITH_ALTERED_SEARCH_PATH && path))
+		return NULL;
+	if (path && flags & (LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_WITH_ALTERED_SEARCH_PATH))
+		end = directory_append(end, path);
+	if (all & LOAD_LIBRARY_SEARCH_APPLICATION_DIR && GetModuleFileNameW(NULL, other, MAX_PATH))
+		end = directory_append(end, other);
+	if (all & (LOAD_LIBRARY_SEARCH_SYSTEM32 | LOAD_WITH_ALTERED_SEARCH_PATH))
+		end = directory_append(end, L"C:\\system\\");
+	if (flags & LOAD_WITH_ALTERED_SEARCH_PATH) {
+		DWORD units = GetCurrentDirectoryW(MAX_PATH - 1, other);
+
+		if (units && units < MAX_PATH - 1) {
+			memcpy(other + units, L"\\", 2 * sizeof(WCHAR));
+			end = directory_append(end, other);
+		}
+		end = directory_append(end, L"C:\\bin\\");
+	}
+	*end = 0;
+	return list;
+}
+
+/*
+ * The full path of a name that has one, in out (PATH_UNITS_MAX units): with a dot at its end if the name has one, which tells the
+ * loader that it has no suffix. A name without a path is returned as it is. NULL: too long.
+ */
+static const WCHAR *full_name(const WCHAR *name, WCHAR *out)
+{
+	DWORD length, units = (DWORD)wcslen(name);
+
+	if (!has_path(name))
+		return name;
+	if (name[0] == '\\' && (name[1] == '\\' || name[1] == '?') && name[2] == '?' && name[3] == '\\')
+		return name + 4;
+	length = path_full(name, out, PATH_UNITS_MAX - 1);
+	if (!length || length >= PATH_UNITS_MAX - 1) {
+		SetLastError(ERROR_FILENAME_EXCED_RANGE);
+		return NULL;
+	}
+	if (name[units - 1] == '.')
+		memcpy(out + length, L".", 2 * sizeof(WCHAR));
+	return out;
 }
 
 /* Files that are mapped as data, and that nobody may write to meanwhile. */
@@ -126,38 +196,82 @@ static NTSTATUS resource_free(HMODULE module)
 }
 
 /*
- * With LOAD_LIBRARY_AS_DATAFILE and LOAD_LIBRARY_AS_IMAGE_RESOURCE the file is mapped as an image. LOAD_WITH_ALTERED_SEARCH_PATH changes nothing but for a full
- * path, which works anyway. There are no directories of AddDllDirectory.
+ * The path that LoadLibrary means, as full_name: a relative one that does not begin with a dot is looked for beside the program
+ * first, as the standard search strategy has it.
  */
+static const WCHAR *load_name(const WCHAR *name, WCHAR *out)
+{
+	WCHAR beside[MAX_PATH];
+	DWORD units, length = (DWORD)wcslen(name);
+
+	if (has_path(name) && !is_separator(name[0]) && name[0] != '.' && name[1] != ':') {
+		units = GetModuleFileNameW(NULL, beside, MAX_PATH);
+		while (units && !is_separator(beside[units - 1]))
+			units--;
+		if (units && units + length + 5 < MAX_PATH) {
+			const WCHAR *last = name + length;
+
+			memcpy(beside + units, name, (length + 1) * sizeof(WCHAR));
+			while (last > name && !is_separator(last[-1]) && last[-1] != '.')
+				last--;
+			if (last == name || last[-1] != '.')
+				memcpy(beside + units + length, L".dll", 5 * sizeof(WCHAR));
+			if (path_exists(beside))
+				return full_name(beside, out);
+		}
+	}
+	return full_name(name, out);
+}
+
+/* The path of a file to be mapped for its resources, in path; list: as search_list has it. FALSE: it is not there. */
+static BOOL resource_find(const WCHAR *name, WCHAR *list, WCHAR *path)
+{
+	BOOL found = FALSE;
+
+	if (!list || has_path(name))
+		found = path_search(name, L".dll", path);
+	for (WCHAR *end; list && !found && *list; list = end + 1) {
+		for (end = list; *end != ';'; end++)
+			;
+		*end = 0;
+		found = SearchPathW(list, name, L".dll", PATH_UNITS_MAX, path, NULL) != 0;
+	}
+	if (!found)
+		SetLastError(ERROR_FILE_NOT_FOUND);
+	return found;
+}
+
+/* With LOAD_LIBRARY_AS_DATAFILE and LOAD_LIBRARY_AS_IMAGE_RESOURCE the file is mapped as an image. */
 HMODULE WINAPI LoadLibraryExW(LPCWSTR name, HANDLE reserved, DWORD flags)
 {
 	ULONG mapped_only = IMAGE_FILE_EXECUTABLE_IMAGE;
-	WCHAR *path = NULL;
+	WCHAR *path, *list;
 	UNICODE_STRING text;
 	HMODULE module = NULL;
 	void *base;
 
 	if (!name || !*name || reserved || flags & ~LOAD_FLAGS ||
-	    (flags & LOAD_WITH_ALTERED_SEARCH_PATH && flags & SEARCH_FLAGS)) {
+	    (flags & LOAD_WITH_ALTERED_SEARCH_PATH && flags & SEARCH_FLAGS) ||
+	    (flags & LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR && !is_absolute(name))) {
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return NULL;
 	}
-	if (flags & (MAP_FLAGS | SEARCH_FLAGS)) {
-		path = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
-		if (!path)
-			return NULL;
-		if (!(flags & SEARCH_FLAGS ? search(name, flags, path) : path_search(name, L".dll", path))) {
-			memory_free(path);
-			SetLastError(flags & MAP_FLAGS ? ERROR_FILE_NOT_FOUND : ERROR_MOD_NOT_FOUND);
-			return NULL;
-		}
-		name = path;
+	path = memory_get(4 * PATH_UNITS_MAX * sizeof(WCHAR));
+	if (!path)
+		return NULL;
+	list = path + PATH_UNITS_MAX;
+	if (flags & MAP_FLAGS) {
+		if (resource_find(name, search_list(is_absolute(name) ? name : NULL, flags, list), path))
+			module = load_as_resource(path, flags);
+	} else {
+		const WCHAR *full = load_name(name, path);
+		WCHAR *directories = full ? search_list(is_absolute(name) ? full : NULL, flags, list) : NULL;
+
+		RtlInitUnicodeString(&text, full);
+		if (full && status_result(LdrLoadDll(directories, flags & DONT_RESOLVE_DLL_REFERENCES ? &mapped_only : NULL, &text,
+						     &base)))
+			module = base;
 	}
-	RtlInitUnicodeString(&text, name);
-	if (flags & MAP_FLAGS)
-		module = load_as_resource(name, flags);
-	else if (status_result(LdrLoadDll(NULL, flags & DONT_RESOLVE_DLL_REFERENCES ? &mapped_only : NULL, &text, &base)))
-		module = base;
 	memory_free(path);
 	return module;
 }
@@ -199,26 +313,54 @@ WINBOOL WINAPI DisableThreadLibraryCalls(HMODULE module)
 	return status_result(LdrDisableThreadCalloutsForDll(module));
 }
 
+#define HANDLE_FLAGS                                                                                                   \
+	(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS)
+
+/* The base of the module that a name or an address stands for; NULL: the program's. */
+static NTSTATUS module_find(DWORD flags, const WCHAR *name, void **base)
+{
+	const WCHAR *full;
+	UNICODE_STRING text;
+	NTSTATUS status;
+	WCHAR *path;
+
+	if (flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS)
+		return RtlPcToFileHeader((void *)name, base) ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;
+	*base = peb_current()->image_base;
+	if (!name)
+		return STATUS_SUCCESS;
+	path = has_path(name) ? memory_get(PATH_UNITS_MAX * sizeof(WCHAR)) : NULL;
+	if (has_path(name) && !path)
+		return STATUS_NO_MEMORY;
+	full = full_name(name, path);
+	RtlInitUnicodeString(&text, full);
+	status = full ? LdrGetDllHandle(NULL, NULL, &text, base) : STATUS_NAME_TOO_LONG;
+	memory_free(path);
+	return status;
+}
+
+/* FALSE: *module is NULL. A module can't be kept for ever and not counted at once. */
 WINBOOL WINAPI GetModuleHandleExW(DWORD flags, LPCWSTR name, HMODULE *module)
 {
-	UNICODE_STRING text;
 	void *base = NULL;
-	NTSTATUS status = STATUS_SUCCESS;
+	NTSTATUS status;
 
-	*module = NULL;
-	if (flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS) {
-		if (!RtlPcToFileHeader((void *)name, &base))
-			status = STATUS_DLL_NOT_FOUND;
-	} else if (!name) {
-		base = peb_current()->image_base;
-	} else {
-		RtlInitUnicodeString(&text, name);
-		status = LdrGetDllHandle(NULL, NULL, &text, &base);
+	if (module)
+		*module = NULL;
+	if (!module || flags & ~(DWORD)HANDLE_FLAGS || (!name && flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS) ||
+	    (flags & GET_MODULE_HANDLE_EX_FLAG_PIN && flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT)) {
+		SetLastError(ERROR_INVALID_PARAMETER);
+		return FALSE;
 	}
-	if (NT_SUCCESS(status) && (flags & GET_MODULE_HANDLE_EX_FLAG_PIN))
-		status = LdrAddRefDll(LDR_ADDREF_DLL_PIN, base);
-	else if (NT_SUCCESS(status) && !(flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT))
-		status = LdrAddRefDll(0, base);
+	if (flags & GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT) {
+		status = module_find(flags, name, &base);
+	} else { /* between the two calls nobody else may unload it */
+		RtlEnterCriticalSection(peb_current()->loader_lock);
+		status = module_find(flags, name, &base);
+		if (NT_SUCCESS(status))
+			status = LdrAddRefDll(flags & GET_MODULE_HANDLE_EX_FLAG_PIN ? LDR_ADDREF_DLL_PIN : 0, base);
+		RtlLeaveCriticalSection(peb_current()->loader_lock);
+	}
 	if (!status_result(status))
 		return FALSE;
 	*module = base;
@@ -232,6 +374,8 @@ WINBOOL WINAPI GetModuleHandleExA(DWORD flags, LPCSTR name, HMODULE *module)
 
 	if (!name || (flags & GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS))
 		return GetModuleHandleExW(flags, (LPCWSTR)name, module);
+	if (module)
+		*module = NULL;
 	wide = wide_from(name);
 	done = wide && GetModuleHandleExW(flags, wide, module);
 	memory_free(wide);

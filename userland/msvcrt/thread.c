@@ -33,12 +33,19 @@ struct thread_data *thread_data(void)
 	return data;
 }
 
+/*
+ * The loader tells of a thread's end. What is called behind that, as the program's own TLS callbacks, shares one set of data with
+ * all such threads: the loader's lock lets them come one by one.
+ */
 void thread_end(void)
 {
+	static struct thread_data ended;
 	struct thread_data *data = TlsGetValue(slot);
 
-	TlsSetValue(slot, NULL);
-	HeapFree(GetProcessHeap(), 0, data);
+	ended = (struct thread_data){ .random = 1 };
+	TlsSetValue(slot, &ended);
+	if (data != &ended)
+		HeapFree(GetProcessHeap(), 0, data);
 }
 
 int *__cdecl _errno(void)

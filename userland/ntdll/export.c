@@ -8,7 +8,9 @@
 #define FORWARD_DEPTH_MAX 8
 #define HINTS_WRONG_MAX 3 /* then the other hints of the module are not tried: its linker knew another DLL of that name */
 
-static ULONG export_depth; /* under the loader lock: forwarders that go in a circle */
+/* Under the loader lock. */
+static ULONG export_depth; /* forwarders that go in a circle */
+static BOOLEAN attach_now; /* what a forwarder loads is initialised at once, not with those who import it */
 
 /* The last forwarder's DLL, since the next one is likely to name the same: module holds target, so it is there as long. */
 static struct {
@@ -41,6 +43,13 @@ static NTSTATUS forward_target(struct loader_module *module, const char *dll, UL
 	memcpy(buffer + units, L".dll", 4 * sizeof(WCHAR));
 	name.Length = (USHORT)((units + 4) * sizeof(WCHAR));
 	status = module_load(&name, out);
+	if (NT_SUCCESS(status) && attach_now) {
+		attach_now = FALSE; /* its DllMain may load others */
+		status = module_attach(*out);
+		attach_now = TRUE;
+		if (!NT_SUCCESS(status))
+			module_dereference(*out);
+	}
 	if (NT_SUCCESS(status))
 		status = module_reference_add(module, *out);
 	if (NT_SUCCESS(status)) {
@@ -221,4 +230,15 @@ NTSTATUS export_find(struct loader_module *module, const char *name, ULONG ordin
 	export_table_get(module, &table);
 	table.hints_wrong = HINTS_WRONG_MAX;
 	return export_find_in(&table, name, ordinal, address);
+}
+
+NTSTATUS export_find_now(struct loader_module *module, const char *name, ULONG ordinal, void **address)
+{
+	BOOLEAN before = attach_now;
+	NTSTATUS status;
+
+	attach_now = TRUE;
+	status = export_find(module, name, ordinal, address);
+	attach_now = before;
+	return status;
 }

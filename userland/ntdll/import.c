@@ -43,6 +43,14 @@ void loader_complain(const char *dll, const char *what, const char *name)
 	}
 }
 
+void module_reference(struct loader_module *module)
+{
+	if (module->references == MODULE_PINNED)
+		return;
+	module->references++;
+	module->own_node.load_count++;
+}
+
 /* from takes over the caller's reference to to: it is dropped together with from. */
 NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *to)
 {
@@ -50,8 +58,7 @@ NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *
 
 	for (ULONG i = 0; i < from->import_count; i++) {
 		if (from->imports[i] == to) {
-			if (to->load_count != MODULE_PINNED)
-				to->load_count--;
+			module_dereference(to);
 			return STATUS_SUCCESS;
 		}
 	}
@@ -65,6 +72,8 @@ NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *
 	RtlFreeHeap(peb_current()->process_heap, 0, from->imports);
 	more[from->import_count++] = to;
 	from->imports = more;
+	if (to->references != MODULE_PINNED)
+		to->references--; /* its load count says of both kinds how many there are */
 	return STATUS_SUCCESS;
 }
 
@@ -75,6 +84,8 @@ static BOOLEAN section_writable(struct loader_module *module, const void *addres
 	IMAGE_SECTION_HEADER *section = IMAGE_FIRST_SECTION(headers);
 	ULONG rva = (ULONG)((BYTE *)address - module->base);
 
+	if (headers->OptionalHeader.SectionAlignment < 4096) /* they have no protections of their own */
+		return TRUE;
 	for (ULONG i = 0; i < headers->FileHeader.NumberOfSections; i++, section++)
 		if (rva - section->VirtualAddress < section->Misc.VirtualSize)
 			return (section->Characteristics & IMAGE_SCN_MEM_WRITE) != 0;
@@ -160,9 +171,15 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 		struct loader_module *from;
 		WCHAR buffer[128];
 		UNICODE_STRING name = { 0, 0, buffer };
-		ULONG done;
+		ULONG done, at;
 
-		RtlUTF8ToUnicodeN(buffer, sizeof(buffer), &done, dll, (ULONG)strlen(dll));
+		RtlUTF8ToUnicodeN(buffer, sizeof(buffer) - 4 * sizeof(WCHAR), &done, dll, (ULONG)strlen(dll));
+		for (at = done / sizeof(WCHAR); at && buffer[at - 1] != '.'; at--)
+			;
+		if (!at) { /* without a suffix */
+			memcpy(buffer + done / sizeof(WCHAR), L".dll", 4 * sizeof(WCHAR));
+			done += 4 * sizeof(WCHAR);
+		}
 		name.Length = name.MaximumLength = (USHORT)done;
 		status = module_load(&name, &from);
 		if (!NT_SUCCESS(status)) {
@@ -182,14 +199,12 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 	if (!NT_SUCCESS(status))
 		return status;
 	module->flags |= MODULE_ENTRY_PROCESSED;
-	if (module->flags & MODULE_IMAGE_DLL)
-		list_append(&loader.initialization_order, &module->initialization_order);
 	return STATUS_SUCCESS;
 }
 
 /*
  * One more reference to a loaded module, or loads it; not initialised yet. resolve: with its imports; else it is mapped,
- * and nothing of it will ever be called. Under the loader lock.
+ * and nothing of it will ever be called; programs (EXEs) are mapped alone in any case. Under the loader lock.
  */
 static NTSTATUS load(const UNICODE_STRING *name, BOOLEAN resolve, struct loader_module **out)
 {
@@ -198,15 +213,15 @@ static NTSTATUS load(const UNICODE_STRING *name, BOOLEAN resolve, struct loader_
 
 	name = module_name_resolve(name);
 	module = module_find_name(name);
-	if (module) {
-		if (module->load_count != MODULE_PINNED)
-			module->load_count++;
-		*out = module;
-		return STATUS_SUCCESS;
-	}
-	status = module_map(name, &module);
-	if (status == STATUS_SUCCESS || status == STATUS_IMAGE_NOT_AT_BASE) {
-		status = resolve ? module_imports_resolve(module) : STATUS_SUCCESS;
+	status = STATUS_OBJECT_NAME_EXISTS;
+	if (!module)
+		status = module_map(name, &module);
+	if (status == STATUS_OBJECT_NAME_EXISTS) {
+		if (module->unloading) /* its DllMain is at work, or another one's of those that go together with it */
+			return STATUS_DLL_NOT_FOUND;
+		module_reference(module);
+	} else if (NT_SUCCESS(status) && resolve && module->flags & MODULE_IMAGE_DLL) {
+		status = module_imports_resolve(module);
 		if (!NT_SUCCESS(status))
 			module_dereference(module);
 	}
@@ -242,7 +257,8 @@ static NTSTATUS name_complete(const UNICODE_STRING *name, WCHAR *buffer, ULONG u
 }
 
 /*
- * Loads and initialises a DLL, or counts one more reference. search_path is not used. characteristics (may be NULL): with
+ * Loads and initialises a DLL, or counts one more reference. search_path (may be NULL): the directories to look in for it and for
+ * those that come with it, with semicolons between them, in place of the usual ones. characteristics (may be NULL): with
  * IMAGE_FILE_EXECUTABLE_IMAGE, as DONT_RESOLVE_DLL_REFERENCES has it, a DLL that is new is mapped and no more.
  */
 NTSTATUS NTAPI LdrLoadDll(const WCHAR *search_path, ULONG *characteristics, const UNICODE_STRING *name, void **base)
@@ -252,14 +268,17 @@ NTSTATUS NTAPI LdrLoadDll(const WCHAR *search_path, ULONG *characteristics, cons
 	UNICODE_STRING full;
 	NTSTATUS status = name_complete(name, buffer, 300, &full);
 	BOOLEAN resolve = !characteristics || !(*characteristics & IMAGE_FILE_EXECUTABLE_IMAGE);
+	const WCHAR *search_before;
 
-	(void)search_path;
 	if (!NT_SUCCESS(status))
 		return status;
 	RtlEnterCriticalSection(&loader_lock);
+	search_before = module_search_path;
+	module_search_path = search_path;
 	status = load(&full, resolve, &module);
+	module_search_path = search_before;
 	if (NT_SUCCESS(status)) {
-		status = modules_attach();
+		status = module_attach(module);
 		if (NT_SUCCESS(status))
 			*base = module->base;
 		else
@@ -311,9 +330,7 @@ NTSTATUS NTAPI LdrGetProcedureAddress(void *base, const ANSI_STRING *name, ULONG
 
 	RtlEnterCriticalSection(&loader_lock);
 	module = module_find_base(base);
-	status = module ? export_find(module, by_name ? name->Buffer : NULL, ordinal, address) : STATUS_DLL_NOT_FOUND;
-	if (NT_SUCCESS(status))
-		status = modules_attach(); /* a forwarder may have loaded one */
+	status = module ? export_find_now(module, by_name ? name->Buffer : NULL, ordinal, address) : STATUS_DLL_NOT_FOUND;
 	RtlLeaveCriticalSection(&loader_lock);
 	return status;
 }
@@ -348,20 +365,23 @@ NTSTATUS NTAPI LdrAddRefDll(ULONG flags, void *base)
 	RtlEnterCriticalSection(&loader_lock);
 	module = module_find_base(base);
 	if (module && (flags & LDR_ADDREF_DLL_PIN))
-		module->load_count = MODULE_PINNED;
-	else if (module && module->load_count != MODULE_PINNED)
-		module->load_count++;
+		module->references = module->own_node.load_count = MODULE_PINNED;
+	else if (module)
+		module_reference(module);
 	RtlLeaveCriticalSection(&loader_lock);
 	return module ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;
 }
 
+/* STATUS_DLL_NOT_FOUND also for one that has thread-local storage: it wants to hear of threads. */
 NTSTATUS NTAPI LdrDisableThreadCalloutsForDll(void *base)
 {
 	struct loader_module *module;
 
 	RtlEnterCriticalSection(&loader_lock);
 	module = module_find_base(base);
-	if (module && module->tls_slot == TLS_NO_SLOT)
+	if (module && module->tls_slot != TLS_NO_SLOT)
+		module = NULL;
+	if (module)
 		module->flags |= MODULE_NO_THREAD_CALLS;
 	RtlLeaveCriticalSection(&loader_lock);
 	return module ? STATUS_SUCCESS : STATUS_DLL_NOT_FOUND;

@@ -4,6 +4,8 @@
 #define PATH_UNITS 320
 
 struct loader_data loader;
+BOOLEAN modules_come_with_program = TRUE;
+const WCHAR *module_search_path;
 RTL_CRITICAL_SECTION loader_lock = { (void *)(LONG_PTR)-1, -1, 0, NULL, NULL, 0 };
 /* Beside the other lock: what a copy of the process writes to first is one page. */
 RTL_SRWLOCK module_list_lock __attribute__((section(".data")));
@@ -112,7 +114,22 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 		module->flags = MODULE_IMAGE_DLL;
 	module->time_stamp = headers->FileHeader.TimeDateStamp;
 	module->tls_slot = TLS_NO_SLOT;
-	module->load_count = 1;
+	module->original_base = headers->OptionalHeader.ImageBase; /* as it is mapped, which is not as it is in the file */
+	module->node = &module->own_node;
+	module->reference_count = 1;
+	if (modules_come_with_program) {
+		module->references = module->own_node.load_count = MODULE_PINNED;
+		module->obsolete_load_count = 0xFFFF;
+		module->flags |= MODULE_STATIC_IMPORT;
+		module->load_reason = LOAD_REASON_STATIC_DEPENDENCY;
+	} else {
+		module->references = module->own_node.load_count = 1;
+		module->obsolete_load_count = 6;
+		module->load_reason = LOAD_REASON_DYNAMIC_LOAD;
+	}
+	module->own_node.state = NODE_MAPPED;
+	list_init(&module->own_node.modules);
+	list_append(&module->own_node.modules, &module->node_links);
 	module->full_name.Buffer = (WCHAR *)(module + 1);
 	module->full_name.Length = length_bytes;
 	module->full_name.MaximumLength = length_bytes + sizeof(WCHAR);
@@ -152,7 +169,7 @@ BOOLEAN image_at_its_base(BYTE *base)
 	return RtlImageNtHeader(base)->OptionalHeader.ImageBase == (ULONG64)base;
 }
 
-/* Makes all sections of an image writable, or gives them the protection that their headers ask for. */
+/* Makes all sections of an image writable, or gives them the protection that their headers ask for. Small ones have none. */
 static NTSTATUS sections_protect(BYTE *base, IMAGE_NT_HEADERS *headers, BOOLEAN writable)
 {
 	static const ULONG protections[8] = { /* by execute, read, write */
@@ -161,6 +178,8 @@ static NTSTATUS sections_protect(BYTE *base, IMAGE_NT_HEADERS *headers, BOOLEAN 
 	};
 	IMAGE_SECTION_HEADER *section = IMAGE_FIRST_SECTION(headers);
 
+	if (headers->OptionalHeader.SectionAlignment < 4096)
+		return STATUS_SUCCESS;
 	for (ULONG i = 0; i < headers->FileHeader.NumberOfSections; i++, section++) {
 		ULONG flags = section->Characteristics, old;
 		ULONG kind = ((flags & IMAGE_SCN_MEM_EXECUTE) ? 4 : 0) | ((flags & IMAGE_SCN_MEM_READ) ? 2 : 0) |
@@ -279,6 +298,22 @@ static BOOLEAN path_append(UNICODE_STRING *path, const WCHAR *text, ULONG units)
 	return TRUE;
 }
 
+/* The module of the same file as a view that is no module yet: paths have more than one spelling. */
+static struct loader_module *module_find_file(BYTE *base)
+{
+	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
+
+	for (LIST_ENTRY *at = loader.load_order.Flink; headers && at != &loader.load_order; at = at->Flink) {
+		struct loader_module *module = CONTAINER(at, struct loader_module, load_order);
+
+		if (module->time_stamp == headers->FileHeader.TimeDateStamp &&
+		    module->image_size == headers->OptionalHeader.SizeOfImage && module->base != base &&
+		    NtAreMappedFilesTheSame(module->base, base) == STATUS_SUCCESS)
+			return module;
+	}
+	return NULL;
+}
+
 /* Tries directory + name; the name alone when directory is empty. */
 static NTSTATUS module_try(const WCHAR *directory, ULONG directory_units, const UNICODE_STRING *name,
 			   struct loader_module **out)
@@ -296,16 +331,14 @@ static NTSTATUS module_try(const WCHAR *directory, ULONG directory_units, const 
 	dos.Buffer = buffer + 4;
 	dos.Length = (USHORT)(path.Length - 4 * sizeof(WCHAR));
 	*out = module_find_name(&dos);
-	if (*out) {
-		if ((*out)->load_count != MODULE_PINNED)
-			(*out)->load_count++;
+	if (*out)
 		return STATUS_OBJECT_NAME_EXISTS;
-	}
 	status = image_map(&path, &base);
 	if (!NT_SUCCESS(status))
 		return status;
-	status = module_add(base, dos.Buffer, dos.Length, out);
-	if (!NT_SUCCESS(status))
+	*out = module_find_file(base);
+	status = *out ? STATUS_OBJECT_NAME_EXISTS : module_add(base, dos.Buffer, dos.Length, out);
+	if (status != STATUS_SUCCESS)
 		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
 	return status;
 }
@@ -317,10 +350,30 @@ static BOOLEAN is_absent(NTSTATUS status)
 	       status == STATUS_OBJECT_PATH_INVALID || status == STATUS_NOT_A_DIRECTORY;
 }
 
+/* Tries the directories of module_search_path. */
+static NTSTATUS search_path_try(const UNICODE_STRING *name, struct loader_module **out)
+{
+	const WCHAR *at = module_search_path;
+
+	while (*at) {
+		ULONG units = 0;
+		NTSTATUS status;
+
+		while (at[units] && at[units] != ';')
+			units++;
+		status = units ? module_try(at, units, name, out) : STATUS_NO_SUCH_FILE;
+		if (!is_absent(status))
+			return status;
+		at += units + (at[units] == ';');
+	}
+	return STATUS_DLL_NOT_FOUND;
+}
+
 /*
- * Finds and maps a DLL that is not loaded yet: in the EXE's directory, C:\system, the current directory, C:\bin; the system's
- * own, as Windows' "known DLLs", in C:\system alone; a name with a path only there. The module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: the
- * path names a module that is loaded, it has one more reference.
+ * Finds and maps a DLL that is not loaded yet: in the EXE's directory, C:\system, the current directory, C:\bin, or where
+ * module_search_path says; the system's own, as Windows' "known DLLs", in C:\system alone; a name with a path only there. The
+ * module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: it is the file of a module that is
+ * loaded, which has no reference more for it.
  */
 NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 {
@@ -344,6 +397,8 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 		status = module_try(directories[2], current, name, out);
 		return is_absent(status) ? STATUS_DLL_NOT_FOUND : status;
 	}
+	if (module_search_path && !known)
+		return search_path_try(name, out);
 	for (ULONG i = known ? 1 : 0; i < (known ? 2 : 4); i++) {
 		NTSTATUS status = units[i] ? module_try(directories[i], units[i], name, out) : STATUS_NO_SUCH_FILE;
 

@@ -11,10 +11,16 @@
 
 /* struct loader_module.flags */
 #define MODULE_IMAGE_DLL 0x4
-#define MODULE_ENTRY_PROCESSED 0x4000
+#define MODULE_STATIC_IMPORT 0x20 /* came with the program */
+#define MODULE_ENTRY_PROCESSED 0x4000 /* what it imports is there */
 #define MODULE_NO_THREAD_CALLS 0x40000
 #define MODULE_ATTACHED 0x80000
-#define MODULE_PINNED 0xFFFF /* load_count */
+#define MODULE_PINNED 0xFFFFFFFFu /* of references */
+#define NODE_UNLOADING (-1) /* struct loader_node.state */
+#define NODE_MAPPED 2
+#define NODE_READY_TO_RUN 9
+#define LOAD_REASON_STATIC_DEPENDENCY 0
+#define LOAD_REASON_DYNAMIC_LOAD 4
 
 #define CONTAINER(pointer, type, field) ((type *)((char *)(pointer) - offsetof(type, field)))
 
@@ -53,6 +59,8 @@ void sync_forget_others(void);
 extern struct loader_data loader;
 extern RTL_CRITICAL_SECTION loader_lock;
 extern RTL_SRWLOCK module_list_lock; /* for readers that can't take the loader lock: exceptions */
+extern BOOLEAN modules_come_with_program; /* those that are added now: they stay as long as it */
+extern const WCHAR *module_search_path; /* see LdrLoadDll; NULL: the usual directories */
 struct loader_module *module_find_base(const void *base);
 
 /* data_file.c: an image's file, mapped as data. NULL: not in it. size: bytes, all of which are there. */
@@ -94,16 +102,18 @@ void export_table_get(struct loader_module *module, struct export_table *out);
 NTSTATUS export_find_in(struct export_table *t, const char *name, ULONG number, void **address);
 /* The same with no hint: by name, or by ordinal when name is NULL. */
 NTSTATUS export_find(struct loader_module *module, const char *name, ULONG ordinal, void **address);
+/* The same; a DLL that a forwarder loads is initialised. */
+NTSTATUS export_find_now(struct loader_module *module, const char *name, ULONG ordinal, void **address);
 
 /* import.c */
 NTSTATUS module_load(const UNICODE_STRING *name, struct loader_module **out);
 NTSTATUS module_imports_resolve(struct loader_module *module);
 NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *to);
+void module_reference(struct loader_module *module); /* one more of programs */
 void loader_complain(const char *dll, const char *what, const char *name);
 
 /* attach.c: initialisation and end of modules and threads. */
-NTSTATUS modules_attach(void);
-void module_detach(struct loader_module *module, BOOLEAN process_ends);
+NTSTATUS module_attach(struct loader_module *module); /* and before it what it imports */
 void modules_thread_call(ULONG reason);
 void modules_process_detach(void);
 void module_dereference(struct loader_module *module);

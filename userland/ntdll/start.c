@@ -30,10 +30,11 @@ static NTSTATUS modules_init(struct peb *peb)
 		status = module_add((BYTE *)&__ImageBase, own_name, sizeof(own_name) - sizeof(WCHAR), &own);
 	if (!NT_SUCCESS(status))
 		return status;
-	exe->load_count = own->load_count = MODULE_PINNED;
-	own->flags |= MODULE_ENTRY_PROCESSED;
+	own->flags |= MODULE_ENTRY_PROCESSED | MODULE_ATTACHED;
 	list_append(&loader.initialization_order, &own->initialization_order);
-	return module_imports_resolve(exe);
+	status = module_imports_resolve(exe);
+	modules_come_with_program = FALSE;
+	return status;
 }
 
 static NTSTATUS process_init(struct peb *peb)
@@ -45,6 +46,7 @@ static NTSTATUS process_init(struct peb *peb)
 		return STATUS_INVALID_IMAGE_FORMAT;
 	RtlInitializeCriticalSection(&fast_lock);
 	peb->fast_lock = &fast_lock;
+	peb->loader_lock = &loader_lock;
 	peb->process_heap = RtlCreateHeap(HEAP_GROWABLE, NULL, headers->OptionalHeader.SizeOfHeapReserve,
 					  headers->OptionalHeader.SizeOfHeapCommit, NULL, NULL);
 	if (!peb->process_heap)
@@ -53,15 +55,14 @@ static NTSTATUS process_init(struct peb *peb)
 	status = modules_init(peb);
 	if (NT_SUCCESS(status))
 		status = tls_thread_init();
-	if (NT_SUCCESS(status))
-		status = modules_attach();
 	if (NT_SUCCESS(status)) {
-		/* What came with the program stays as long as the program. */
-		for (LIST_ENTRY *at = loader.load_order.Flink; at != &loader.load_order; at = at->Flink)
-			CONTAINER(at, struct loader_module, load_order)->load_count = MODULE_PINNED;
-		tls_callbacks_run(CONTAINER(loader.load_order.Flink, struct loader_module, load_order),
-				  DLL_PROCESS_ATTACH);
-		loader.initialized = TRUE;
+		struct loader_module *exe = CONTAINER(loader.load_order.Flink, struct loader_module, load_order);
+
+		status = module_attach(exe);
+		if (NT_SUCCESS(status)) {
+			tls_callbacks_run(exe, DLL_PROCESS_ATTACH);
+			loader.initialized = TRUE;
+		}
 	}
 	RtlLeaveCriticalSection(&loader_lock);
 	return status;

@@ -177,6 +177,8 @@ void tls_thread_end(void)
 	RtlFreeHeap(teb->peb->process_heap, 0, record);
 	RtlFreeHeap(teb->peb->process_heap, 0, teb->tls_expansion_slots);
 	teb->tls_expansion_slots = NULL;
+	RtlFreeHeap(teb->peb->process_heap, 0, teb->fiber_local_slots); /* made again behind kernel32's end for this thread */
+	teb->fiber_local_slots = NULL;
 }
 
 void NTAPI RtlZeroTlsSlot(ULONG slot)

@@ -7,6 +7,51 @@ int middle_forward(void);
 int base_thread_local(void);
 int base_renamed(void);
 int late_value(int);
+int middle_nothing(void);
+int gone_value(void);
+
+/* The program's own TLS callback: after the DLLs have been told, also of ends. */
+static void NTAPI callback(void *module, DWORD reason, void *reserved)
+{
+	static const char *const what[] = { "TLS callback: the process ends", "TLS callback: the process begins",
+					    "TLS callback: a thread begins", "TLS callback: a thread ends" };
+
+	(void)module;
+	(void)reserved;
+	say("main", what[reason]);
+}
+
+__attribute__((section(".CRT$XLF"), used)) static PIMAGE_TLS_CALLBACK callbacks = callback;
+
+/* What a call through a delayed import raises whose DLL, or function, is not there. Source: delayimp.h. */
+#define DELAYED(error) (0xC06D0000 | (error))
+
+static void (*try_next)(void);
+static DWORD seen;
+
+static LONG WINAPI see(EXCEPTION_POINTERS *e)
+{
+	seen = e->ExceptionRecord->ExceptionCode;
+	if (seen != DELAYED(ERROR_MOD_NOT_FOUND) && seen != DELAYED(ERROR_PROC_NOT_FOUND))
+		return EXCEPTION_CONTINUE_SEARCH;
+	/* What comes next is tried on top of all this: it does not return. */
+	try_next();
+	return EXCEPTION_CONTINUE_SEARCH;
+}
+
+static void delayed_end(void)
+{
+	say("main", seen == DELAYED(ERROR_PROC_NOT_FOUND) ? "the delayed function is missing" : "another exception");
+	say("main", "ends");
+	ExitProcess(0);
+}
+
+static void delayed_function(void)
+{
+	say("main", seen == DELAYED(ERROR_MOD_NOT_FOUND) ? "the delayed DLL is missing" : "another exception");
+	try_next = delayed_end;
+	middle_nothing();
+}
 
 static DWORD WINAPI thread(void *argument)
 {
@@ -66,6 +111,9 @@ int main(void)
 	say("main", GetModuleHandleA("late.dll") ? "late has stayed" : "late is gone");
 	say("main", LoadLibraryA("refuse.dll") ? "refuse was loaded" :
 		    GetLastError() == ERROR_DLL_INIT_FAILED ? "refuse: ERROR_DLL_INIT_FAILED" : "refuse: another error");
-	say("main", "ends");
-	return 0;
+	say("main", FreeLibrary(GetModuleHandleA("early")) && !GetModuleHandleA("early") ? "early is gone" : "early has stayed");
+	AddVectoredExceptionHandler(1, see);
+	try_next = delayed_function;
+	gone_value();
+	return 1;
 }

@@ -7,4 +7,11 @@ int base_ordinal(void);
 
 int middle_sum(void) { return base_named() + 10 * base_ordinal() + 100 * base_data; }
 
-DLL_MAIN("middle")
+BOOL WINAPI DllMain(HINSTANCE module, DWORD reason, void *reserved)
+{
+	(void)module;
+	say("middle", reason_name(reason, reserved));
+	if (reason == DLL_PROCESS_ATTACH)
+		LoadLibraryA("early.dll");
+	return TRUE;
+}
