@@ -244,8 +244,8 @@ static DWORD harm_running(enum harm harm, DWORD *beside)
 
 static void test_programs(void)
 {
-	static const char *const names[] = { "code becomes breakpoints", "code becomes noise", "code is cut off", "headers are filled with ones",
-					     "all becomes noise" };
+	static const char *const names[] = { "code becomes breakpoints", "code becomes noise", "code is cut off",
+					     "headers are filled with ones", "all becomes noise" };
 	ok(CopyFileA("C:\\tests\\image_hostile.exe", PROGRAM_BESIDE, FALSE), "a program beside the other");
 	for (enum harm harm = 0; harm < HARMS; harm++) {
 		DWORD beside, code = harm_running(harm, &beside);

@@ -112,7 +112,8 @@ static void test_vanish(void)
 
 	ask("vanish");
 	is(clean.at[0], 1, "what is in memory is still seen");
-	ok(in_page_error(clean.at + FAR_PAGE * PAGE_BYTES, STATUS_NO_MEDIA_IN_DEVICE), "a page that is not is an in-page error, which says why");
+	ok(in_page_error(clean.at + FAR_PAGE * PAGE_BYTES, STATUS_NO_MEDIA_IN_DEVICE),
+	   "a page that is not is an in-page error, which says why");
 	ok(in_page_error(dirty.at + FAR_PAGE * PAGE_BYTES, STATUS_NO_MEDIA_IN_DEVICE), "also in a view to write");
 	refused(ReadFile(file, buffer, sizeof(buffer), &count, NULL), ERROR_NOT_READY, "ReadFile");
 	dirty.at[0] = 101;

@@ -142,9 +142,8 @@ def test_a_bad_sector_and_failing_writes(builds, machine, disk_with_program, tmp
     sectors = [disk.index(bytes([BAD_PAGE + 1]) * 4096) // 512 + 3,
                disk.index(image.read_bytes()) // 512 + file_offset(image, ".text", 0x8000) // 512 + 1]
     rules = tmp_path / "blkdebug"
-    rules.write_text('[inject-error]\nevent = "none"\niotype = "write"\nerrno = "5"\nonce = "off"\n'
-                     + "".join(f'[inject-error]\nevent = "none"\niotype = "read"\nsector = "{sector}"\nerrno = "5"\nonce = "off"\n'
-                               for sector in sectors))
+    rule = '[inject-error]\nevent = "none"\niotype = "{}"\nerrno = "5"\nonce = "off"\n'
+    rules.write_text(rule.format("write") + "".join(f'{rule.format("read")}sector = "{sector}"\n' for sector in sectors))
     run = machine(swap="none", ram="64M", cpus=4, build="debug", options="check=exit",
                   disks=[Disk(f"blkdebug:{rules}:{disk_with_program}", "disk2")],
                   console=b"media_files sector\ncp bin\\cat.exe D:\\cat.exe\nmkdir D:\\new\nD:\\hello\nexit 0\n")

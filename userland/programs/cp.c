@@ -24,7 +24,7 @@ static int copy(const char *from, const char *to)
 		return TOOL_FAILED;
 	}
 	if (!file_is_directory(from))
-		return CopyFileA(from, to, FALSE) ? TOOL_OK : tool_fail("cp", GetFileAttributesA(from) == INVALID_FILE_ATTRIBUTES ? from : to, GetLastError());
+		return CopyFileA(from, to, FALSE) ? TOOL_OK : file_fail_two("cp", from, to, GetLastError());
 	if (!recursive) {
 		fprintf(stderr, "cp: %s is a directory; -r copies it\n", from);
 		return TOOL_FAILED;

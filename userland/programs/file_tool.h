@@ -43,6 +43,14 @@ static inline bool file_same(const char *directory, const char *path, bool below
 	return below ? !_strnicmp(a, b, length) && b[length] == '\\' : !_stricmp(a, b);
 }
 
+/* Of what leads from one name to another: the first if it is not there, else it may be about either. Returns TOOL_FAILED. */
+static inline int file_fail_two(const char *program, const char *from, const char *to, DWORD error)
+{
+	char both[2 * MAX_PATH + 8];
+	snprintf(both, sizeof(both), "%s to %s", from, to);
+	return tool_fail(program, GetFileAttributesA(from) == INVALID_FILE_ATTRIBUTES ? from : both, error);
+}
+
 /* INVALID_HANDLE_VALUE: it can't be read, which has been said. */
 static inline HANDLE file_open_to_read(const char *program, const char *path)
 {

@@ -8,16 +8,13 @@ static const char usage[] = "usage: mv FROM TO\n"
 
 static int move(const char *from, const char *to)
 {
-	char both[2 * MAX_PATH + 8];
 	if (file_is_directory(from) && file_same(from, to, true)) {
 		fprintf(stderr, "mv: %s can't be moved into itself\n", from);
 		return TOOL_FAILED;
 	}
 	if (MoveFileExA(from, to, MOVEFILE_REPLACE_EXISTING | MOVEFILE_COPY_ALLOWED))
 		return TOOL_OK;
-	DWORD error = GetLastError();
-	snprintf(both, sizeof(both), "%s to %s", from, to);
-	return tool_fail("mv", GetFileAttributesA(from) == INVALID_FILE_ATTRIBUTES ? from : both, error);
+	return file_fail_two("mv", from, to, GetLastError());
 }
 
 int main(int argc, char **argv)
