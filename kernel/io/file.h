@@ -100,6 +100,7 @@ struct file_entry {                       /* of a directory */
 	u64 size;
 	u32 attributes;
 	u64 modified_unix, created_unix, accessed_unix;
+	u64 number;                       /* struct file's entry_at */
 };
 
 /* Volumes have the letters from C, the system volume's, on. */

@@ -329,6 +329,9 @@ static u32 completion_event(u64 handle, struct object **event)
 /* What NtReadFile, NtWriteFile and NtQueryDirectoryFile have in common at their end. */
 u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done)
 {
+	/* The caller's memory is there, but could not be had: the reason is told, as file systems of Windows do. */
+	if (unlikely(status == STATUS_ACCESS_VIOLATION && thread_current()->in_page_status))
+		status = thread_current()->in_page_status;
 	if (!io_status_put(io_to, status, done))
 		status = STATUS_ACCESS_VIOLATION;
 	if (event) {
@@ -340,6 +343,7 @@ u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done)
 
 static u32 io_probe(const u64 *a)
 {
+	thread_current()->in_page_status = STATUS_SUCCESS; /* io_complete looks */
 	if (!user_probe(a[4], sizeof(struct nt_io_status_block)))
 		return STATUS_ACCESS_VIOLATION;
 	return a[2] ? STATUS_NOT_SUPPORTED : STATUS_SUCCESS; /* there are no user-mode APCs */

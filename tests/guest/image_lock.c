@@ -237,8 +237,9 @@ static void writing(void)
 	}
 	ok(opens(FILE_WRITE_ATTRIBUTES | GENERIC_READ, SHARE_ALL, OPEN_EXISTING), "its attributes may be written");
 	DWORD mark = contents_may_change() ? 2 : 1;
-	new_sees(PATH_USED, mark, "who begins now sees what is there now");
+	/* First, while memory alone has what was written: who begins has it written to the disk. */
 	user_sees(&u, 1, mark, "the user: in pages that it reads now; those that are in memory, or its own, are as they were");
+	new_sees(PATH_USED, mark, "who begins now sees what is there now");
 	user_sees(&v, mark, mark, "a page that has left memory is read again; its own is as it was");
 	new_sees(PATH_USED, mark, "so do those who begin when they have ended");
 	ok(file_make(PATH_USED, 1), "(as before)");

@@ -221,6 +221,13 @@ static void test_reads(void)
 	SetFilePointer(v.file, FAR_PAGE * PAGE_BYTES, NULL, FILE_BEGIN);
 	refused(ReadFile(v.file, buffer, sizeof(buffer), &count, NULL), ERROR_IO_DEVICE, "ReadFile");
 	is(SetFilePointer(v.file, 0, NULL, FILE_CURRENT), FAR_PAGE * PAGE_BYTES, "which leaves the position where it was");
+	HANDLE other = CreateFileA("C:\\temp\\media.bin", GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL), end[2];
+	SetLastError(0);
+	refused(WriteFile(other, (const void *)bad, 100, &count, NULL), ERROR_IO_DEVICE, "WriteFile of bytes that can't be read");
+	ok(CreatePipe(&end[0], &end[1], NULL, 0), "a pipe");
+	refused(WriteFile(end[1], (const void *)bad, 100, &count, NULL), ERROR_IO_DEVICE, "the same into it");
+	refused(WriteFile(end[1], (const void *)16, 100, &count, NULL), ERROR_NOACCESS, "bytes that are nowhere are another error");
+	ok(CloseHandle(other) && CloseHandle(end[0]) && CloseHandle(end[1]), "(closed)");
 	refused(image_map("D:\\hello.exe") != NULL, ERROR_IO_DEVICE, "an image section");
 	refused(LoadLibraryA("D:\\hello.exe") != NULL, ERROR_IO_DEVICE, "loading");
 	refused(CreateProcessA("D:\\hello.exe", NULL, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), ERROR_IO_DEVICE, "running");

@@ -6,7 +6,7 @@ TESTS = [
     "memory_calls", "sections", "sections_shared", "cow", "image", "image_kinds", "image_shared", "image_written",
     "imports", "image_damaged", "load_flags", "loader", "loader_threads", "loader_names", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fork_pressure", "neighbours", "fault_exit", "bad_calls", "bad_arguments",
-    "files", "files_write", "file_rules", "file_sections", "c_library", "pipes",
+    "files", "files_wide", "files_write", "file_rules", "file_sections", "c_library", "pipes",
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
