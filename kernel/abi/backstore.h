@@ -287,6 +287,13 @@ struct bs_create_process {
 #define BS_PROCESS_SUSPENDED 2       /* the first thread waits for NtResumeThread */
 #define BS_PROCESS_USE_HANDLES 4     /* a standard handle that is 0 stays 0, and is not made the console */
 
+/*
+ * BsMapKnownDll(uint32_t index, void **base): a view in the calling process of one of the system's own DLLs, whose sections are
+ * made at the boot. STATUS_IMAGE_NOT_AT_BASE: it is elsewhere than in other processes. STATUS_OBJECT_NAME_NOT_FOUND: there is
+ * none, or its name in C:\system is another file's now, or its contents have changed: what is there is loaded as any file.
+ */
+enum bs_known_dll { BS_KNOWN_NTDLL, BS_KNOWN_KERNEL32, BS_KNOWN_MSVCRT, BS_KNOWN_DLLS };
+
 /* BsQueryOption(const char *name, char *value, uint64_t size): a boot option as it is in force: "swap", "commit", "mem", "run", "check", "replace", "build" (release|debug), "cpus", "script" (1 when the console's input is a text that ends). */
 
 /* NtCreateProcess-related: the paging behaviour of a process is trimmed by NtSetInformationProcess(ProcessQuotaLimits = 1) with both sizes ~0. */

@@ -99,7 +99,8 @@
 	X(100, NtSetInformationThread, 4)                                                                              \
 	X(101, NtSetSystemInformation, 3)                                                                              \
 	X(102, BsTraceOpen, 4)                                                                                         \
-	X(103, BsTraceRead, 6)
+	X(103, BsTraceRead, 6)                                                                                         \
+	X(104, BsMapKnownDll, 2)
 
 #define SYSCALL_NUMBER_MAX 104
 

@@ -1,5 +1,7 @@
 #include "image/bind.h"
 
+#include "abi/backstore.h"
+#include "abi/dll_alias.h"
 #include "image/pe.h"
 #include "lib/string.h"
 
@@ -20,15 +22,46 @@ struct binding {
 	u32 dll_count;
 };
 
-/* The DLL whose name without .dll is these characters. */
+static bool begins(const char *text, const char *with, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (ascii_lower(text[i]) != with[i])
+			return false;
+	return true;
+}
+
+/* What the loader takes this name, without .dll, for; or the name itself. */
+static const char *alias_resolve(const char *text)
+{
+	static const struct {
+		const char *name, *target;
+	} aliases[] = {
+#define ALIAS(name, target) { name, target == BS_KNOWN_NTDLL ? "ntdll" : "kernel32" },
+		DLL_ALIASES(ALIAS)
+	};
+
+	for (u32 i = 0; i < ARRAY_SIZE(aliases); i++) {
+		size_t length = strlen(aliases[i].name);
+		bool start = aliases[i].name[length - 1] == '-';
+
+		length -= start ? 0 : 4;
+		if (begins(text, aliases[i].name, length) && (start || !text[length]))
+			return aliases[i].target;
+	}
+	return text;
+}
+
+/* The DLL that a name without .dll, these characters, stands for. */
 static const struct bind_dll *dll_find(const struct binding *b, const char *name, size_t length)
 {
-	char text[16];
+	char copy[64];
+	const char *text;
 
-	if (length >= sizeof(text))
+	if (length >= sizeof(copy))
 		return NULL;
-	memcpy(text, name, length);
-	text[length] = 0;
+	memcpy(copy, name, length);
+	copy[length] = 0;
+	text = alias_resolve(copy);
 	for (u32 i = 0; i < b->dll_count; i++) {
 		char other[16];
 

@@ -16,6 +16,9 @@ bool known_dlls_load(void);
 struct section *known_ntdll(void);
 u32 known_ntdll_function(const char *name);
 
+/* The section of one (enum bs_known_dll) if it is there, and its file is still the one of that name, with the contents that it had; or NULL. */
+struct section *known_dll(u32 index);
+
 /* Those that are there, as long as the system runs. */
 const struct bind_dll *known_dlls(u32 *count);
 

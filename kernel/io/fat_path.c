@@ -62,17 +62,17 @@ int utf16_to_utf8(const u16 *from, u32 n, char *to, size_t size)
 	for (u32 i = 0; i < n; i++) {
 		u32 c = from[i], length;
 
+		if (likely(c < 0x80 && at + 1 < size)) {
+			to[at++] = c;
+			continue;
+		}
 		if (c >= 0xd800 && c <= 0xdbff && i + 1 < n && from[i + 1] >= 0xdc00 && from[i + 1] <= 0xdfff)
 			c = 0x10000 + ((c & 0x3ff) << 10) + (from[++i] & 0x3ff);
 		else if (c >= 0xd800 && c <= 0xdfff)
 			c = REPLACEMENT;
-		length = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+		length = c < 0x80 ? 1 /* there is no room */ : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
 		if (at + length + 1 > size)
 			return -1;
-		if (length == 1) {
-			to[at++] = c;
-			continue;
-		}
 		to[at++] = (0xf00 >> length) | c >> 6 * (length - 1);
 		for (u32 k = length - 1; k > 0; k--)
 			to[at++] = 0x80 | (c >> 6 * (k - 1) & 0x3f);

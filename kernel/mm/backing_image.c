@@ -58,13 +58,10 @@ static word_t initial(const struct section *s, u64 index)
 	return g && file_bytes(g, index) ? word_make(WORD_BACKING, 0) : word_zero(0);
 }
 
-static u32 prot(const struct section *s, u64 index)
+u32 image_segment_prot(const struct pe_segment *g)
 {
-	const struct pe_segment *g = segment_of(s, index);
 	u32 p = 0;
 
-	if (!g)
-		return PROT_NONE;
 	if (g->read)
 		p |= PROT_READ;
 	if (g->execute)
@@ -72,6 +69,13 @@ static u32 prot(const struct section *s, u64 index)
 	if (g->write)
 		p |= PROT_READ | PROT_WRITE | (g->shared ? 0 : PROT_COPY);
 	return p;
+}
+
+static u32 prot(const struct section *s, u64 index)
+{
+	const struct pe_segment *g = segment_of(s, index);
+
+	return g ? image_segment_prot(g) : PROT_NONE;
 }
 
 static void alike(const struct section *s, u64 index, u64 *first, u64 *end)
@@ -520,5 +524,6 @@ u32 section_create_image(struct file *f, struct section **out)
 }
 
 const struct pe_image *section_image(const struct section *s) { return s->image ? &s->image->pe : NULL; }
+bool section_image_current(const struct section *s) { return s->image->changes == s->file->image_changes; }
 bool section_image_has(const struct section *s, u64 index) { return segment_of(s, index) != NULL; }
 u64 section_image_base(const struct section *s) { return s->image ? s->image->base : 0; }

@@ -8,13 +8,14 @@
  * - it gets no priority and no place among the last arrivals, and counts as no fault;
  * - what a write to it would change must be so already, since there is no fault any more that could do it: where its entry
  *   allows writes, its frame is dirty.
- * The pages of an image that other processes have are mapped with its view: each of its segments would be a fault or more.
- * A data file's pages are mapped from the standby list too: who reads a file through a view comes to them soon.
+ * The pages of an image that other processes have, or had, are mapped with its view: each of its segments would be a fault
+ * or more. These, and a data file's, come from the standby list too: who maps or reads what others used comes to them soon.
  * It never costs another page its place: where memory is short, or the working set has a hard maximum, there are none.
  */
+#include "image/pe.h"
 #include "mm/vspace.h"
 
-#define IMAGE_AROUND_PAGES 512 /* so many of an image are looked at when it is mapped, */
+#define IMAGE_AROUND_PAGES 512 /* so many of an image are looked at when it is mapped: one table of prototype words, */
 #define IMAGE_AROUND_MAX 128   /* and of those, at most so many are mapped */
 #define AROUND FAULT_CLUSTER /* pages, at multiples of as many: so they lie under one page table */
 
@@ -98,18 +99,53 @@ u32 fault_around(struct fault *f, word_t *word)
 	return n;
 }
 
-/* Pages [first, end) of an image, all with one protection, and under one table of ours and of prototype words; at most max. */
-static u32 image_run_map(struct vspace *v, struct view *w, u64 first, u64 end, u32 max)
+/*
+ * Clean pages that no page table has come from the standby list, if somebody used them: programs that run again and again have
+ * theirs there. What was only read ahead stays.
+ */
+static bool image_word_active(word_t *word)
 {
-	word_t *word = section_word(w->section, first), *at = pt_word(v, w->node.start + (first << PAGE_SHIFT));
-	u32 n = 0, prot = word && at ? w->section->backing->prot(w->section, first) : PROT_NONE;
-	const word_t entry = word_valid_make(0, prot, true, false) & ~PTE_ACCESSED;
+	u32 pfn = word_pfn(*word);
+
+	if (word_kind(*word) != WORD_TRANSITION || frames[pfn].state != FRAME_STANDBY || frames[pfn].priority == PRIORITY_AHEAD ||
+	    frames_available() <= frame_counts.high)
+		return false;
+	frame_reactivate(pfn);
+	frames[pfn].shares = 0; /* until it is mapped, at once */
+	*word = word_valid_make(pfn, 0, true, false);
+	return true;
+}
+
+/* A segment's entries, without frame; 0: none are made before a fault. */
+static word_t image_entry(const struct pe_segment *g)
+{
+	u32 prot = image_segment_prot(g);
 
 	/* What is written in place counts as dirty once it is mapped: only a fault says so. */
 	if (prot == PROT_NONE || (prot & PROT_WRITE && !(prot & PROT_COPY)))
 		return 0;
-	for (u64 i = 0; (i = words_skip(word, i, end - first)) < end - first && n < max; i++) {
-		if (!word_valid(word[i]) || at[i])
+	return word_valid_make(0, prot, true, false) & ~PTE_ACCESSED;
+}
+
+/* Of pages [first, end), under one table of ours and one of prototype words, whose first words' places these are; at most max. */
+static u32 image_pages_map(const struct pe_image *pe, word_t *at, word_t *word, u64 first, u64 end, u32 max)
+{
+	const struct pe_segment *g = pe->segments, *last = g + pe->segment_count;
+	u64 low = 0, high = 0; /* the pages of the segment in front of g */
+	word_t entry = 0;
+	u32 n = 0;
+
+	for (u64 i = first; i < end && n < max; i++) {
+		if (!word[i] && (i = words_skip(word, i, end)) == end)
+			break;
+		if (i >= high) {
+			for (; i >= high && g < last; g++) {
+				low = g->rva >> PAGE_SHIFT;
+				high = low + g->pages;
+			}
+			entry = i < high ? image_entry(g - 1) : 0;
+		}
+		if (!entry || i < low || at[i] || (!word_valid(word[i]) && !image_word_active(&word[i])))
 			continue;
 		frames[word_pfn(word[i])].shares++;
 		at[i] = entry | (word[i] & PTE_ADDRESS);
@@ -120,22 +156,25 @@ static u32 image_run_map(struct vspace *v, struct view *w, u64 first, u64 end, u
 
 void image_map_around(struct vspace *v, struct view *w)
 {
-	struct section *s = w->section;
-	u64 pages = (w->node.end - w->node.start) >> PAGE_SHIFT, page = w->node.start >> PAGE_SHIFT, low, end;
+	const struct pe_image *pe = section_image(w->section);
+	u64 pages = MIN((w->node.end - w->node.start) >> PAGE_SHIFT, IMAGE_AROUND_PAGES), start = w->node.start >> PAGE_SHIFT;
+	word_t *word, *at;
 	u32 n = 0;
 
 	assert(mutex_held(&v->lock));
 	if (w->first || v->working_set_flags & QUOTA_LIMITS_HARDWS_MAX_ENABLE || frames_available() <= frame_counts.high)
 		return;
-	mutex_lock(&s->lock);
+	mutex_lock(&w->section->lock);
 	spin_lock(&frames_lock);
-	for (u64 i = 0; i < MIN(pages, (u64)IMAGE_AROUND_PAGES) && n < IMAGE_AROUND_MAX; i = end) {
-		s->backing->alike(s, i, &low, &end);
-		end = MIN(MIN(end, pages), MIN(ALIGN_DOWN(i, 512) + 512, ALIGN_DOWN(page + i, 512) + 512 - page));
-		n += image_run_map(v, w, i, end, IMAGE_AROUND_MAX - n);
+	word = section_word(w->section, 0);
+	for (u64 first = 0, end; word && first < pages; first = end) {
+		end = MIN(pages, ALIGN_DOWN(start + first, 512) + 512 - start);
+		at = pt_word(v, (start + first) << PAGE_SHIFT);
+		if (at)
+			n += image_pages_map(pe, at - first, word, first, end, IMAGE_AROUND_MAX - n);
 	}
 	spin_unlock(&frames_lock);
-	mutex_unlock(&s->lock);
+	mutex_unlock(&w->section->lock);
 	if (n)
 		view_use(w, w->node.start, w->node.end);
 	resident_add(v, n);

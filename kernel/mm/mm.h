@@ -116,6 +116,8 @@ struct address_limits {
 /* where: NULL = anywhere. extended: NtAllocateVirtualMemoryEx, which knows placeholders. */
 u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address_limits *where, u32 type, u32 protect,
 		    bool extended);
+/* A thread's stack: size bytes reserved anywhere, the upper commit of them committed, and a guard page below. On failure nothing. */
+u32 vspace_allocate_stack(struct vspace *v, u64 *base, u64 size, u64 commit);
 u32 vspace_free(struct vspace *v, u64 *base, u64 *size, u32 type);
 /* STATUS_WAS_UNLOCKED, a success: pages that were locked can't be, now that they are not accessible. */
 u32 vspace_protect(struct vspace *v, u64 *base, u64 *size, u32 protect, u32 *old);
@@ -192,6 +194,7 @@ u32 section_create_image(struct file *f, struct section **out);
 void section_ref(struct section *s);
 void section_unref(struct section *s);
 const struct pe_image *section_image(const struct section *s); /* NULL: not an image */
+bool section_image_current(const struct section *s); /* is its file what it was when its headers were read? */
 u64 section_image_base(const struct section *s);               /* where it is mapped if that is free (ASLR) */
 bool section_image_has(const struct section *s, u64 index); /* whether the page belongs to a section of the image, or its headers */
 u64 section_size(const struct section *s);                     /* bytes */

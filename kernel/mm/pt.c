@@ -232,10 +232,11 @@ void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high)
 	tables_free(v, chain);
 }
 
-void pt_end(struct vspace *v, u64 start, u64 end, u64 next)
+void pt_end(struct vspace *v)
 {
 	assert(mutex_held(&v->lock) && !v->cpus);
-	tables_free(v, unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, start, end, 0, next, 0));
+	v->leaf_number = ~0ull;
+	tables_free(v, unlink_tables(phys_to_virt(v->pml4_phys), 4, 0, 0, USER_HIGH, 0, 1ull << 47, 0));
 }
 
 /* Runs a step under v->lock, again after each wait for memory. */

@@ -1,4 +1,5 @@
 /* System calls for sections. Source: Windows documentation of these calls. */
+#include "image/known_dlls.h"
 #include "image/pe.h"
 #include "io/file.h"
 #include "lib/string.h"
@@ -245,6 +246,24 @@ u32 sys_NtUnmapViewOfSectionEx(const u64 *a)
 	if ((u32)a[2] & ~(MEM_UNMAP_WITH_TRANSIENT_BOOST | MEM_PRESERVE_PLACEHOLDER))
 		return STATUS_INVALID_PARAMETER;
 	return unmap(a[0], a[1], (u32)a[2] & MEM_PRESERVE_PLACEHOLDER);
+}
+
+/* BsMapKnownDll(uint32_t index, void **base) */
+u32 sys_BsMapKnownDll(const u64 *a)
+{
+	struct vspace *v = process_current()->vspace;
+	struct section *s = known_dll((u32)a[0]);
+	u64 base = 0, size = 0;
+	u32 status;
+
+	if (!s)
+		return STATUS_OBJECT_NAME_NOT_FOUND;
+	status = view_map_section(v, s, &base, 0, &size, NULL, 0, PAGE_EXECUTE_READ, true);
+	if (NT_SUCCESS(status) && !put_user_u64(a[1], base)) {
+		view_unmap(v, base, false);
+		status = STATUS_ACCESS_VIOLATION;
+	}
+	return status;
 }
 
 /* NtFlushVirtualMemory(HANDLE process, void **base, SIZE_T *size, IO_STATUS_BLOCK *io) */

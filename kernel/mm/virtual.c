@@ -322,10 +322,10 @@ static u32 commit_private(struct vspace *v, struct view *w, u64 start, u64 end, 
 	return NT_SUCCESS(status) ? STATUS_SUCCESS : status;
 }
 
-/* All of w, which is new: no page of it is there. On failure some tables are there and some words, which go with the view. */
-static u32 commit_new(struct vspace *v, struct view *w, u32 prot)
+/* Pages of w, which is new: no page of it is there. On failure some tables are there and some words, which go with the view. */
+static u32 commit_new(struct vspace *v, struct view *w, u64 start, u64 end, u32 prot)
 {
-	u64 start = w->node.start, end = w->node.end, pages = (end - start) >> PAGE_SHIFT, count;
+	u64 pages = (end - start) >> PAGE_SHIFT, count;
 	word_t *word, zero = word_zero(prot_for_private(w, prot));
 	u32 status;
 
@@ -383,7 +383,7 @@ static u32 reserve_locked(struct vspace *v, u64 *base, u64 size, const struct ad
 	status = replace ? placeholder_replace(v, *base, size, &like, &w)
 			 : view_create(v, base, size, where, type & MEM_TOP_DOWN, &like, &w);
 	if (!status && type & MEM_COMMIT) {
-		status = commit_new(v, w, prot);
+		status = commit_new(v, w, w->node.start, w->node.end, prot);
 		if (status && replace)
 			placeholder_restore(v, w);
 		else if (status)
@@ -456,6 +456,34 @@ u32 vspace_allocate(struct vspace *v, u64 *base, u64 *size, const struct address
 		*base = at;
 		*size = length;
 	}
+	return status;
+}
+
+static u32 stack_locked(struct vspace *v, u64 *base, u64 size, u64 commit)
+{
+	const u32 prot = PROT_READ | PROT_WRITE;
+	struct view like = { .kind = VIEW_PRIVATE, .prot = prot, .protect = PAGE_READWRITE };
+	struct view *w;
+	u32 status = view_create(v, base, size, &ANYWHERE, false, &like, &w);
+	u64 guard;
+
+	if (status)
+		return status;
+	guard = w->node.end - commit - PAGE_SIZE;
+	status = commit_new(v, w, guard, w->node.end, prot);
+	if (status)
+		view_remove(v, w);
+	else
+		*pt_word(v, guard) = word_zero(prot | PROT_GUARD);
+	return status;
+}
+
+u32 vspace_allocate_stack(struct vspace *v, u64 *base, u64 size, u64 commit)
+{
+	u32 status;
+
+	assert(IS_ALIGNED(size, GRANULARITY) && IS_ALIGNED(commit, PAGE_SIZE) && commit + PAGE_SIZE <= size);
+	WITH_MEMORY(v, status, (*base = 0, stack_locked(v, base, size, commit)));
 	return status;
 }
 

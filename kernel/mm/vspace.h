@@ -73,11 +73,8 @@ u32 pt_make_range(struct vspace *v, u64 start, u64 end);
 word_t *pt_next(struct vspace *v, u64 *va, u64 end, u64 *words);
 /* Frees the tables under [start, end) that no view needs; all words there are 0. No view is in [low, high), which is around it. */
 void pt_prune(struct vspace *v, u64 start, u64 end, u64 low, u64 high);
-/*
- * The same at the end of v, whose tables no CPU has loaded, of those that lie below next, where the next view starts; none is
- * left below start.
- */
-void pt_end(struct vspace *v, u64 start, u64 end, u64 next);
+/* The same at the end of v, whose tables no CPU has loaded, and which has no views: of all but the first one. */
+void pt_end(struct vspace *v);
 /*
  * Spare tables, charged to v, for as many tables in all: so that making the next ones can't fail. No lock held: waits for
  * memory. STATUS_COMMITMENT_LIMIT, STATUS_NO_MEMORY (the thread was told to end): some may have been made.
@@ -300,6 +297,8 @@ struct backing {
 	void (*destroy)(struct section *s);
 };
 extern const struct backing backing_anon, backing_image, backing_file;
+struct pe_segment;
+u32 image_segment_prot(const struct pe_segment *g); /* what its pages may be used for if nobody said anything else */
 
 struct section {
 	struct object object;
@@ -426,7 +425,7 @@ static inline void fault_map(struct fault *f, u32 pfn, u32 prot, bool section, b
  * they have the same protection. *word: the page's prototype word; the section's lock is held. Returns how many.
  */
 u32 fault_around(struct fault *f, word_t *word);
-/* Of a new view of a whole image, maps what is in memory because others have it, up to a limit. v->lock held. */
+/* Of a new view of a whole image, maps what is in memory because others have it, or had, up to a limit. v->lock held. */
 void image_map_around(struct vspace *v, struct view *w);
 
 /* Counted with cpu_count. */

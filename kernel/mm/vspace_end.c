@@ -1,6 +1,6 @@
 /*
  * The end of an address space. No CPU has its page tables loaded any more, and none will: so the words are given up where
- * they stand, table by table, without a TLB flush, and views and tables without a look at their neighbours.
+ * they stand, table by table, without a TLB flush, and views and tables without a look at their neighbours; the tables last.
  */
 #include "mm/pool.h"
 #include "mm/reclaim.h"
@@ -83,8 +83,15 @@ static u64 words_give_up(word_t *word, u64 count)
 			continue;
 		word[i] = 0;
 		valid += w & PTE_VALID;
-		if ((w & cloned) != cloned || !shared_give_up(w))
+		if ((w & cloned) == cloned) {
+			if (!shared_give_up(w))
+				word_give_up(w, &l);
+		} else if ((w & (PTE_VALID | PTE_SECTION | PTE_DIRTY)) == (PTE_VALID | PTE_SECTION) &&
+			   frames[word_pfn(w)].shares > 1) {
+			frames[word_pfn(w)].shares--;
+		} else {
 			word_give_up(w, &l);
+		}
 	}
 	spin_unlock(&frames_lock);
 	while (l.free) {
@@ -102,8 +109,7 @@ static u64 words_give_up(word_t *word, u64 count)
 	return valid;
 }
 
-/* next: where the next view starts. */
-static void view_end(struct vspace *v, struct view *w, u64 next)
+static void view_end(struct vspace *v, struct view *w)
 {
 	u64 start = w->node.start, end = w->node.end, count;
 	word_t *word;
@@ -118,23 +124,20 @@ static void view_end(struct vspace *v, struct view *w, u64 next)
 				n = MIN(count - i, WORDS_LOCKED);
 				v->resident -= words_give_up(word + i, n);
 			}
-	if (ALIGN_DOWN(start, TABLE_SPAN) != ALIGN_DOWN(next, TABLE_SPAN))
-		pt_end(v, start, end, next);
 	commit_release(COMMIT_PRIVATE, w->charge);
 	v->private_charge -= w->charge;
 }
 
 void views_end(struct vspace *v)
 {
-	struct tree_node *n, *next, *ended = NULL;
+	struct tree_node *n, *ended = NULL;
 
 	mutex_lock(&v->lock);
 	assert(!v->cpus);
 	v->dying = true;
-	for (n = tree_first(&v->views); n; n = next) {
-		next = tree_next(n);
-		view_end(v, view_of(n), next ? next->start : 1ull << 47);
-	}
+	for (n = tree_first(&v->views); n; n = tree_next(n))
+		view_end(v, view_of(n));
+	pt_end(v);
 	v->locked = 0;
 	while ((n = tree_leaf_take(&v->views))) {
 		n->parent = ended;

@@ -281,7 +281,12 @@ u32 handle_inherit(struct process *parent, struct process *child, bool inherit, 
 {
 	struct handle_entry *from, *to;
 	u32 status = STATUS_SUCCESS, i;
+	bool any = inherit;
 
+	for (i = 0; i < count; i++)
+		any |= others[i] != 0;
+	if (!any)
+		return status;
 	mutex_lock(&parent->lock);
 	for (i = 0; i < parent->handle_end; i++) {
 		from = entry_at(parent, i);

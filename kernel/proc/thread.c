@@ -57,7 +57,7 @@ static u32 stack_create(struct user_thread *t, u64 commit, u64 reserve, u64 *lim
 {
 	const struct pe_image *image = section_image(t->thread.process->image);
 	struct vspace *v = t->thread.vspace;
-	u64 base = 0, size, guard, guard_size = PAGE_SIZE;
+	u64 base, size;
 	u32 status;
 
 	if (!reserve)
@@ -71,17 +71,13 @@ static u32 stack_create(struct user_thread *t, u64 commit, u64 reserve, u64 *lim
 	if (commit + 2 * PAGE_SIZE > size) /* the guard, and one more that stays unused */
 		size = ALIGN_UP(commit + 2 * PAGE_SIZE, MIB(1));
 
-	status = vspace_allocate(v, &base, &size, NULL, MEM_RESERVE, PAGE_READWRITE, false);
+	status = vspace_allocate_stack(v, &base, size, commit);
 	if (status)
 		return status;
 	t->stack_low = base;
 	t->stack_high = base + size;
 	*limit = t->stack_high - commit;
-	guard = *limit - PAGE_SIZE;
-	status = vspace_allocate(v, limit, &commit, NULL, MEM_COMMIT, PAGE_READWRITE, false);
-	if (!status)
-		status = vspace_allocate(v, &guard, &guard_size, NULL, MEM_COMMIT, PAGE_READWRITE | PAGE_GUARD, false);
-	return status;
+	return STATUS_SUCCESS;
 }
 
 static u32 teb_create(struct user_thread *t, u64 stack_limit)

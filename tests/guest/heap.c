@@ -106,6 +106,24 @@ static void test_private_heap(void)
 	ok(HeapDestroy(heap), "HeapDestroy");
 }
 
+/* A block that was freed is none any more, wherever its neighbours are: who frees it again is to be noticed. */
+static void test_freed(void)
+{
+	HANDLE heap = HeapCreate(0, 0, 0);
+	void *p[5];
+
+	for (int i = 0; i < 5; i++)
+		p[i] = HeapAlloc(heap, 0, 100);
+	HeapFree(heap, 0, p[1]);
+	HeapFree(heap, 0, p[2]); /* joins the one to its left */
+	HeapFree(heap, 0, p[0]); /* and the one to its right */
+	ok(!HeapValidate(heap, 0, p[1]) && HeapSize(heap, 0, p[1]) == (SIZE_T)-1, "a freed block is no block");
+	ok(!HeapValidate(heap, 0, p[2]) && HeapSize(heap, 0, p[2]) == (SIZE_T)-1, "nor one that was joined to a free one before it");
+	ok(!HeapValidate(heap, 0, p[0]) && HeapSize(heap, 0, p[0]) == (SIZE_T)-1, "nor one that was joined to a free one behind it");
+	ok(HeapValidate(heap, 0, p[3]) && HeapValidate(heap, 0, NULL), "the others are");
+	HeapDestroy(heap);
+}
+
 static void test_backing(void)
 {
 	struct bs_memory before = memory_now();
@@ -131,6 +149,7 @@ static void repeated(void)
 {
 	test_calls();
 	test_private_heap();
+	test_freed();
 	test_backing();
 }
 

@@ -158,11 +158,11 @@ def exports(directory):
 
 
 def aliases():
-    """The loader's table of names that stand for a DLL of ours: (name, or its beginning up to a hyphen; the DLL)."""
-    table = (ROOT / "userland/ntdll/module_alias.c").read_text()
-    found = re.findall(r'\{ NAME\(L"([^"]+)"\), &(\w+) \}', table)
+    """The table of names that stand for a DLL of ours: (name, or its beginning up to a hyphen; the DLL)."""
+    table = (ROOT / "kernel/abi/dll_alias.h").read_text()
+    found = re.findall(r'X\("([^"]+)", BS_KNOWN_(\w+)\)', table)
     assert found
-    return [(name, f"{target}.dll") for name, target in found]
+    return [(name, f"{target.lower()}.dll") for name, target in found]
 
 
 def resolve(dll):

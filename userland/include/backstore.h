@@ -46,6 +46,7 @@ extern "C" {
 NTSYSAPI NTSTATUS NTAPI BsNull(void);
 NTSYSAPI NTSTATUS NTAPI BsCreateProcess(const struct bs_create_process *in, HANDLE *process, HANDLE *thread);
 NTSYSAPI NTSTATUS NTAPI BsSetReclaim(uint64_t low, uint64_t high);
+NTSYSAPI NTSTATUS NTAPI BsMapKnownDll(uint32_t index, void **base);
 NTSYSAPI NTSTATUS NTAPI BsCloneProcess(uint32_t flags, HANDLE *process, HANDLE *thread, uint32_t ids[2]);
 NTSYSAPI NTSTATUS NTAPI BsQueryProcess(uint64_t index, struct bs_process *out);
 NTSYSAPI NTSTATUS NTAPI BsQueryOption(const char *name, char *value, uint64_t size);

@@ -95,6 +95,8 @@ struct loader_module {
 	ULONG tls_slot;                 /* index in the TLS arrays, or TLS_NO_SLOT */
 	ULONG seen;                     /* this and the next two are marks of attach.c */
 	BOOLEAN needed, unloading;
+	IMAGE_TLS_DIRECTORY *tls;       /* NULL: none, or its imports were not resolved */
+	struct loader_module *imports_first[4]; /* what imports points to until there are more */
 };
 PEB_FIELD_AT(loader_module, base, 0x30);
 PEB_FIELD_AT(loader_module, full_name, 0x48);

@@ -108,45 +108,45 @@ static BOOL is_for_other_machine(const WCHAR *program)
 	return other;
 }
 
-/* The part of CreateProcess behind the search: program is a DOS path that exists. */
+/* The part of CreateProcess behind the search. directory NULL: ours. */
 static NTSTATUS process_create(const WCHAR *program, const WCHAR *line, BOOL inherit, DWORD flags,
 			       const WCHAR *environment, const WCHAR *directory, const STARTUPINFOW *startup,
 			       PROCESS_INFORMATION *out)
 {
-	WCHAR *full = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
+	struct process_parameters *own = peb_current()->parameters;
+	WCHAR path[NT_PATH_UNITS_MAX]; /* half a page: no more, there is no stack probe */
+	WCHAR *full = directory ? memory_get(PATH_UNITS_MAX * sizeof(WCHAR)) : NULL;
 	struct bs_create_process in = { 0 };
 	UNICODE_STRING image;
-	DWORD length;
-	NTSTATUS status;
+	DWORD length = 0;
+	NTSTATUS status = path_to_nt_in(program, path, &image);
 
-	if (!full)
-		return STATUS_NO_MEMORY;
-	status = path_to_nt(program, &image);
+	if (directory && !full)
+		status = STATUS_NO_MEMORY;
 	if (!NT_SUCCESS(status)) {
 		memory_free(full);
 		return status;
 	}
-	length = path_full(directory ? directory : L".", full, PATH_UNITS_MAX - 1);
-	if (length && full[length - 1] != '\\')
-		full[length++] = '\\';
+	if (directory) {
+		length = path_full(directory, full, PATH_UNITS_MAX - 1);
+		if (length && full[length - 1] != '\\')
+			full[length++] = '\\';
+	}
 	in.image_path = (uint64_t)image.Buffer;
 	in.image_path_bytes = image.Length;
 	in.command_line = (uint64_t)line;
 	in.command_line_bytes = wcslen(line) * sizeof(WCHAR);
-	in.current_directory = (uint64_t)full;
-	in.current_directory_bytes = length * sizeof(WCHAR);
 	in.flags = (inherit ? BS_PROCESS_INHERIT_HANDLES : 0) | ((flags & CREATE_SUSPENDED) ? BS_PROCESS_SUSPENDED : 0);
 	standard_handles(&in, startup, inherit);
-	if (!environment)
-		RtlEnterCriticalSection(peb_current()->fast_lock); /* nobody changes ours while the kernel reads it */
-	in.environment = (uint64_t)(environment ? environment : peb_current()->parameters->environment);
+	RtlEnterCriticalSection(peb_current()->fast_lock); /* nobody changes ours while the kernel reads it */
+	in.current_directory = (uint64_t)(directory ? full : own->current_directory.Buffer);
+	in.current_directory_bytes = directory ? length * sizeof(WCHAR) : own->current_directory.Length;
+	in.environment = (uint64_t)(environment ? environment : own->environment);
 	in.environment_bytes = environment_bytes((WCHAR *)in.environment);
 	status = BsCreateProcess(&in, &out->hProcess, &out->hThread);
-	if (!environment)
-		RtlLeaveCriticalSection(peb_current()->fast_lock);
+	RtlLeaveCriticalSection(peb_current()->fast_lock);
 	out->dwProcessId = in.process_id;
 	out->dwThreadId = in.thread_id;
-	path_free(&image);
 	memory_free(full);
 	return status;
 }
@@ -159,9 +159,9 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command_line, LPSECURI
 			      LPSECURITY_ATTRIBUTES thread_security, WINBOOL inherit, DWORD flags, LPVOID environment,
 			      LPCWSTR directory, LPSTARTUPINFOW startup, LPPROCESS_INFORMATION out)
 {
-	WCHAR *program, *wide_environment = environment;
+	WCHAR *wide_environment = environment, *searched = NULL;
+	const WCHAR *program = application;
 	NTSTATUS status = STATUS_NO_MEMORY;
-	BOOL found;
 
 	(void)process_security;
 	(void)thread_security;
@@ -177,39 +177,35 @@ WINBOOL WINAPI CreateProcessW(LPCWSTR application, LPWSTR command_line, LPSECURI
 			return FALSE;
 		}
 	}
-	program = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
-	if (!program)
-		return FALSE;
-	if (application) {
-		found = wcslen(application) < PATH_UNITS_MAX && path_exists(application);
-		if (found)
-			memcpy(program, application, (wcslen(application) + 1) * sizeof(WCHAR));
-	} else {
-		found = program_find(command_line, program);
+	if (!application) {
+		searched = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
+		if (!searched || !program_find(command_line, searched)) {
+			memory_free(searched);
+			return FALSE;
+		}
+		program = searched;
 	}
-	if (found) {
-		if (environment && !(flags & CREATE_UNICODE_ENVIRONMENT))
-			wide_environment = environment_wide(environment);
-		if (!environment || wide_environment)
-			status = process_create(program, command_line ? command_line : application, inherit, flags,
-						wide_environment, directory, startup, out);
-		if (wide_environment != environment)
-			memory_free(wide_environment);
-		if ((status == STATUS_INVALID_IMAGE_FORMAT || status == STATUS_INVALID_IMAGE_WIN_32) && is_for_other_machine(program))
-			status = STATUS_IMAGE_MACHINE_TYPE_MISMATCH;
-	}
-	memory_free(program);
-	if (found && status == STATUS_IMAGE_MACHINE_TYPE_MISMATCH) /* which is no error elsewhere */
+	if (environment && !(flags & CREATE_UNICODE_ENVIRONMENT))
+		wide_environment = environment_wide(environment);
+	if (!environment || wide_environment)
+		status = process_create(program, command_line ? command_line : application, inherit, flags, wide_environment, directory,
+					startup, out);
+	memory_free_beside(wide_environment, environment);
+	if ((status == STATUS_INVALID_IMAGE_FORMAT || status == STATUS_INVALID_IMAGE_WIN_32) && is_for_other_machine(program))
+		status = STATUS_IMAGE_MACHINE_TYPE_MISMATCH;
+	memory_free(searched);
+	if (status == STATUS_IMAGE_MACHINE_TYPE_MISMATCH) /* which is no error elsewhere */
 		return status_failed(status);
-	return found && status_result(status);
+	return status_result(status);
 }
 
 WINBOOL WINAPI CreateProcessA(LPCSTR application, LPSTR command_line, LPSECURITY_ATTRIBUTES process_security,
 			      LPSECURITY_ATTRIBUTES thread_security, WINBOOL inherit, DWORD flags, LPVOID environment,
 			      LPCSTR directory, LPSTARTUPINFOA startup, LPPROCESS_INFORMATION out)
 {
-	WCHAR *wide_application = application ? wide_from(application) : NULL;
-	WCHAR *wide_line = command_line ? wide_from(command_line) : NULL;
+	WCHAR path[MAX_PATH], line[MAX_PATH];
+	WCHAR *wide_application = application ? wide_from_in(application, path, MAX_PATH) : NULL;
+	WCHAR *wide_line = command_line ? wide_from_in(command_line, line, MAX_PATH) : NULL;
 	WCHAR *wide_directory = directory ? wide_from(directory) : NULL;
 	STARTUPINFOW wide_startup = { .cb = sizeof(wide_startup) };
 	BOOL done = FALSE;
@@ -223,8 +219,8 @@ WINBOOL WINAPI CreateProcessA(LPCSTR application, LPSTR command_line, LPSECURITY
 	if ((!application || wide_application) && (!command_line || wide_line) && (!directory || wide_directory))
 		done = CreateProcessW(wide_application, wide_line, process_security, thread_security, inherit, flags,
 				      environment, wide_directory, &wide_startup, out);
-	memory_free(wide_application);
-	memory_free(wide_line);
+	memory_free_beside(wide_application, path);
+	memory_free_beside(wide_line, line);
 	memory_free(wide_directory);
 	return done;
 }

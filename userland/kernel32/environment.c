@@ -1,7 +1,7 @@
 /* The command line, the environment, and what GetStartupInfo says. */
 #include "kernel32.h"
 
-static char *command_line_narrow;
+static char *command_line_narrow START_DATA;
 static WCHAR *environment_own; /* the block that the parameters point to once it has been changed */
 
 /* Called when the DLL is attached: GetCommandLineA can't fail. */
@@ -172,15 +172,15 @@ LPWCH WINAPI GetEnvironmentStringsW(VOID)
 
 LPCH WINAPI GetEnvironmentStrings(VOID)
 {
-	WCHAR *wide = GetEnvironmentStringsW(), *at = wide;
+	WCHAR *block, *at;
 	char *narrow;
 
-	if (!wide)
-		return NULL;
+	RtlEnterCriticalSection(peb_current()->fast_lock);
+	block = at = peb_current()->parameters->environment;
 	while (*at)
 		at += wcslen(at) + 1;
-	narrow = narrow_from(wide, (ULONG)(at + 1 - wide));
-	memory_free(wide);
+	narrow = narrow_from(block, (ULONG)(at + 1 - block));
+	RtlLeaveCriticalSection(peb_current()->fast_lock);
 	return narrow;
 }
 

@@ -1,7 +1,7 @@
 /* Exceptions: raising them, and the filter for those that nobody handles. */
 #include "kernel32.h"
 
-static LPTOP_LEVEL_EXCEPTION_FILTER top_level_filter;
+static LPTOP_LEVEL_EXCEPTION_FILTER top_level_filter START_DATA;
 
 /* Returns the filter that was set before. */
 LPTOP_LEVEL_EXCEPTION_FILTER WINAPI SetUnhandledExceptionFilter(LPTOP_LEVEL_EXCEPTION_FILTER filter)

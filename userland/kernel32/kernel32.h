@@ -10,6 +10,7 @@
 #define _CRTIMP
 #include "peb.h"
 #include "rtl.h"
+#include "start_data.h"
 
 /* Exported as forwarders to ntdll, so there are none of these names here. */
 #define SetLastError RtlSetLastWin32Error
@@ -23,6 +24,7 @@
 
 #define PAGE_BYTES 4096ull
 #define PATH_UNITS_MAX 1024 /* the longest path in UTF-16 units that is taken, its end included */
+#define NT_PATH_UNITS_MAX (PATH_UNITS_MAX + 4)
 
 /* system.c */
 /* SYSTEM_BASIC_INFORMATION; mingw-w64's winternl.h has most of it as reserved. */
@@ -42,6 +44,8 @@ static inline BOOL status_result(NTSTATUS status)
 
 /* text.c: conversions for the A functions; the results are on the process heap. */
 WCHAR *wide_from(const char *text);              /* NULL: last error set */
+WCHAR *wide_from_in(const char *text, WCHAR *buffer, ULONG units); /* in the buffer if it fits: memory_free_beside */
+void memory_free_beside(const void *memory, const void *buffer); /* memory, if that is not the buffer */
 char *narrow_from(const WCHAR *text, ULONG units);
 DWORD narrow_result(const WCHAR *text, DWORD units, char *out, DWORD size);
 void *memory_get(SIZE_T size);                   /* NULL: last error set */
@@ -52,6 +56,7 @@ void *module_base(HMODULE module);
 
 /* path.c */
 NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out); /* free with path_free */
+NTSTATUS path_to_nt_in(const WCHAR *path, WCHAR *buffer, UNICODE_STRING *out); /* buffer: NT_PATH_UNITS_MAX */
 void path_free(UNICODE_STRING *path);
 DWORD path_full(const WCHAR *path, WCHAR *out, DWORD units);
 BOOL path_exists(const WCHAR *path);

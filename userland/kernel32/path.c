@@ -10,6 +10,8 @@ static WCHAR path_unit(WCHAR c)
 
 static BOOL is_device(const WCHAR *path)
 {
+	if ((path[0] != 'C' && path[0] != 'c') || (path[1] != 'O' && path[1] != 'o'))
+		return FALSE;
 	return !_wcsicmp(path, L"CONIN$") || !_wcsicmp(path, L"CONOUT$") || !_wcsicmp(path, L"CON");
 }
 
@@ -97,39 +99,41 @@ DWORD path_full(const WCHAR *path, WCHAR *out, DWORD units)
  * The NT path of a DOS path: \??\ and the full form; devices keep their name, "\\?\" and "\??\" paths are taken as
  * they are.
  */
-NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out)
+NTSTATUS path_to_nt_in(const WCHAR *path, WCHAR *buffer, UNICODE_STRING *out)
 {
-	WCHAR *buffer;
 	DWORD length;
 
 	if (!*path)
 		return STATUS_OBJECT_PATH_NOT_FOUND;
-	buffer = memory_get((PATH_UNITS_MAX + 4) * sizeof(WCHAR));
-	if (!buffer)
-		return STATUS_NO_MEMORY;
 	memcpy(buffer, L"\\??\\", 4 * sizeof(WCHAR));
 	if (is_verbatim(path)) {
 		path += 4;
 	} else if (!is_device(path)) {
 		length = path_full(path, buffer + 4, PATH_UNITS_MAX);
-		if (!length || length >= PATH_UNITS_MAX) {
-			memory_free(buffer);
+		if (!length || length >= PATH_UNITS_MAX)
 			return STATUS_NAME_TOO_LONG;
-		}
 		path = NULL;
 	}
 	if (path) {
 		length = (DWORD)wcslen(path);
-		if (length >= PATH_UNITS_MAX) {
-			memory_free(buffer);
+		if (length >= PATH_UNITS_MAX)
 			return STATUS_NAME_TOO_LONG;
-		}
 		memcpy(buffer + 4, path, (length + 1) * sizeof(WCHAR));
 	}
 	out->Buffer = buffer;
 	out->Length = (USHORT)((length + 4) * sizeof(WCHAR));
 	out->MaximumLength = out->Length + sizeof(WCHAR);
 	return STATUS_SUCCESS;
+}
+
+NTSTATUS path_to_nt(const WCHAR *path, UNICODE_STRING *out)
+{
+	WCHAR *buffer = memory_get(NT_PATH_UNITS_MAX * sizeof(WCHAR));
+	NTSTATUS status = buffer ? path_to_nt_in(path, buffer, out) : STATUS_NO_MEMORY;
+
+	if (!NT_SUCCESS(status))
+		memory_free(buffer);
+	return status;
 }
 
 void path_free(UNICODE_STRING *path)

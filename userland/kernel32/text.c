@@ -29,17 +29,38 @@ WCHAR *wide_from(const char *text)
 	return wide;
 }
 
+/* Text has at most as many units as bytes. */
+WCHAR *wide_from_in(const char *text, WCHAR *buffer, ULONG units)
+{
+	ULONG length = (ULONG)strlen(text), bytes;
+
+	if (length >= units)
+		return wide_from(text);
+	RtlUTF8ToUnicodeN(buffer, length * sizeof(WCHAR), &bytes, text, length);
+	buffer[bytes / sizeof(WCHAR)] = 0;
+	return buffer;
+}
+
+void memory_free_beside(const void *memory, const void *buffer)
+{
+	if (memory != buffer)
+		memory_free(memory);
+}
+
 char *narrow_from(const WCHAR *text, ULONG units)
 {
 	ULONG bytes;
-	char *narrow;
+	char *narrow = memory_get(units + 1); /* enough for most text, which is ASCII */
 
-	RtlUnicodeToUTF8N(NULL, 0, &bytes, text, units * sizeof(WCHAR));
-	narrow = memory_get(bytes + 1);
-	if (!narrow)
-		return NULL;
-	RtlUnicodeToUTF8N(narrow, bytes, NULL, text, units * sizeof(WCHAR));
-	narrow[bytes] = 0;
+	if (narrow && RtlUnicodeToUTF8N(narrow, units, &bytes, text, units * sizeof(WCHAR)) == STATUS_BUFFER_TOO_SMALL) {
+		memory_free(narrow);
+		RtlUnicodeToUTF8N(NULL, 0, &bytes, text, units * sizeof(WCHAR));
+		narrow = memory_get(bytes + 1);
+		if (narrow)
+			RtlUnicodeToUTF8N(narrow, bytes, NULL, text, units * sizeof(WCHAR));
+	}
+	if (narrow)
+		narrow[bytes] = 0;
 	return narrow;
 }
 

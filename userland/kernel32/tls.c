@@ -8,8 +8,8 @@
 #define TLS_EXPANSION_SLOTS 1024u /* behind a pointer in it, made at the first use */
 #define FLS_SLOTS 128u
 
-static RTL_SRWLOCK slots_lock;
-static BYTE tls_used[TLS_SLOTS + TLS_EXPANSION_SLOTS];
+static RTL_SRWLOCK slots_lock START_DATA;
+static BYTE tls_used[TLS_SLOTS + TLS_EXPANSION_SLOTS] START_DATA;
 static BYTE fls_used[FLS_SLOTS];
 static PFLS_CALLBACK_FUNCTION fls_callbacks[FLS_SLOTS];
 

@@ -4,11 +4,11 @@
  */
 #include "msvcrt.h"
 
-char *_acmdln;
-wchar_t *_wcmdln;
-int __argc;
-char **__argv, **__initenv;
-wchar_t **__wargv, **__winitenv;
+START_DATA char *_acmdln;
+START_DATA wchar_t *_wcmdln;
+START_DATA int __argc;
+START_DATA char **__argv, **__initenv;
+START_DATA wchar_t **__wargv, **__winitenv;
 
 bool arguments_init(void)
 {
@@ -202,6 +202,8 @@ int __cdecl __getmainargs(int *argc, char ***argv, char ***environment, int wild
 int __cdecl __wgetmainargs(int *argc, wchar_t ***argv, wchar_t ***environment, int wildcards, void *info)
 {
 	(void)info;
+	if (!environment_wide())
+		_amsg_exit(9);
 	arguments_prepare(wildcards);
 	*argc = __argc;
 	*argv = __wargv;

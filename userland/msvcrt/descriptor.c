@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 int _fmode = _O_TEXT;
-static struct descriptor table[DESCRIPTORS];
+static struct descriptor table[DESCRIPTORS] START_DATA_LAST;
 
 /* What the handle is: flags without FD_TEXT and FD_APPEND. */
 static unsigned char handle_flags(HANDLE handle)
@@ -31,7 +31,7 @@ void descriptors_init(void)
 
 		if (!handle || handle == INVALID_HANDLE_VALUE)
 			continue;
-		table[fd] = (struct descriptor){ handle, (unsigned char)(FD_TEXT | handle_flags(handle)), -1 };
+		table[fd] = (struct descriptor){ handle, FD_TEXT | FD_UNKNOWN, -1 };
 	}
 }
 
@@ -44,8 +44,15 @@ void descriptors_close(void)
 
 struct descriptor *descriptor_get(int fd)
 {
-	if (fd >= 0 && fd < DESCRIPTORS && table[fd].handle)
+	if (fd >= 0 && fd < DESCRIPTORS && table[fd].handle) {
+		if (table[fd].flags & FD_UNKNOWN) {
+			DWORD error = GetLastError();
+
+			table[fd].flags = (unsigned char)((table[fd].flags & ~FD_UNKNOWN) | handle_flags(table[fd].handle));
+			SetLastError(error);
+		}
 		return &table[fd];
+	}
 	*__doserrno() = 0;
 	errno = EBADF;
 	return NULL;

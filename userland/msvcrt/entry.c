@@ -10,7 +10,6 @@ BOOL WINAPI DllMainCRTStartup(HINSTANCE module, DWORD reason, void *reserved)
 			return FALSE;
 		clock_init();
 		descriptors_init();
-		streams_init();
 		return environment_init() && arguments_init();
 	case DLL_THREAD_DETACH:
 		thread_end();

@@ -1,25 +1,23 @@
 /*
- * The environment: an array of bytes and one of UTF-16, made from the process's environment block at the start. Changes
- * go to both and to the block, so that child processes inherit them.
+ * The environment: an array of bytes, made from the process's environment block at the start, and one of UTF-16, made of it
+ * when it is first needed, as Microsoft's library has it. Changes go to both and to the block, so that child processes inherit
+ * them.
  */
 #include "msvcrt.h"
 
-char **_environ;
-wchar_t **_wenviron;
-static size_t entries; /* in both arrays, which have one more for NULL */
+START_DATA char **_environ;
+START_DATA wchar_t **_wenviron;
+START_DATA static size_t entries; /* in both arrays, which have one more for NULL */
 
-/* The texts of the start are pieces of two blocks, which stay; those that are added have blocks of their own. */
+/* The narrow texts of the start are pieces of one block, which stays; all others have blocks of their own. */
 static struct {
-	wchar_t *wide, *wide_end;
-	char *narrow, *narrow_end;
-} start;
+	char *first, *end;
+} start START_DATA;
 
-static void texts_free(char *narrow, wchar_t *wide)
+static void narrow_free(char *text)
 {
-	if (narrow < start.narrow || narrow >= start.narrow_end)
-		free(narrow);
-	if (wide < start.wide || wide >= start.wide_end)
-		free(wide);
+	if (text < start.first || text >= start.end)
+		free(text);
 }
 
 static char *text_narrow(const wchar_t *text)
@@ -64,34 +62,69 @@ static bool entry_add(wchar_t *text)
 
 bool environment_init(void)
 {
-	wchar_t *block = GetEnvironmentStringsW(), *at;
-	size_t count = 0;
-	char *narrow;
-	int units, bytes;
+	char *at = GetEnvironmentStrings();
+	size_t room = 0;
 
-	if (!block)
-		return false;
-	for (at = block; *at; at += wcslen(at) + 1)
-		count++;
-	units = (int)(at - block) + 1;
-	narrow = malloc((size_t)units * 3);
-	if (!narrow || !arrays_resize(count))
-		return false;
-	bytes = WideCharToMultiByte(CP_UTF8, 0, block, units, narrow, units * 3, NULL, NULL);
-	start.wide = block;
-	start.wide_end = block + units;
-	start.narrow = narrow;
-	start.narrow_end = narrow + bytes;
-	/* Entries that begin with '=' are the current directories of drives, not variables. */
-	for (at = block; *at; at += wcslen(at) + 1, narrow += strlen(narrow) + 1) {
-		if (*at == '=')
+	start.first = at;
+	for (; at && *at; at += strlen(at) + 1) {
+		if (*at == '=') /* the current directory of a drive, no variable */
 			continue;
-		_environ[entries] = narrow;
-		_wenviron[entries++] = at;
+		if (entries == room) {
+			char **more = realloc(_environ, ((room += 32) + 1) * sizeof(*more));
+
+			if (!more)
+				return false;
+			_environ = more;
+		}
+		_environ[entries++] = at;
 	}
+	if (!at || (!_environ && !(_environ = malloc(sizeof(*_environ)))))
+		return false;
+	start.end = at + 1;
 	_environ[entries] = NULL;
-	_wenviron[entries] = NULL;
 	return true;
+}
+
+static wchar_t *text_wide(const char *text)
+{
+	size_t units = strlen(text) + 1; /* at most */
+	wchar_t *wide = malloc(units * sizeof(*wide));
+
+	if (wide)
+		MultiByteToWideChar(CP_UTF8, 0, text, -1, wide, (int)units);
+	return wide;
+}
+
+/* Both arrays are there. LOCK_ENVIRONMENT is held. */
+static bool wide_make(void)
+{
+	size_t n = 0;
+	wchar_t **wide;
+
+	if (_wenviron)
+		return true;
+	wide = malloc((entries + 1) * sizeof(*wide));
+	while (wide && n < entries && (wide[n] = text_wide(_environ[n])))
+		n++;
+	if (!wide || n < entries) {
+		while (wide && n)
+			free(wide[--n]);
+		free(wide);
+		return false;
+	}
+	wide[n] = NULL;
+	_wenviron = wide;
+	return true;
+}
+
+bool environment_wide(void)
+{
+	bool made;
+
+	_lock(LOCK_ENVIRONMENT);
+	made = wide_make();
+	_unlock(LOCK_ENVIRONMENT);
+	return made;
 }
 
 static bool entry_is(const wchar_t *entry, const wchar_t *name, size_t length)
@@ -115,7 +148,7 @@ wchar_t *__cdecl _wgetenv(const wchar_t *name)
 	wchar_t *value = NULL;
 
 	_lock(LOCK_ENVIRONMENT);
-	i = entry_find(name, length);
+	i = wide_make() ? entry_find(name, length) : entries;
 	if (i < entries)
 		value = _wenviron[i] + length + 1;
 	_unlock(LOCK_ENVIRONMENT);
@@ -131,7 +164,7 @@ char *__cdecl getenv(const char *name)
 	if (!wide)
 		return NULL;
 	_lock(LOCK_ENVIRONMENT);
-	i = entry_find(wide, wcslen(wide));
+	i = wide_make() ? entry_find(wide, wcslen(wide)) : entries;
 	if (i < entries)
 		value = strchr(_environ[i], '=') + 1;
 	_unlock(LOCK_ENVIRONMENT);
@@ -148,9 +181,12 @@ static int entry_put(const wchar_t *text)
 
 	if (!length)
 		return error_set(EINVAL);
+	if (!wide_make())
+		return -1;
 	i = entry_find(text, length);
 	if (i < entries) {
-		texts_free(_environ[i], _wenviron[i]);
+		narrow_free(_environ[i]);
+		free(_wenviron[i]);
 		entries--;
 		memmove(_environ + i, _environ + i + 1, (entries - i + 1) * sizeof(*_environ));
 		memmove(_wenviron + i, _wenviron + i + 1, (entries - i + 1) * sizeof(*_wenviron));

@@ -2,8 +2,8 @@
 #include "msvcrt.h"
 #include <signal.h>
 
-static _onexit_t *exit_begin, *exit_end; /* the library's own list, in order of registration */
-static bool ended;
+START_DATA static _onexit_t *exit_begin, *exit_end; /* the library's own list, in order of registration */
+static bool ended START_DATA;
 
 /*
  * Adds a function to a list that a DLL of its own may keep: *begin to *end on the heap. Returns the function, or

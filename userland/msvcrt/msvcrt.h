@@ -15,6 +15,7 @@
 #define __MINGW_IMPORT extern
 #define __USE_MINGW_ANSI_STDIO 0
 #define WIN32_LEAN_AND_MEAN
+#include "start_data.h"
 #include <windows.h>
 #include <errno.h>
 #include <limits.h>
@@ -99,6 +100,7 @@ int error_set_windows(void);           /* sets errno and _doserrno from GetLastE
 /* arguments.c, environment.c, exit.c */
 bool arguments_init(void);
 bool environment_init(void);
+bool environment_wide(void); /* makes _wenviron, if it was not made yet; false: no memory */
 void process_end(void);                /* what is registered with atexit, then streams; once */
 void message_write(const char *text);  /* to standard error, past all buffers */
 void __cdecl _amsg_exit(int number) __attribute__((noreturn));
@@ -165,10 +167,10 @@ int scan_read(struct input *in, const void *format, va_list arguments); /* field
 
 /* descriptor.c: the numbers of open files. */
 #define DESCRIPTORS 512
-enum descriptor_flag { FD_TEXT = 1, FD_APPEND = 2, FD_CONSOLE = 4, FD_SEEKABLE = 8, FD_END = 16 };
+enum descriptor_flag { FD_TEXT = 1, FD_APPEND = 2, FD_CONSOLE = 4, FD_SEEKABLE = 8, FD_END = 16, FD_UNKNOWN = 32 };
 struct descriptor {
 	HANDLE handle;         /* NULL: free */
-	unsigned char flags;
+	unsigned char flags;   /* FD_UNKNOWN: what it is was not asked yet; descriptor_get does */
 	int ahead;             /* a byte behind a CR that a device or pipe has given already, or -1 */
 };
 void descriptors_init(void);
@@ -184,11 +186,12 @@ int descriptor_read_raw(int fd, void *to, unsigned int size);
 #define STREAM_LOCKED 0x8000     /* mingw-w64's _lock_file sets it */
 #define STREAM_LINE 0x10000      /* flushed after each line */
 #define STREAM_TEMPORARY 0x20000 /* the file is deleted when it is closed */
+#define STREAM_LINE_ASK 0x40000  /* with its buffer it becomes STREAM_LINE, if it is a console's then */
 struct stream_state {
 	long long fill_offset;   /* text mode: where in the file the buffer begins; -1: unknown */
 	wchar_t high, low;       /* half of a surrogate pair: that has been put, that will be got next */
 };
-void streams_init(void);
+extern bool streams_temporary;               /* tmpfile was called */
 void streams_flush_lines(void);              /* before input is waited for */
 FILE *stream_new(void);                      /* locked; NULL: errno is set */
 void stream_free(FILE *stream);              /* unlocks */

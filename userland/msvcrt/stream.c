@@ -18,10 +18,10 @@ struct stream {
 	struct stream_state state;
 };
 
-int _commode;
+START_DATA int _commode;
 FILE _iob[FIRST] = {
 	{ ._file = 0, ._flag = _IOREAD },
-	{ ._file = 1, ._flag = _IOWRT },
+	{ ._file = 1, ._flag = _IOWRT | STREAM_LINE_ASK },
 	{ ._file = 2, ._flag = _IOWRT | STREAM_NO_BUFFER },
 	[3 ... FIRST - 1] = { ._file = -1 },
 };
@@ -29,6 +29,7 @@ static struct stream_state first_states[FIRST];
 /* Those behind the first ones that are in memory, in use or not. Made under LOCK_STREAM_TABLE, never freed. */
 static FILE *more[STREAMS - FIRST];
 static int streams_count = FIRST;
+static int streams_used = 3; /* none behind these has ever been in use */
 
 /* i below streams_count. */
 static FILE *stream_at(int i)
@@ -44,12 +45,6 @@ FILE *__cdecl __iob_func(void)
 static bool in_use(const FILE *stream)
 {
 	return stream->_flag & IN_USE;
-}
-
-void streams_init(void)
-{
-	if (_isatty(1))
-		_iob[1]._flag |= STREAM_LINE;
 }
 
 static bool is_first(const FILE *stream)
@@ -106,6 +101,8 @@ FILE *stream_new(void)
 		}
 		if (!in_use(stream_at(i))) {
 			found = stream_at(i);
+			if (i >= streams_used)
+				__atomic_store_n(&streams_used, i + 1, __ATOMIC_RELEASE);
 			memset(found, 0, sizeof(*found));
 			*stream_state(found) = (struct stream_state){ .fill_offset = -1 };
 			found->_flag = _IORW; /* in use; the opener sets what it is */
@@ -135,7 +132,7 @@ static int streams_each(int from, int flags, int (*function)(FILE *stream))
 {
 	int count = 0;
 
-	for (int i = from; i < __atomic_load_n(&streams_count, __ATOMIC_ACQUIRE); i++) {
+	for (int i = from; i < __atomic_load_n(&streams_used, __ATOMIC_ACQUIRE); i++) {
 		FILE *stream = stream_at(i);
 
 		if (!(stream->_flag & flags))
@@ -153,6 +150,8 @@ static void buffer_get(FILE *stream)
 {
 	if (stream->_base)
 		return;
+	if (stream->_flag & STREAM_LINE_ASK)
+		stream->_flag ^= STREAM_LINE_ASK | (_isatty(stream->_file) ? STREAM_LINE : 0);
 	if (!(stream->_flag & STREAM_NO_BUFFER)) {
 		stream->_base = malloc(BUFFER_SIZE);
 		stream->_bufsiz = BUFFER_SIZE;
@@ -375,10 +374,12 @@ int __cdecl _fcloseall(void)
 	return streams_each(3, IN_USE, close_one);
 }
 
+bool streams_temporary START_DATA;
+
 /* Closes, and so deletes, the files of tmpfile. */
 int __cdecl _rmtmp(void)
 {
-	return streams_each(3, STREAM_TEMPORARY, close_one);
+	return streams_temporary ? streams_each(3, STREAM_TEMPORARY, close_one) : 0;
 }
 
 /* _IOLBF is full buffering except on the console, as for Windows in general. */
@@ -389,7 +390,7 @@ int __cdecl setvbuf(FILE *stream, char *buffer, int mode, size_t size)
 	stream_lock(stream);
 	stream_flush(stream);
 	buffer_drop(stream);
-	stream->_flag &= ~STREAM_LINE;
+	stream->_flag &= ~(STREAM_LINE | STREAM_LINE_ASK);
 	if (mode == _IONBF) {
 		stream->_flag |= STREAM_NO_BUFFER;
 	} else {

@@ -245,6 +245,7 @@ FILE *__cdecl tmpfile(void)
 	if (stream) {
 		stream->_tmpfname = _strdup(name);
 		stream->_flag |= STREAM_TEMPORARY;
+		streams_temporary = true;
 	}
 	return stream;
 }

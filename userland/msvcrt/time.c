@@ -57,7 +57,7 @@ void __cdecl _ftime64(struct __timeb64 *out)
 	*out = (struct __timeb64){ .time = now / 10000000, .millitm = (unsigned short)(now / 10000 % 1000) };
 }
 
-static long long clock_begin;
+static long long clock_begin START_DATA;
 
 void clock_init(void)
 {

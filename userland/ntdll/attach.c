@@ -24,7 +24,7 @@ static BOOL module_call(struct loader_module *module, ULONG reason, void *static
 	return entry(module->base, reason, static_load);
 }
 
-static ULONG walk; /* the number of the latest walk through what imports what */
+static ULONG walk START_DATA; /* the number of the latest walk through what imports what */
 
 static NTSTATUS attach(struct loader_module *module)
 {

@@ -15,7 +15,7 @@ struct vectored_handler {
 
 static LIST_ENTRY vectored_handlers = { &vectored_handlers, &vectored_handlers };
 static RTL_SRWLOCK vectored_lock;
-static PTOP_LEVEL_EXCEPTION_FILTER unhandled_filter;
+static PTOP_LEVEL_EXCEPTION_FILTER unhandled_filter START_DATA;
 
 /* Returns a cookie for RtlRemoveVectoredExceptionHandler; NULL without memory. first: before those that exist. */
 void *NTAPI RtlAddVectoredExceptionHandler(ULONG first, PVECTORED_EXCEPTION_HANDLER handler)

@@ -9,8 +9,8 @@
 #define HINTS_WRONG_MAX 3 /* then the other hints of the module are not tried: its linker knew another DLL of that name */
 
 /* Under the loader lock. */
-static ULONG export_depth; /* forwarders that go in a circle */
-static BOOLEAN attach_now; /* what a forwarder loads is initialised at once, not with those who import it */
+static ULONG export_depth START_DATA; /* forwarders that go in a circle */
+static BOOLEAN attach_now START_DATA; /* what a forwarder loads is initialised at once, not with those who import it */
 
 /* The last forwarder's DLL, since the next one is likely to name the same: module holds target, so it is there as long. */
 static struct {

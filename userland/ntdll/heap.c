@@ -53,7 +53,6 @@ void *NTAPI RtlCreateHeap(ULONG flags, void *base, SIZE_T reserve, SIZE_T commit
 	ULONG protect = (flags & HEAP_CREATE_ENABLE_EXECUTE) ? PAGE_EXECUTE_READWRITE : PAGE_READWRITE;
 	struct heap_segment *segment;
 	struct heap *heap;
-	LARGE_INTEGER counter;
 	NTSTATUS status;
 	SIZE_T size;
 
@@ -61,7 +60,7 @@ void *NTAPI RtlCreateHeap(ULONG flags, void *base, SIZE_T reserve, SIZE_T commit
 		RtlSetLastWin32ErrorAndNtStatusFromNtStatus(STATUS_INVALID_PARAMETER);
 		return NULL;
 	}
-	commit = address_round_up(commit + header, HEAP_PAGE) + HEAP_PAGE;
+	commit = address_round_up(commit + header + sizeof(struct heap_free_block), HEAP_PAGE);
 	reserve = address_round_up(reserve, HEAP_PAGE);
 	if (!fixed && reserve < HEAP_SEGMENT_MIN)
 		reserve = HEAP_SEGMENT_MIN;
@@ -89,18 +88,15 @@ void *NTAPI RtlCreateHeap(ULONG flags, void *base, SIZE_T reserve, SIZE_T commit
 	}
 	segment = base;
 	heap = (struct heap *)(segment + 1);
-	NtQueryPerformanceCounter(&counter, NULL);
 	heap->signature = HEAP_SIGNATURE;
 	heap->flags = flags & (HEAP_NO_SERIALIZE | HEAP_GENERATE_EXCEPTIONS | HEAP_CREATE_ENABLE_EXECUTE);
-	heap->secret = counter.LowPart * 2654435761u ^ (ULONG)((ULONG_PTR)base >> 12);
+	heap->secret = (ULONG)__rdtsc() * 2654435761u ^ (ULONG)((ULONG_PTR)base >> 12);
 	heap->fixed = fixed;
 	heap->next_segment = HEAP_SEGMENT_MIN;
 	RtlInitializeCriticalSection(&heap->lock);
 	list_init(&heap->segments);
 	list_init(&heap->large);
 	list_init(&heap->holes);
-	for (ULONG i = 0; i < HEAP_BINS; i++)
-		list_init(&heap->bins[i]);
 	segment_init(heap, segment, reserve, header, commit);
 	return heap;
 }
@@ -170,11 +166,7 @@ void *NTAPI RtlAllocateHeap(void *handle, ULONG flags, SIZE_T size)
 	if (size > HEAP_FIXED_BLOCK_MAX)
 		return heap_refuse(heap, flags);
 	heap_lock(heap, flags);
-	block = blocks_take(heap, units_of(size));
-	if (block) {
-		block->slack = (USHORT)((block->units - 1) * HEAP_UNIT - size);
-		block_seal(heap, block);
-	}
+	block = blocks_take(heap, units_of(size), size);
 	heap_unlock(heap, flags);
 	if (!block)
 		return heap_refuse(heap, flags);
@@ -345,7 +337,7 @@ BOOLEAN NTAPI RtlValidateHeap(void *handle, ULONG flags, const void *memory)
 	for (ULONG bin = 0; good && bin <= HEAP_BINS; bin++) {
 		LIST_ENTRY *head = bin < HEAP_BINS ? &heap->bins[bin] : &heap->holes;
 
-		for (LIST_ENTRY *at = head->Flink; good && at != head; at = at->Flink)
+		for (LIST_ENTRY *at = head->Flink; good && (bin == HEAP_BINS || bin_has(heap, bin)) && at != head; at = at->Flink)
 			good = at->Flink->Blink == at && ++listed <= free_blocks;
 	}
 	for (LIST_ENTRY *at = heap->large.Flink; good && at != &heap->large; at = at->Flink)

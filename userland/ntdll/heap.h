@@ -70,8 +70,13 @@ struct heap {
 	RTL_CRITICAL_SECTION lock;
 	LIST_ENTRY segments, large, holes;
 	ULONG64 bin_used[HEAP_BINS / 64];
-	LIST_ENTRY bins[HEAP_BINS];
+	LIST_ENTRY bins[HEAP_BINS]; /* valid where bin_used has a bit: then there is a block in it */
 };
+
+static inline BOOLEAN bin_has(const struct heap *heap, ULONG bin)
+{
+	return heap->bin_used[bin / 64] >> bin % 64 & 1;
+}
 
 static inline struct heap_block *block_right(struct heap_block *block)
 {
@@ -98,7 +103,7 @@ ULONG block_check(const struct heap *heap, const struct heap_block *block);
 void block_seal(const struct heap *heap, struct heap_block *block);
 BOOLEAN block_valid(const struct heap *heap, const struct heap_block *block);
 void heap_corrupt(void) __attribute__((noreturn));
-struct heap_block *blocks_take(struct heap *heap, ULONG units);
+struct heap_block *blocks_take(struct heap *heap, ULONG units, SIZE_T size);
 void block_release(struct heap *heap, struct heap_block *block);
 BOOLEAN block_resize(struct heap *heap, struct heap_block *block, ULONG units);
 NTSTATUS segment_add(struct heap *heap, SIZE_T reserve, SIZE_T commit);

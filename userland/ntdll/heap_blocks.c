@@ -11,14 +11,16 @@ void heap_corrupt(void)
 	__builtin_unreachable();
 }
 
+/* Of the address, the secret and all fields but the check word itself, mixed so that each bit of them tells. */
 ULONG block_check(const struct heap *heap, const struct heap_block *block)
 {
-	ULONG64 mix = (ULONG_PTR)block >> 4;
+	ULONG64 sizes, mix = ((ULONG_PTR)block >> 4 ^ (ULONG64)heap->secret << 32) * 0x9E3779B97F4A7C15ull;
+	ULONG rest;
 
-	mix = (mix ^ heap->secret) * 0x9E3779B97F4A7C15ull;
-	mix = (mix ^ mix >> 29 ^ block->units ^ (ULONG64)block->left_units << 32) * 0xBF58476D1CE4E5B9ull;
-	mix ^= (ULONG64)block->slack << 16 ^ (ULONG64)block->state << 8 ^ block->last;
-	mix *= 0x94D049BB133111EBull;
+	__builtin_memcpy(&sizes, block, sizeof(sizes));
+	__builtin_memcpy(&rest, &block->slack, sizeof(rest)); /* and state, and last */
+	mix = (mix ^ mix >> 29 ^ sizes) * 0xBF58476D1CE4E5B9ull;
+	mix = (mix ^ mix >> 32 ^ rest) * 0x94D049BB133111EBull;
 	return (ULONG)(mix >> 32);
 }
 
@@ -64,7 +66,7 @@ static void free_block_unlink(struct heap *heap, struct heap_block *block)
 	if (links->Flink->Blink != links || links->Blink->Flink != links)
 		heap_corrupt();
 	list_remove(links);
-	if (block->state == BLOCK_FREE && heap->bins[bin].Flink == &heap->bins[bin])
+	if (block->state == BLOCK_FREE && heap->bins[bin].Flink == &heap->bins[bin]) /* it was in that one */
 		heap->bin_used[bin / 64] &= ~(1ull << bin % 64);
 }
 
@@ -76,6 +78,8 @@ static void free_block_link(struct heap *heap, struct heap_block *block)
 		list_append(&heap->holes, block_links(block));
 		return;
 	}
+	if (!bin_has(heap, bin))
+		list_init(&heap->bins[bin]);
 	list_append(&heap->bins[bin], block_links(block));
 	heap->bin_used[bin / 64] |= 1ull << bin % 64;
 }
@@ -156,14 +160,17 @@ void block_release(struct heap *heap, struct heap_block *block)
 		block_expect_valid(heap, left);
 	if (right)
 		block_expect_valid(heap, right);
-	if (left && left->state == BLOCK_FREE) {
-		free_block_unlink(heap, left);
-		blocks_join(heap, left, block, BLOCK_FREE);
-		block = left;
-	}
 	if (right && right->state == BLOCK_FREE) {
 		free_block_unlink(heap, right);
-		blocks_join(heap, block, right, BLOCK_FREE);
+		block->last = right->last;
+		block->units += right->units;
+	}
+	if (left && left->state == BLOCK_FREE) {
+		free_block_unlink(heap, left);
+		left->last = block->last;
+		left->units += block->units;
+		block->check = ~block_check(heap, block); /* inside another one: who frees it again is to be noticed */
+		block = left;
 	}
 	block_set(heap, block, block->units, BLOCK_FREE);
 	if ((SIZE_T)block->units * HEAP_UNIT >= HEAP_HOLE_MIN) {
@@ -245,7 +252,7 @@ static struct heap_block *bins_find(struct heap *heap, ULONG units)
 	ULONG bin = bin_of(units);
 
 	/* The blocks of a bin above the exact ones differ in size: look for one that fits, in the own bin only. */
-	for (LIST_ENTRY *at = heap->bins[bin].Flink; at != &heap->bins[bin]; at = at->Flink) {
+	for (LIST_ENTRY *at = heap->bins[bin].Flink; bin_has(heap, bin) && at != &heap->bins[bin]; at = at->Flink) {
 		struct heap_block *block = block_of_links(at);
 
 		if (block->units >= units)
@@ -274,14 +281,42 @@ static struct heap_block *holes_find(struct heap *heap, ULONG units)
 	return NULL;
 }
 
-/* A used block of at least units; NULL when there is no room left or the memory can't be committed. */
-struct heap_block *blocks_take(struct heap *heap, ULONG units)
+/* A free block is cut to units; the rest, at least a block, stays in the list where the block is, if that is the right one. */
+static void free_block_cut(struct heap *heap, struct heap_block *block, ULONG units)
+{
+	struct heap_block *rest = block + units;
+	LIST_ENTRY *old = block_links(block), *links = block_links(rest);
+	ULONG rest_units = block->units - units;
+	BOOLEAN stays = bin_of(block->units) == bin_of(rest_units);
+
+	if (stays) {
+		if (old->Flink->Blink != old || old->Blink->Flink != old)
+			heap_corrupt();
+		*links = *old;
+		links->Flink->Blink = links->Blink->Flink = links;
+	} else {
+		free_block_unlink(heap, block);
+	}
+	rest->left_units = units;
+	rest->last = block->last;
+	block->last = 0;
+	block_set(heap, rest, rest_units, BLOCK_FREE);
+	if (!stays)
+		free_block_link(heap, rest);
+	block->units = units;
+}
+
+/* A used block for size bytes, units with its header; NULL when there is no room left or the memory can't be committed. */
+struct heap_block *blocks_take(struct heap *heap, ULONG units, SIZE_T size)
 {
 	struct heap_block *block = bins_find(heap, units);
 
 	if (block) {
 		block_expect_valid(heap, block);
-		free_block_unlink(heap, block);
+		if (block->units - units >= HEAP_BLOCK_MIN_UNITS)
+			free_block_cut(heap, block, units);
+		else
+			free_block_unlink(heap, block);
 	} else {
 		struct heap_block *hole = holes_find(heap, units);
 
@@ -293,10 +328,12 @@ struct heap_block *blocks_take(struct heap *heap, ULONG units)
 		block = hole_commit(heap, hole, units);
 		if (!block)
 			return NULL;
+		if (block->units - units >= HEAP_BLOCK_MIN_UNITS)
+			free_block_link(heap, block_split(heap, block, units, BLOCK_FREE));
 	}
-	if (block->units - units >= HEAP_BLOCK_MIN_UNITS)
-		free_block_link(heap, block_split(heap, block, units, BLOCK_FREE));
-	block_set(heap, block, block->units, BLOCK_USED);
+	block->state = BLOCK_USED;
+	block->slack = (USHORT)((block->units - 1) * HEAP_UNIT - size);
+	block_seal(heap, block);
 	return block;
 }
 
@@ -331,11 +368,11 @@ void segment_init(struct heap *heap, struct heap_segment *segment, SIZE_T reserv
 	block->left_units = 0;
 	block->last = 1;
 	block_set(heap, block, (ULONG)((reserved - header) / HEAP_UNIT), BLOCK_HOLE);
-	/* Of what is committed, all but the new hole's first page is an ordinary free block. */
+	/* Of what is committed, all but the end with the new hole's header and links is an ordinary free block. */
 	if (committed >= reserved) {
 		block_set(heap, block, block->units, BLOCK_FREE);
-	} else if (committed >= header + 2 * HEAP_PAGE) {
-		ULONG units = (ULONG)((committed - HEAP_PAGE - header) / HEAP_UNIT);
+	} else if (committed >= header + 2 * sizeof(struct heap_free_block)) {
+		ULONG units = (ULONG)((committed - sizeof(struct heap_free_block) - header) / HEAP_UNIT);
 
 		free_block_link(heap, block_split(heap, block, units, BLOCK_HOLE));
 		block_set(heap, block, units, BLOCK_FREE);

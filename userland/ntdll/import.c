@@ -62,16 +62,17 @@ NTSTATUS module_reference_add(struct loader_module *from, struct loader_module *
 			return STATUS_SUCCESS;
 		}
 	}
-	more = RtlAllocateHeap(peb_current()->process_heap, 0, (from->import_count + 1) * sizeof(*more));
-	if (!more) {
-		module_dereference(to);
-		return STATUS_NO_MEMORY;
-	}
-	if (from->imports)
+	if (from->import_count >= sizeof(from->imports_first) / sizeof(from->imports_first[0])) {
+		more = RtlAllocateHeap(peb_current()->process_heap, 0, (from->import_count + 1) * sizeof(*more));
+		if (!more) {
+			module_dereference(to);
+			return STATUS_NO_MEMORY;
+		}
 		memcpy(more, from->imports, from->import_count * sizeof(*more));
-	RtlFreeHeap(peb_current()->process_heap, 0, from->imports);
-	more[from->import_count++] = to;
-	from->imports = more;
+		module_imports_free(from);
+		from->imports = more;
+	}
+	from->imports[from->import_count++] = to;
 	if (to->references != MODULE_PINNED)
 		to->references--; /* its load count says of both kinds how many there are */
 	return STATUS_SUCCESS;
@@ -92,17 +93,23 @@ static BOOLEAN section_writable(struct loader_module *module, const void *addres
 	return FALSE;
 }
 
-/*
- * Whether the pager filled in the addresses of an imported DLL, as the mark in its descriptor says (kernel/image/bind.h): for the
- * DLL at that base, and with its forwarders leading to ntdll where its own section is. Of a module that was relocated here,
- * the addresses may have been, too.
- */
-static BOOLEAN thunks_are_bound(struct loader_module *module, struct loader_module *from, const IMAGE_IMPORT_DESCRIPTOR *descriptor)
+/* The mark in a descriptor (kernel/image/bind.h): the base of the DLL that the pager filled in the addresses for, if it did. */
+static ULONG64 mark_of(const IMAGE_IMPORT_DESCRIPTOR *descriptor)
 {
 	ULONG64 mark;
 
-	memcpy(&mark, &descriptor->TimeDateStamp, sizeof(mark));
-	return mark == (ULONG64)from->base && image_at_its_base((BYTE *)&__ImageBase) && image_at_its_base(module->base);
+	__builtin_memcpy(&mark, &descriptor->TimeDateStamp, sizeof(mark));
+	return mark;
+}
+
+/*
+ * Whether the addresses of an imported DLL are filled in, for the DLL at that base, and with its forwarders leading to ntdll where
+ * its own section is. Of a module that was relocated here, the addresses may have been, too.
+ */
+static BOOLEAN thunks_are_bound(struct loader_module *module, struct loader_module *from, const IMAGE_IMPORT_DESCRIPTOR *descriptor)
+{
+	return mark_of(descriptor) == (ULONG64)from->base && image_at_its_base((BYTE *)&__ImageBase) &&
+	       image_at_its_base(module->base);
 }
 
 /* Fills the addresses of one imported DLL. */
@@ -158,6 +165,35 @@ static NTSTATUS thunks_resolve(struct loader_module *module, struct loader_modul
 	return writable ? status : NtProtectVirtualMemory(BACKSTORE_CURRENT_PROCESS, &page, &size, old, &old);
 }
 
+/*
+ * The DLL that an import descriptor names. One of the system's own that is loaded already is found by the mark: the pager
+ * puts it there for what the name stands for, and the module of that name is at that base.
+ */
+static NTSTATUS import_load(const IMAGE_IMPORT_DESCRIPTOR *descriptor, const char *dll, struct loader_module **out)
+{
+	ULONG64 mark = mark_of(descriptor);
+	WCHAR buffer[128];
+	UNICODE_STRING name = { 0, 0, buffer };
+	ULONG done, at;
+
+	for (ULONG i = 0; mark && i < BS_KNOWN_DLLS; i++) {
+		if (known_modules[i] && mark == (ULONG64)known_modules[i]->base && !known_modules[i]->unloading) {
+			*out = known_modules[i];
+			module_reference(*out);
+			return STATUS_SUCCESS;
+		}
+	}
+	RtlUTF8ToUnicodeN(buffer, sizeof(buffer) - 4 * sizeof(WCHAR), &done, dll, (ULONG)strlen(dll));
+	for (at = done / sizeof(WCHAR); at && buffer[at - 1] != '.'; at--)
+		;
+	if (!at) { /* without a suffix */
+		memcpy(buffer + done / sizeof(WCHAR), L".dll", 4 * sizeof(WCHAR));
+		done += 4 * sizeof(WCHAR);
+	}
+	name.Length = name.MaximumLength = (USHORT)done;
+	return module_load(&name, out);
+}
+
 /* Loads what a module imports and fills its import address tables; then it is ready to be initialised. */
 NTSTATUS module_imports_resolve(struct loader_module *module)
 {
@@ -169,19 +205,8 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 	for (; descriptor && descriptor->Name && descriptor->FirstThunk; descriptor++) {
 		const char *dll = (char *)module->base + descriptor->Name;
 		struct loader_module *from;
-		WCHAR buffer[128];
-		UNICODE_STRING name = { 0, 0, buffer };
-		ULONG done, at;
 
-		RtlUTF8ToUnicodeN(buffer, sizeof(buffer) - 4 * sizeof(WCHAR), &done, dll, (ULONG)strlen(dll));
-		for (at = done / sizeof(WCHAR); at && buffer[at - 1] != '.'; at--)
-			;
-		if (!at) { /* without a suffix */
-			memcpy(buffer + done / sizeof(WCHAR), L".dll", 4 * sizeof(WCHAR));
-			done += 4 * sizeof(WCHAR);
-		}
-		name.Length = name.MaximumLength = (USHORT)done;
-		status = module_load(&name, &from);
+		status = import_load(descriptor, dll, &from);
 		if (!NT_SUCCESS(status)) {
 			if (status == STATUS_DLL_NOT_FOUND)
 				loader_complain(dll, " is missing", "");
@@ -209,13 +234,17 @@ NTSTATUS module_imports_resolve(struct loader_module *module)
 static NTSTATUS load(const UNICODE_STRING *name, BOOLEAN resolve, struct loader_module **out)
 {
 	struct loader_module *module;
+	int known = known_dll_of(name);
 	NTSTATUS status;
 
-	name = module_name_resolve(name);
-	module = module_find_name(name);
+	if (known < 0) {
+		name = module_name_resolve(name);
+		known = known_dll_of(name);
+	}
+	module = known >= 0 ? known_modules[known] : module_find_name(name);
 	status = STATUS_OBJECT_NAME_EXISTS;
 	if (!module)
-		status = module_map(name, &module);
+		status = module_map(name, known, &module);
 	if (status == STATUS_OBJECT_NAME_EXISTS) {
 		if (module->unloading) /* its DllMain is at work, or another one's of those that go together with it */
 			return STATUS_DLL_NOT_FOUND;

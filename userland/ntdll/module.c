@@ -3,12 +3,11 @@
 
 #define PATH_UNITS 320
 
-struct loader_data loader;
+struct loader_data loader START_DATA;
 BOOLEAN modules_come_with_program = TRUE;
 const WCHAR *module_search_path;
 RTL_CRITICAL_SECTION loader_lock = { (void *)(LONG_PTR)-1, -1, 0, NULL, NULL, 0 };
-/* Beside the other lock: what a copy of the process writes to first is one page. */
-RTL_SRWLOCK module_list_lock __attribute__((section(".data")));
+RTL_SRWLOCK module_list_lock START_DATA;
 
 PIMAGE_NT_HEADERS NTAPI RtlImageNtHeader(void *base)
 {
@@ -71,6 +70,19 @@ struct loader_module *module_find_address(const void *address)
 	return found;
 }
 
+/* What known_dll_of says of the last part of a path. */
+static int known_dll_of_path(const UNICODE_STRING *path)
+{
+	UNICODE_STRING name = *path;
+	ULONG at = path->Length / sizeof(WCHAR);
+
+	while (at && path->Buffer[at - 1] != '\\')
+		at--;
+	name.Buffer += at;
+	name.Length -= (USHORT)(at * sizeof(WCHAR));
+	return known_dll_of(&name);
+}
+
 static BOOLEAN has_path(const UNICODE_STRING *name)
 {
 	for (ULONG i = 0; i < name->Length / sizeof(WCHAR); i++)
@@ -93,8 +105,8 @@ struct loader_module *module_find_name(const UNICODE_STRING *name)
 	return NULL;
 }
 
-/* Puts a mapped image on the list. full_name is a DOS path of length_bytes, copied. */
-NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, struct loader_module **out)
+/* Puts a mapped image on the list. full_name is a DOS path of length_bytes, copied; known: what known_dll_of says of its last part. */
+NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, int known, struct loader_module **out)
 {
 	IMAGE_NT_HEADERS *headers = RtlImageNtHeader(base);
 	struct loader_module *module;
@@ -114,6 +126,7 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 		module->flags = MODULE_IMAGE_DLL;
 	module->time_stamp = headers->FileHeader.TimeDateStamp;
 	module->tls_slot = TLS_NO_SLOT;
+	module->imports = module->imports_first;
 	module->original_base = headers->OptionalHeader.ImageBase; /* as it is mapped, which is not as it is in the file */
 	module->node = &module->own_node;
 	module->reference_count = 1;
@@ -145,22 +158,34 @@ NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, str
 	list_append(&loader.load_order, &module->load_order);
 	list_append(&loader.memory_order, &module->memory_order);
 	RtlReleaseSRWLockExclusive(&module_list_lock);
+	if (known >= 0 && !known_modules[known])
+		known_modules[known] = module;
 	*out = module;
 	return STATUS_SUCCESS;
+}
+
+void module_imports_free(struct loader_module *module)
+{
+	if (module->imports != module->imports_first)
+		RtlFreeHeap(peb_current()->process_heap, 0, module->imports);
 }
 
 /* Takes a module off the lists, unmaps it and frees what describes it. */
 void module_forget(struct loader_module *module)
 {
+	int known = known_dll_of(&module->base_name);
+
 	RtlAcquireSRWLockExclusive(&module_list_lock);
 	list_remove(&module->load_order);
 	list_remove(&module->memory_order);
 	list_remove(&module->initialization_order);
 	RtlReleaseSRWLockExclusive(&module_list_lock);
+	if (known >= 0 && known_modules[known] == module)
+		known_modules[known] = module_find_name(&module->base_name);
 	tls_module_remove(module);
 	export_forget(module);
 	NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, module->base);
-	RtlFreeHeap(peb_current()->process_heap, 0, module->imports);
+	module_imports_free(module);
 	RtlFreeHeap(peb_current()->process_heap, 0, module);
 }
 
@@ -337,8 +362,28 @@ static NTSTATUS module_try(const WCHAR *directory, ULONG directory_units, const 
 	if (!NT_SUCCESS(status))
 		return status;
 	*out = module_find_file(base);
-	status = *out ? STATUS_OBJECT_NAME_EXISTS : module_add(base, dos.Buffer, dos.Length, out);
+	status = *out ? STATUS_OBJECT_NAME_EXISTS : module_add(base, dos.Buffer, dos.Length, known_dll_of_path(&dos), out);
 	if (status != STATUS_SUCCESS)
+		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
+	return status;
+}
+
+/* One of the system's own, which the kernel has: its path is C:\system. STATUS_OBJECT_NAME_NOT_FOUND: as abi/backstore.h says. */
+static NTSTATUS known_try(ULONG index, const UNICODE_STRING *name, struct loader_module **out)
+{
+	WCHAR path[10 + KNOWN_DLL_UNITS];
+	void *base;
+	NTSTATUS status = BsMapKnownDll(index, &base);
+
+	if (status == STATUS_IMAGE_NOT_AT_BASE)
+		status = image_relocate(base);
+	else if (!NT_SUCCESS(status))
+		return status;
+	memcpy(path, L"C:\\system\\", 10 * sizeof(WCHAR));
+	memcpy(path + 10, name->Buffer, name->Length);
+	if (NT_SUCCESS(status))
+		status = module_add(base, path, 10 * sizeof(WCHAR) + name->Length, (int)index, out);
+	if (!NT_SUCCESS(status))
 		NtUnmapViewOfSection(BACKSTORE_CURRENT_PROCESS, base);
 	return status;
 }
@@ -371,11 +416,11 @@ static NTSTATUS search_path_try(const UNICODE_STRING *name, struct loader_module
 
 /*
  * Finds and maps a DLL that is not loaded yet: in the EXE's directory, C:\system, the current directory, C:\bin, or where
- * module_search_path says; the system's own, as Windows' "known DLLs", in C:\system alone; a name with a path only there. The
- * module is on the list then, its imports are not resolved. STATUS_OBJECT_NAME_EXISTS: it is the file of a module that is
- * loaded, which has no reference more for it.
+ * module_search_path says; the system's own, as Windows' "known DLLs", in C:\system alone, where the kernel has them; a name
+ * with a path only there. known: what known_dll_of says of the name. The module is on the list then, its imports are not
+ * resolved. STATUS_OBJECT_NAME_EXISTS: it is the file of a module that is loaded, which has no reference more for it.
  */
-NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
+NTSTATUS module_map(const UNICODE_STRING *name, int known, struct loader_module **out)
 {
 	struct process_parameters *parameters = peb_current()->parameters;
 	struct loader_module *exe = CONTAINER(loader.load_order.Flink, struct loader_module, load_order);
@@ -384,7 +429,6 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 	ULONG units[4] = { (exe->full_name.Length - exe->base_name.Length) / sizeof(WCHAR), 9,
 			   parameters->current_directory.Length / sizeof(WCHAR), 6 };
 	const WCHAR *text = name->Buffer;
-	BOOLEAN known = module_name_known(name);
 
 	if (has_path(name)) {
 		ULONG current = units[2], drive = 2;
@@ -397,9 +441,15 @@ NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out)
 		status = module_try(directories[2], current, name, out);
 		return is_absent(status) ? STATUS_DLL_NOT_FOUND : status;
 	}
-	if (module_search_path && !known)
+	if (known >= 0) {
+		NTSTATUS status = known_try((ULONG)known, name, out);
+
+		if (!is_absent(status))
+			return status;
+	}
+	if (module_search_path && known < 0)
 		return search_path_try(name, out);
-	for (ULONG i = known ? 1 : 0; i < (known ? 2 : 4); i++) {
+	for (ULONG i = known >= 0 ? 1 : 0; i < (known >= 0 ? 2 : 4); i++) {
 		NTSTATUS status = units[i] ? module_try(directories[i], units[i], name, out) : STATUS_NO_SUCH_FILE;
 
 		if (!is_absent(status))

@@ -1,30 +1,38 @@
-/*
- * Names that stand for a DLL of ours. On Windows the functions of kernel32.dll are spread over more files, and programs
- * import them by many names: those of API sets, which are no files at all, and those of DLLs that became part of
- * another one. Here kernel32.dll has them all. Source: Windows documentation, "Windows API sets" and "PSAPI functions".
- */
+/* Names that stand for a DLL of ours (abi/dll_alias.h), and the names of those. */
+#include "abi/dll_alias.h"
 #include "ntdll.h"
 
 #define NAME(text) { sizeof(text) - sizeof(WCHAR), sizeof(text), (WCHAR *)text }
 
-static const UNICODE_STRING kernel32 = NAME(L"kernel32.dll"), ntdll = NAME(L"ntdll.dll"), msvcrt = NAME(L"msvcrt.dll");
+static const UNICODE_STRING targets[] = {
+	[BS_KNOWN_KERNEL32] = NAME(L"kernel32.dll"),
+	[BS_KNOWN_NTDLL] = NAME(L"ntdll.dll"),
+};
 
-BOOLEAN module_name_known(const UNICODE_STRING *name)
+START_DATA struct loader_module *known_modules[BS_KNOWN_DLLS];
+
+/* Their names have different lengths. */
+int known_dll_of(const UNICODE_STRING *name)
 {
-	return RtlEqualUnicodeString(name, &kernel32, TRUE) || RtlEqualUnicodeString(name, &msvcrt, TRUE) ||
-	       RtlEqualUnicodeString(name, &ntdll, TRUE);
+	ULONG length = name->Length / sizeof(WCHAR);
+	int index = length == 9 ? BS_KNOWN_NTDLL : length == 12 ? BS_KNOWN_KERNEL32 : length == 10 ? BS_KNOWN_MSVCRT : -1;
+	const char *known = index == BS_KNOWN_NTDLL ? "ntdll.dll" : index == BS_KNOWN_KERNEL32 ? "kernel32.dll" : "msvcrt.dll";
+
+	for (ULONG i = 0; index >= 0 && i < length; i++) {
+		ULONG c = name->Buffer[i];
+
+		if ((c >= 'A' && c <= 'Z' ? c + 'a' - 'A' : c) != (ULONG)known[i])
+			return -1;
+	}
+	return index;
 }
 
 static const struct {
-	UNICODE_STRING name; /* the whole name, or its beginning if it ends with a hyphen */
-	const UNICODE_STRING *target;
+	UNICODE_STRING name;
+	ULONG target;
 } aliases[] = {
-	{ NAME(L"kernelbase.dll"), &kernel32 },
-	{ NAME(L"psapi.dll"), &kernel32 },    /* the functions without K32 in front: PSAPI_VERSION=1 */
-	{ NAME(L"advapi32.dll"), &kernel32 }, /* privileges alone (kernel32/privilege.c) */
-	{ NAME(L"api-ms-win-core-rtlsupport-"), &ntdll },
-	{ NAME(L"api-ms-win-core-"), &kernel32 },
-	{ NAME(L"api-ms-win-security-"), &kernel32 },
+#define ALIAS(name, target) { NAME(L##name), target },
+	DLL_ALIASES(ALIAS)
 };
 
 /*
@@ -45,7 +53,7 @@ const UNICODE_STRING *module_name_resolve(const UNICODE_STRING *name)
 		BOOLEAN begins = alias->Buffer[alias->Length / sizeof(WCHAR) - 1] == '-';
 
 		if (begins ? RtlPrefixUnicodeString(alias, &base, TRUE) : RtlEqualUnicodeString(alias, &base, TRUE))
-			return aliases[i].target;
+			return &targets[aliases[i].target];
 	}
 	return name;
 }

@@ -6,6 +6,7 @@
 #define _CRTIMP
 #include "peb.h"
 #include "rtl.h"
+#include "start_data.h"
 
 #define TLS_NO_SLOT (~0u)
 
@@ -76,15 +77,18 @@ struct loader_module *module_find_address(const void *address);
 /* Whether the pager relocated it for the place where it is. */
 BOOLEAN image_at_its_base(BYTE *base);
 struct loader_module *module_find_name(const UNICODE_STRING *name);
-NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, struct loader_module **out);
-NTSTATUS module_map(const UNICODE_STRING *name, struct loader_module **out);
+NTSTATUS module_add(BYTE *base, const WCHAR *full_name, USHORT length_bytes, int known, struct loader_module **out);
+NTSTATUS module_map(const UNICODE_STRING *name, int known, struct loader_module **out);
+void module_imports_free(struct loader_module *module);
 void module_forget(struct loader_module *module);
 void module_name_to_narrow(const UNICODE_STRING *name, char *out, ULONG size);
 
 /* module_alias.c */
 const UNICODE_STRING *module_name_resolve(const UNICODE_STRING *name);
-/* Whether it is one of the DLLs in C:\system. */
-BOOLEAN module_name_known(const UNICODE_STRING *name);
+/* Which of the system's own it names (enum bs_known_dll), or -1; and the modules that have these base names, or NULL. */
+int known_dll_of(const UNICODE_STRING *name);
+extern struct loader_module *known_modules[BS_KNOWN_DLLS];
+#define KNOWN_DLL_UNITS 12 /* of the longest name */
 
 /* export.c. Under the loader lock: a forwarder may load a DLL. */
 struct export_table { /* of a module; all 0 but the module: it has none */

@@ -1,7 +1,7 @@
 /* How a process and its threads begin and end in user space. entry.S calls loader_start on every new thread's stack. */
 #include "ntdll.h"
 
-static RTL_CRITICAL_SECTION fast_lock;
+static RTL_CRITICAL_SECTION fast_lock START_DATA;
 
 static void process_fail(NTSTATUS status)
 {
@@ -25,9 +25,9 @@ static NTSTATUS modules_init(struct peb *peb)
 		path.Buffer += 4; /* an NT path: \??\C:\... */
 		path.Length -= 4 * sizeof(WCHAR);
 	}
-	status = module_add(peb->image_base, path.Buffer, path.Length, &exe);
+	status = module_add(peb->image_base, path.Buffer, path.Length, -1, &exe);
 	if (NT_SUCCESS(status))
-		status = module_add((BYTE *)&__ImageBase, own_name, sizeof(own_name) - sizeof(WCHAR), &own);
+		status = module_add((BYTE *)&__ImageBase, own_name, sizeof(own_name) - sizeof(WCHAR), BS_KNOWN_NTDLL, &own);
 	if (!NT_SUCCESS(status))
 		return status;
 	own->flags |= MODULE_ENTRY_PROCESSED | MODULE_ATTACHED;

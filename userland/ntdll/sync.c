@@ -22,7 +22,7 @@ static struct bucket {
 	struct waiter *first, *last;
 } buckets[BUCKETS];
 
-HANDLE exiting_thread;
+HANDLE exiting_thread START_DATA;
 
 /*
  * Whether the caller is the last thread: then nobody is left who would give a lock back or wait for one, and it takes
@@ -245,9 +245,8 @@ NTSTATUS NTAPI RtlDeleteCriticalSection(RTL_CRITICAL_SECTION *section)
 	return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI RtlEnterCriticalSection(RTL_CRITICAL_SECTION *section)
+static __attribute__((noinline)) NTSTATUS section_enter_slowly(RTL_CRITICAL_SECTION *section, HANDLE self)
 {
-	HANDLE self = teb_current()->thread_id;
 	LONG contended = 1;
 
 	if (section->OwningThread == self) {
@@ -264,6 +263,17 @@ NTSTATUS NTAPI RtlEnterCriticalSection(RTL_CRITICAL_SECTION *section)
 		}
 		YieldProcessor();
 	}
+	section->OwningThread = self;
+	section->RecursionCount = 1;
+	return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI RtlEnterCriticalSection(RTL_CRITICAL_SECTION *section)
+{
+	HANDLE self = teb_current()->thread_id;
+
+	if (_InterlockedCompareExchange(&section->LockCount, 0, -1) != -1)
+		return section_enter_slowly(section, self);
 	section->OwningThread = self;
 	section->RecursionCount = 1;
 	return STATUS_SUCCESS;

@@ -13,22 +13,16 @@ struct tls_record {
 	LIST_ENTRY links;
 	struct teb *teb;
 	ULONG capacity;   /* of teb->tls_pointer; the entry behind the last one is the array used before */
+	void *first[TLS_SLOTS_FIRST + 1]; /* the first array */
 };
 
 static LIST_ENTRY records = { &records, &records };
-static ULONG record_count;
-
-static IMAGE_TLS_DIRECTORY *tls_directory(struct loader_module *module)
-{
-	ULONG size;
-
-	return RtlImageDirectoryEntryToData(module->base, TRUE, IMAGE_DIRECTORY_ENTRY_TLS, &size);
-}
+static ULONG record_count START_DATA;
 
 /* A thread's block for a module: the template, then zeros. The address to free lies before the aligned block. */
 static void *block_create(struct loader_module *module)
 {
-	IMAGE_TLS_DIRECTORY *directory = tls_directory(module);
+	IMAGE_TLS_DIRECTORY *directory = module->tls;
 	SIZE_T filled = (SIZE_T)(directory->EndAddressOfRawData - directory->StartAddressOfRawData);
 	ULONG power = (directory->Characteristics & IMAGE_SCN_ALIGN_MASK) >> 20;
 	SIZE_T align = power > 5 ? 1ull << (power - 1) : 16;
@@ -60,7 +54,8 @@ static NTSTATUS record_grow(struct tls_record *record, ULONG slots)
 		capacity *= 2;
 	if (capacity == record->capacity)
 		return STATUS_SUCCESS;
-	array = RtlAllocateHeap(peb_current()->process_heap, HEAP_ZERO_MEMORY, (capacity + 1) * sizeof(void *));
+	array = capacity == TLS_SLOTS_FIRST ? record->first
+					    : RtlAllocateHeap(peb_current()->process_heap, HEAP_ZERO_MEMORY, (capacity + 1) * sizeof(void *));
 	if (!array)
 		return STATUS_NO_MEMORY;
 	if (record->capacity)
@@ -88,9 +83,10 @@ again:
 /* Gives a module its slot and all threads their blocks. Nothing has happened when it fails. */
 NTSTATUS tls_module_add(struct loader_module *module)
 {
-	IMAGE_TLS_DIRECTORY *directory = tls_directory(module);
-	ULONG slot;
+	ULONG size, slot;
+	IMAGE_TLS_DIRECTORY *directory = RtlImageDirectoryEntryToData(module->base, TRUE, IMAGE_DIRECTORY_ENTRY_TLS, &size);
 
+	module->tls = directory;
 	if (!directory || !directory->AddressOfIndex)
 		return STATUS_SUCCESS;
 	slot = slot_unused();
@@ -170,7 +166,8 @@ void tls_thread_end(void)
 	while (array) {
 		void **before = array[capacity];
 
-		RtlFreeHeap(teb->peb->process_heap, 0, array);
+		if (array != record->first)
+			RtlFreeHeap(teb->peb->process_heap, 0, array);
 		array = before;
 		capacity /= 2;
 	}
@@ -239,7 +236,7 @@ ULONG tls_thread_count(void)
 
 void tls_callbacks_run(struct loader_module *module, ULONG reason)
 {
-	IMAGE_TLS_DIRECTORY *directory = tls_directory(module);
+	IMAGE_TLS_DIRECTORY *directory = module->tls;
 	PIMAGE_TLS_CALLBACK *callback;
 
 	if (!directory || !directory->AddressOfCallBacks)
