@@ -56,6 +56,15 @@ def firmware_arguments(path=None):
     raise MachineError(f"FIRMWARE: {path or 'no UEFI firmware (OVMF)'} was not found")
 
 
+def is_volume(path):
+    """Whether the file begins as a FAT32 volume does. Source: FAT32 File System Specification 1.03, boot sector."""
+    if not os.path.isfile(path):
+        return False
+    with open(path, "rb") as file:
+        sector = file.read(512)
+    return sector[510:] == b"\x55\xaa" and sector[82:90] == b"FAT32   "
+
+
 def option_quote(value):
     """A boot option's value, in double quotes if it has blanks."""
     if '"' in value:
@@ -113,8 +122,12 @@ class Machine:
             raise MachineError(f"QEMU={self.qemu} was not found")
         if self.disk2 and not os.path.exists(self.disk2):
             raise MachineError(f'DISK2={self.disk2} was not found: "mkfs.fat -F 32 -C {self.disk2} 65536" makes one of 64 MiB')
+        if self.disk2 and not os.path.isfile(self.disk2):
+            raise MachineError(f"DISK2={self.disk2} is not a file")
         if not os.path.exists(self.volume):
             raise MachineError(f'the system volume {self.volume} was not found: "make image" builds it')
+        if not is_volume(self.volume):
+            raise MachineError(f"{self.volume} is no FAT32 volume to boot from: DISK=PATH with a PATH that does not exist makes one")
 
     def _swap(self):
         """(disks, the boot option or ""). Creates the files of new paging files."""

@@ -158,6 +158,11 @@ struct nt_mem_address_requirements {
 #define MEMORY_WORKING_SET_EX_CLASS 4
 #define MEMORY_SHARED_COMMIT_CLASS 5
 #define MEMORY_IMAGE_CLASS 6
+
+/* NtSetSystemInformation, as tools that empty memory lists use it: the class, and two of its commands. */
+#define SYSTEM_MEMORY_LIST_CLASS 80
+#define MEMORY_PURGE_STANDBY_LIST 4
+#define MEMORY_PURGE_LOW_PRIORITY_STANDBY_LIST 5
 #define MEMORY_REGION_EX_CLASS 7
 
 struct nt_memory_region_information { /* MEMORY_REGION_INFORMATION; class 3 may end before partition_id */

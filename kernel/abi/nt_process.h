@@ -252,6 +252,10 @@ struct nt_file_directory_information {
 };
 NT_SIZE(nt_file_directory_information, 0x40); /* the name follows */
 #define FILE_BOTH_DIRECTORY_SHORT 0x44 /* bytes of a short name (u8), and 2 behind it the name */
+/* Where the other classes have the number of the file, if they do, and the name. */
+#define FILE_FULL_DIRECTORY_NAME 0x44
+#define FILE_ID_BOTH_DIRECTORY_ID 0x60
+#define FILE_ID_BOTH_DIRECTORY_NAME 0x68
 #define FILE_BOTH_DIRECTORY_NAME 0x5e /* its offset in FILE_BOTH_DIR_INFORMATION, which has a short name too */
 
 struct nt_file_device_information {

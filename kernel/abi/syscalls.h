@@ -97,9 +97,10 @@
 	X(98, BsRemovePagingFile, 3)                                                                                   \
 	X(99, BsSetReclaim, 2)                                                                                         \
 	X(100, NtSetInformationThread, 4)                                                                              \
-	X(101, BsMapKnownDll, 2)                                                                                       \
+	X(101, NtSetSystemInformation, 3)                                                                              \
 	X(102, BsTraceOpen, 4)                                                                                         \
-	X(103, BsTraceRead, 6)
+	X(103, BsTraceRead, 6)                                                                                         \
+	X(104, BsMapKnownDll, 2)
 
 #define SYSCALL_NUMBER_MAX 104
 

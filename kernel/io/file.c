@@ -424,7 +424,7 @@ enum file_status file_open(const char *path, struct file **out)
 }
 
 /* As IoCheckShareAccess: each handle allows what all others do, and may do what all others allow. */
-static bool sharing_allows(const struct file *f, const struct file_request *r)
+bool file_sharing_allows(const struct file *f, const struct file_request *r)
 {
 	if (!r->may)
 		return true;
@@ -472,7 +472,7 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 	if (r->delete_on_close &&
 	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || file_image_keeps(f) || data_section_in_use((struct file *)f) || !f->entry_at))
 		return FILE_NO_DELETE;
-	if (!sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
+	if (!file_sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
 	if (f->volume->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))

@@ -100,6 +100,7 @@ struct file_entry {                       /* of a directory */
 	u64 size;
 	u32 attributes;
 	u64 modified_unix, created_unix, accessed_unix;
+	u64 number;                       /* struct file's entry_at */
 };
 
 /* Volumes have the letters from C, the system volume's, on. */
@@ -224,6 +225,12 @@ u64 file_allocation(struct file *f);
  * has been found to be a DLL or an EXE, file_image_kind says so, and may refuse it too.
  */
 enum file_status file_image_begin(struct file *f);
+/*
+ * Whether those who have the file open let it be run: a process begins as Windows' does, which opens the file to execute it
+ * and lets others read and delete. file_run_share: what else who opens to execute allows, as other systems' rules have it.
+ */
+enum file_status file_run_check(struct file *f);
+u32 file_run_share(u32 share);
 enum file_status file_image_kind(struct file *f, bool dll);
 void file_image_end(struct file *f);
 

@@ -392,6 +392,7 @@ enum file_status file_list(struct file *directory, u32 *slot, struct file_entry 
 		out->modified_unix = e->modified_unix;
 		out->created_unix = e->created_unix;
 		out->accessed_unix = e->accessed_unix;
+		out->number = e->place.at;
 	}
 	kfree(e);
 	return status;

@@ -42,6 +42,25 @@ enum file_status file_image_kind(struct file *f, bool dll)
 	return status;
 }
 
+u32 file_run_share(u32 share)
+{
+	return options.image_lock == IMAGE_LOCK_NT ? share : share | FILE_MAY_WRITE;
+}
+
+enum file_status file_run_check(struct file *f)
+{
+	const struct file_request r = { .may = FILE_MAY_READ, .share = file_run_share(FILE_MAY_READ | FILE_MAY_DELETE) };
+	enum file_status status = FILE_OK;
+
+	mutex_lock(&f->volume->lock);
+	if (f->delete_pending)
+		status = FILE_DELETING;
+	else if (!file_sharing_allows(f, &r))
+		status = FILE_SHARING;
+	mutex_unlock(&f->volume->lock);
+	return status;
+}
+
 bool file_image_fixed(const struct file *f)
 {
 	return f->images && !f->image_open;

@@ -338,10 +338,13 @@ static u32 relocations_load(struct section *s)
 		if (!g)
 			return STATUS_INVALID_IMAGE_FORMAT;
 		n = MIN(pe->relocation_size - at, (u64)g->pages * PAGE_SIZE - inside);
-		if (inside < g->file_bytes &&
-		    file_read(s->file, g->file_offset + inside, image->relocations + at, MIN(n, g->file_bytes - inside), &got) !=
-			    FILE_OK)
-			return STATUS_IN_PAGE_ERROR;
+		if (inside < g->file_bytes) {
+			u32 status = file_status_nt(file_read(s->file, g->file_offset + inside, image->relocations + at,
+							      MIN(n, g->file_bytes - inside), &got));
+
+			if (status)
+				return status;
+		}
 		at += n;
 	}
 	return status_of(pe_check_relocations(pe, image->relocations, pe->relocation_size));
@@ -377,13 +380,12 @@ static u32 image_parse(struct file *f, struct image **out)
 	u32 status = STATUS_INSUFFICIENT_RESOURCES;
 
 	while (image && bytes <= KMALLOC_MAX && (headers = kmalloc(bytes))) {
-		u64 got = 0;
+		u64 got;
 		enum pe_error e;
 
-		if ((file_read(f, 0, headers, bytes, &got) != FILE_OK && !got) || !f->size) {
-			status = f->size ? STATUS_IN_PAGE_ERROR : STATUS_INVALID_FILE_FOR_SECTION;
+		status = f->size ? file_status_nt(file_read(f, 0, headers, bytes, &got)) : STATUS_INVALID_FILE_FOR_SECTION;
+		if (status)
 			break;
-		}
 		e = pe_parse(headers, got, f->size, &image->pe, &need);
 		status = status_of(e);
 		if (e == PE_OK) {
@@ -462,17 +464,14 @@ u32 section_create_image(struct file *f, struct section **out)
 		return STATUS_SUCCESS;
 	}
 	/* From here on nothing changes the file, until destroy. */
-	switch (file_image_begin(f)) {
-	case FILE_OK:
-		break;
-	case FILE_SHARING: /* somebody may write to it */
-		return STATUS_SHARING_VIOLATION;
-	default:
-		return STATUS_DELETE_PENDING;
-	}
+	status = file_status_nt(file_image_begin(f));
+	if (status)
+		return status;
 	/* Nobody can change it any more: what was written to it goes where the image is read from. */
 	changes = f->image_changes;
-	status = file_cache_flush(f) == FILE_OK ? image_parse(f, &image) : STATUS_IN_PAGE_ERROR;
+	status = file_status_nt(file_cache_flush(f));
+	if (!status)
+		status = image_parse(f, &image);
 	if (!status && file_image_kind(f, image->pe.characteristics & PE_FILE_DLL) != FILE_OK) {
 		image_free(image);
 		status = STATUS_SHARING_VIOLATION;

@@ -300,6 +300,29 @@ void frame_take_run(u32 first, u32 count, u64 *zeroed)
 	frame_counts.state[FRAME_ZEROED] -= taken[FRAME_ZEROED];
 }
 
+void frames_purge(u32 priority)
+{
+	u64 left = frame_counts.state[FRAME_STANDBY]; /* others may put pages there as fast as they go */
+	u32 pfns[64], n, pfn;
+
+	do {
+		n = 0;
+		spin_lock(&frames_lock);
+		for (; n < ARRAY_SIZE(pfns) && n < left; pfns[n++] = pfn) {
+			pfn = frame_list_first(FRAME_STANDBY);
+			if (!pfn || frames[pfn].priority > priority)
+				break;
+			standby_take(pfn);
+			frames[pfn].state = FRAME_KERNEL;
+			frames[pfn].use = BS_USE_KERNEL;
+		}
+		spin_unlock(&frames_lock);
+		for (u32 i = 0; i < n; i++)
+			frame_free(pfns[i]);
+		left -= n;
+	} while (n);
+}
+
 u32 frames_take_free(enum frame_state s, u32 *out, u32 max)
 {
 	struct frame_list *l = &lists[s][0];

@@ -123,6 +123,8 @@ u64 frames_cached(void); /* frames that CPUs have in reserve: free, but on no li
 void frames_give_free(enum frame_state s, const u32 *pfns, u32 count);
 void frames_free(u32 chain, u32 count); /* the same of count frames that are chained by next; 0 ends */
 void frame_free_zeroed(u32 pfn); /* it holds nothing but zeros */
+/* Standby pages of this priority and of lower ones leave memory; their frames become free. Takes frames_lock. */
+void frames_purge(u32 priority);
 /* count frames in a row, power of two up to 16, for the pool. 0: none. */
 u32 frame_alloc_run(u32 count);
 /*

@@ -6,6 +6,7 @@
 #include "image/pe.h"
 #include "io/file.h"
 #include "mm/vspace.h"
+#include "proc/sched.h"
 
 bool image_runs_from_swap(const struct pe_image *pe, const struct file *f)
 {
@@ -56,7 +57,7 @@ static u32 page_from_file(struct vspace *v, struct section *s, u64 base, u64 ind
 		case FAULT_RESOLVED:
 			break;
 		case FAULT_IN_PAGE_ERROR:
-			return STATUS_IN_PAGE_ERROR;
+			return thread_current()->in_page_status;
 		default:
 			return STATUS_INSUFFICIENT_RESOURCES;
 		}

@@ -146,8 +146,8 @@ void vspace_describe(struct vspace *v, u64 address, char *text, size_t size)
 		const struct pe_segment *g = pe ? pe_segment_at(pe, view_index(w, address) << PAGE_SHIFT) : NULL;
 
 		file_path(w->section->file, path);
-		ksnprintf(text, size, "%s%s%s+0x%llx", path, g && g->name[0] ? " " : "", g ? g->name : "",
-			  (unsigned long long)(address - w->node.start));
+		ksnprintf(text, size, "%s+0x%llx%s%s", path,
+			  (unsigned long long)(view_index(w, address) << PAGE_SHIFT | (address & PAGE_MASK)), g && g->name[0] ? ", " : "", g ? g->name : "");
 	} else {
 		ksnprintf(text, size, "%s%s", w->section ? "a view of an anonymous section" : "private memory",
 			  m.state == MEM_RESERVE ? ", reserved but not committed" : "");

@@ -175,7 +175,7 @@ void vspace_empty(struct vspace *v);
  * STATUS_INSUFFICIENT_RESOURCES (its working-set limits), or STATUS_NO_MEMORY when the caller is to end: then from is as it was. No locks held.
  */
 u32 vspace_clone(struct vspace *from, struct vspace *to);
-/* What is mapped at address, for messages: "private memory", "C:\bin\sh.exe .text", "free". */
+/* What is mapped at address, for messages: "private memory", "C:\bin\sh.exe+0x1234, .text", "free". */
 void vspace_describe(struct vspace *v, u64 address, char *text, size_t size);
 
 /* ---- sections ---- */

@@ -225,6 +225,26 @@ u32 sys_BsSetReclaim(const u64 *a)
 	return STATUS_SUCCESS;
 }
 
+/*
+ * NtSetSystemInformation(SYSTEM_INFORMATION_CLASS class, void *buffer, ULONG length), of which there is only
+ * SystemMemoryListInformation with the commands that make standby pages leave memory, all or those of the lowest priority.
+ */
+u32 sys_NtSetSystemInformation(const u64 *a)
+{
+	u32 command;
+
+	if ((u32)a[0] != SYSTEM_MEMORY_LIST_CLASS)
+		return STATUS_INVALID_INFO_CLASS;
+	if ((u32)a[2] != sizeof(command))
+		return STATUS_INFO_LENGTH_MISMATCH;
+	if (!copy_from_user(&command, a[1], sizeof(command)))
+		return STATUS_ACCESS_VIOLATION;
+	if (command != MEMORY_PURGE_STANDBY_LIST && command != MEMORY_PURGE_LOW_PRIORITY_STANDBY_LIST)
+		return STATUS_INVALID_PARAMETER;
+	frames_purge(command == MEMORY_PURGE_STANDBY_LIST ? PRIORITIES - 1 : PRIORITY_LOWEST);
+	return STATUS_SUCCESS;
+}
+
 /* BsCheckMemory(): only where option check= or a debug build allows it, as everybody stands still meanwhile */
 u32 sys_BsCheckMemory(const u64 *a)
 {

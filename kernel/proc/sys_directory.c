@@ -9,7 +9,25 @@
 
 #define ALLOCATION_UNIT 4096 /* what sizes on disk are rounded to: a cluster or more */
 
-enum { CLASS_DIRECTORY = 1, CLASS_BOTH = 3 }; /* FileDirectoryInformation, FileBothDirectoryInformation */
+/* FileDirectoryInformation, FileFullDirectoryInformation, FileBothDirectoryInformation, FileIdBothDirectoryInformation */
+enum { CLASS_DIRECTORY = 1, CLASS_FULL = 2, CLASS_BOTH = 3, CLASS_ID_BOTH = 37 };
+
+/* Where the name begins in an entry; 0: there is no such class. */
+static u32 name_offset(u32 class)
+{
+	switch (class) {
+	case CLASS_DIRECTORY:
+		return sizeof(struct nt_file_directory_information);
+	case CLASS_FULL:
+		return FILE_FULL_DIRECTORY_NAME;
+	case CLASS_BOTH:
+		return FILE_BOTH_DIRECTORY_NAME;
+	case CLASS_ID_BOTH:
+		return FILE_ID_BOTH_DIRECTORY_NAME;
+	default:
+		return 0;
+	}
+}
 
 /*
  * One entry at at, of which room bytes are left. Returns its size; 0: no room, not even (first) for a part of the name,
@@ -17,7 +35,7 @@ enum { CLASS_DIRECTORY = 1, CLASS_BOTH = 3 }; /* FileDirectoryInformation, FileB
  */
 static u32 entry_put(const struct file_entry *e, u32 index, u32 class, bool first, u8 *at, u32 room, bool *cut)
 {
-	u32 header = class == CLASS_BOTH ? FILE_BOTH_DIRECTORY_NAME : sizeof(struct nt_file_directory_information);
+	u32 header = name_offset(class);
 	struct nt_file_directory_information d = {
 		.index = index,
 		.end_of_file = e->size,
@@ -45,7 +63,9 @@ static u32 entry_put(const struct file_entry *e, u32 index, u32 class, bool firs
 	}
 	memset(at, 0, header);
 	memcpy(at, &d, sizeof(d));
-	if (class == CLASS_BOTH && ascii_compare_nocase(e->name, e->short_name)) {
+	if (class == CLASS_ID_BOTH)
+		memcpy(at + FILE_ID_BOTH_DIRECTORY_ID, &e->number, sizeof(e->number));
+	if ((class == CLASS_BOTH || class == CLASS_ID_BOTH) && ascii_compare_nocase(e->name, e->short_name)) {
 		u16 short_name[12];
 		int short_units = utf8_to_utf16(e->short_name, strlen(e->short_name), short_name, ARRAY_SIZE(short_name));
 
@@ -204,7 +224,7 @@ u32 sys_NtQueryDirectoryFile(const u64 *a)
 	u64 done = 0;
 	u32 status;
 
-	if (class != CLASS_DIRECTORY && class != CLASS_BOTH)
+	if (!name_offset(class))
 		return STATUS_INVALID_INFO_CLASS;
 	status = pattern_get(a[9], &pattern);
 	if (status)

@@ -101,6 +101,8 @@ static u32 open_on_volume(const char *path, u32 *access, const u64 *a, u32 share
 		r.may |= FILE_MAY_WRITE;
 	if (granted & DELETE_)
 		r.may |= FILE_MAY_DELETE;
+	if (granted & FILE_EXECUTE_)
+		r.share = file_run_share(r.share);
 	if (r.delete_on_close && !(granted & DELETE_))
 		return STATUS_INVALID_PARAMETER;
 	/* Not with bytes that may be written: what is kept out of memory can't be appended to part of a sector. */
@@ -327,6 +329,9 @@ static u32 completion_event(u64 handle, struct object **event)
 /* What NtReadFile, NtWriteFile and NtQueryDirectoryFile have in common at their end. */
 u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done)
 {
+	/* The caller's memory is there, but could not be had: the reason is told, as file systems of Windows do. */
+	if (unlikely(status == STATUS_ACCESS_VIOLATION && thread_current()->in_page_status))
+		status = thread_current()->in_page_status;
 	if (!io_status_put(io_to, status, done))
 		status = STATUS_ACCESS_VIOLATION;
 	if (event) {
@@ -338,6 +343,7 @@ u32 io_complete(u64 io_to, struct object *event, u32 status, u64 done)
 
 static u32 io_probe(const u64 *a)
 {
+	thread_current()->in_page_status = STATUS_SUCCESS; /* io_complete looks */
 	if (!user_probe(a[4], sizeof(struct nt_io_status_block)))
 		return STATUS_ACCESS_VIOLATION;
 	return a[2] ? STATUS_NOT_SUPPORTED : STATUS_SUCCESS; /* there are no user-mode APCs */

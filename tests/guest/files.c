@@ -107,6 +107,8 @@ static void test_directory(void)
 	} while (FindNextFileA(search, &found));
 	is(GetLastError(), ERROR_NO_MORE_FILES, "to its end");
 	FindClose(search);
+	refused(FindNextFileA(INVALID_HANDLE_VALUE, &found), ERROR_INVALID_HANDLE, "the next one of no search");
+	refused(FindClose(INVALID_HANDLE_VALUE), ERROR_INVALID_HANDLE, "the end of none");
 	is((uint64_t)files, 300, "all of its 300 files");
 	ok(right, "each once, with its size");
 	search = FindFirstFileA(DIRECTORY "\\many\\file-29?.txt", &found);

@@ -1,13 +1,18 @@
 /*
  * image-lock=none: a DLL is rewritten with hostile headers, section tables and relocations, by chance and for real, while it is
- * mapped and while it is being mapped. It may be refused, its pages may be wrong or in-page errors; the kernel does not care, and
- * what an image shows beside it is right. image_hostile [ROUNDS]. Works in C:\hostile, which it makes and removes.
+ * mapped, also when pages were good before and have left memory, and while it is being mapped. It may be refused, its pages may be
+ * wrong or in-page errors; the kernel does not care, and what an image shows beside it is right. The same with a program that
+ * runs: code, headers, all of it. image_hostile [ROUNDS]. Works in C:\hostile, which it makes and removes.
+ *
+ *	image_hostile run EVENT  (a copy) waits for the event, lets its pages leave memory, goes on
  */
-#include "guest.h"
+#include "squeeze.h"
 
 #define PLACE "C:\\hostile"
 #define VICTIM PLACE "\\victim.dll"
 #define BESIDE PLACE "\\beside.dll"
+#define PROGRAM PLACE "\\victim.exe"
+#define PROGRAM_BESIDE PLACE "\\beside.exe"
 #define SOURCE "C:\\system\\msvcrt.dll"
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 
@@ -149,10 +154,119 @@ static uint64_t sum(const unsigned char *at)
 	return s;
 }
 
+/* ---- programs ---- */
+
+#define HEADERS_SAME 7 /* exit codes of those that live */
+#define HEADERS_CHANGED 8
+
+static int run(const char *event)
+{
+	HANDLE go = OpenEventA(SYNCHRONIZE, FALSE, event), ready = OpenEventA(EVENT_MODIFY_STATE, FALSE, "HostileReady");
+	const volatile IMAGE_DOS_HEADER *headers = (void *)GetModuleHandleA(NULL);
+	WORD magic = headers->e_magic;
+	SetEvent(ready);
+	WaitForSingleObject(go, INFINITE);
+	if (!memory_discard(headers))
+		return 1;
+	/* What reads headers to find something in them. */
+	GetProcAddress(GetModuleHandleA(NULL), "nothing");
+	FindResourceA(NULL, "nothing", RT_RCDATA);
+	return headers->e_magic == magic ? HEADERS_SAME : HEADERS_CHANGED;
+}
+
+static HANDLE run_start(const char *path, HANDLE ready)
+{
+	char line[] = "program run HostileGo";
+	STARTUPINFOA start = { .cb = sizeof(start) };
+	PROCESS_INFORMATION p;
+	if (!ok(CreateProcessA(path, line, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), "%s begins", path))
+		return NULL;
+	WaitForSingleObject(ready, INFINITE);
+	ResetEvent(ready);
+	CloseHandle(p.hThread);
+	return p.hProcess;
+}
+
+/* Its exit code. Noise may be any program, also one that goes on for ever. */
+static DWORD run_end(HANDLE p)
+{
+	DWORD code = 0;
+	if (WaitForSingleObject(p, 5000) != WAIT_OBJECT_0) {
+		note("it does not end");
+		TerminateProcess(p, 2);
+		WaitForSingleObject(p, INFINITE);
+	}
+	GetExitCodeProcess(p, &code);
+	CloseHandle(p);
+	return code;
+}
+
+enum harm { CODE_BREAKS, CODE_NOISE, CODE_CUT, HEADERS, ALL, HARMS };
+
+/* The file of the running program is changed; it goes on. The exit code is returned, and its neighbour's put to *beside. */
+static DWORD harm_running(enum harm harm, DWORD *beside)
+{
+	HANDLE go = CreateEventA(NULL, TRUE, FALSE, "HostileGo"), ready = CreateEventA(NULL, TRUE, FALSE, "HostileReady");
+	const IMAGE_NT_HEADERS *nt = (void *)((char *)GetModuleHandleA(NULL) + ((IMAGE_DOS_HEADER *)GetModuleHandleA(NULL))->e_lfanew);
+	const IMAGE_SECTION_HEADER *code = IMAGE_FIRST_SECTION(nt);
+	static unsigned char breaks[64 << 10];
+	CopyFileA("C:\\tests\\image_hostile.exe", PROGRAM, FALSE);
+	HANDLE victim = run_start(PROGRAM, ready), neighbour = run_start(PROGRAM_BESIDE, ready);
+	HANDLE file = CreateFileA(PROGRAM, GENERIC_READ | GENERIC_WRITE, SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL);
+	switch (harm) {
+	case CODE_BREAKS:
+		memset(breaks, 0xcc, sizeof(breaks));
+		for (DWORD at = 0; at < code->SizeOfRawData; at += sizeof(breaks))
+			put(file, code->PointerToRawData + at, breaks, min(sizeof(breaks), code->SizeOfRawData - at));
+		break;
+	case CODE_NOISE:
+		noise(file, code->PointerToRawData, code->SizeOfRawData);
+		break;
+	case CODE_CUT:
+		SetFilePointer(file, (LONG)code->PointerToRawData, NULL, FILE_BEGIN);
+		SetEndOfFile(file);
+		break;
+	case HEADERS:
+		memset(breaks, 0xff, sizeof(breaks));
+		put(file, 0, breaks, nt->OptionalHeader.SizeOfHeaders);
+		break;
+	default:
+		noise(file, 0, GetFileSize(file, NULL));
+	}
+	CloseHandle(file);
+	SetEvent(go);
+	DWORD exit_code = run_end(victim);
+	*beside = run_end(neighbour);
+	CloseHandle(go);
+	CloseHandle(ready);
+	return exit_code;
+}
+
+static void test_programs(void)
+{
+	static const char *const names[] = { "code becomes breakpoints", "code becomes noise", "code is cut off",
+					     "headers are filled with ones", "all becomes noise" };
+	ok(CopyFileA("C:\\tests\\image_hostile.exe", PROGRAM_BESIDE, FALSE), "a program beside the other");
+	for (enum harm harm = 0; harm < HARMS; harm++) {
+		DWORD beside, code = harm_running(harm, &beside);
+		note("%s: exit code 0x%lx", names[harm], code);
+		if (harm == HEADERS)
+			is(code, HEADERS_CHANGED, "%s: the program sees it, and lives", names[harm]);
+		else if (harm == CODE_CUT)
+			is(code, (DWORD)STATUS_IN_PAGE_ERROR, "%s: an in-page error, and the program dies", names[harm]);
+		else
+			ok(code != HEADERS_SAME && code != HEADERS_CHANGED, "%s: the program does not live", names[harm]);
+		is(beside, HEADERS_SAME, "the one beside it does");
+	}
+	is(BsCheckMemory(), STATUS_SUCCESS, "the memory manager's structures agree");
+	ok(DeleteFileA(PROGRAM) && DeleteFileA(PROGRAM_BESIDE), "(as before)");
+}
+
 static DWORD WINAPI damager(void *arg)
 {
 	while (!stop) {
 		victim_restore(arg);
+		Sleep(0); /* a moment for it to be mapped whole */
 		damage(arg);
 	}
 	return 0;
@@ -160,8 +274,10 @@ static DWORD WINAPI damager(void *arg)
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 30, mapped = 0, refused_count = 0;
-	uint64_t pages = 0;
+	int rounds = argc > 1 ? atoi(argv[1]) : 30, mapped = 0, refused_count = 0, away = 0;
+	uint64_t pages = 0, changed = 0;
+	if (argc == 3)
+		return run(argv[2]);
 	probes_init();
 	ok(CreateDirectoryA(PLACE, NULL) && original_read(), "a DLL of %lu bytes, %lu of relocations", original_size, relocations_size);
 	ok(CopyFileA(SOURCE, BESIDE, FALSE), "one beside it");
@@ -189,11 +305,28 @@ int main(int argc, char **argv)
 		if (new)
 			UnmapViewOfFile(new);
 	}
+	for (int i = 0; i < rounds / 5; i++) { /* pages that were good, and have left memory */
+		victim_restore(file);
+		const unsigned char *old = map(VICTIM);
+		touch_all(old);
+		noise(file, PAGE_BYTES, original_size - PAGE_BYTES - 1);
+		if (i % 2)
+			damage(file);
+		away += memory_discard(old) && memory_discard(beside);
+		for (DWORD at = 0; at < 16 * PAGE_BYTES; at += PAGE_BYTES)
+			changed += can_read(old + at) && can_read(beside + at) && memcmp(old + at, beside + at, 64);
+		pages += touch_all(old);
+		UnmapViewOfFile(old);
+	}
+	is(away, rounds / 5, "what was read has left memory");
+	ok(changed > (uint64_t)rounds, "%llu pages that were good came back changed", (unsigned long long)changed);
 	ok(pages > 0 && mapped && refused_count, "%d images were mapped, %d refused, %llu pages read", mapped, refused_count,
 	   (unsigned long long)pages);
 	HANDLE thread = CreateThread(NULL, 0, damager, file, 0, NULL);
-	for (int i = 0; i < rounds; i++) {
+	mapped = 0;
+	for (int tries = 0; mapped < rounds / 3 && tries < 100 * rounds; tries++) {
 		const unsigned char *at = map(VICTIM);
+		mapped += at != NULL;
 		if (at)
 			touch_all(at);
 		if (at)
@@ -202,7 +335,8 @@ int main(int argc, char **argv)
 	stop = 1;
 	WaitForSingleObject(thread, INFINITE);
 	CloseHandle(thread);
-	ok(true, "images that change while they are mapped");
+	ok(mapped > 0, "%d images changed while they were mapped", mapped);
+	test_programs();
 	is(sum(beside), before, "what is beside it is as it was");
 	ok(UnmapViewOfFile(beside) && CloseHandle(file), "(closed)");
 	ok(DeleteFileA(VICTIM) && DeleteFileA(BESIDE) && RemoveDirectoryA(PLACE), "(no place)");

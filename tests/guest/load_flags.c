@@ -4,6 +4,7 @@
 void *NTAPI RtlImageDirectoryEntryToData(void *base, BOOLEAN as_image, USHORT directory, ULONG *size);
 
 #define DLL "C:\\tests\\resource.dll"
+#define NARROW "C:\\narrow.dll"
 #define GERMAN MAKELANGID(LANG_GERMAN, SUBLANG_GERMAN)
 
 static HMODULE load(const char *name, DWORD flags)
@@ -109,6 +110,31 @@ static void test_as_data(void)
 	refused(load("C:\\backstore.cfg", LOAD_LIBRARY_AS_DATAFILE) != NULL, ERROR_BAD_EXE_FORMAT, "a file that is no image");
 }
 
+/* The same DLL with headers as one for 32-bit Windows has them: its resources can be read. */
+static void test_32_bit(void)
+{
+	static unsigned char bytes[1 << 18];
+	DWORD size = 0;
+	HANDLE file = CreateFileA(DLL, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+	ok(ReadFile(file, bytes, sizeof(bytes), &size, NULL) && size < sizeof(bytes), "the DLL is read");
+	CloseHandle(file);
+	IMAGE_NT_HEADERS64 *nt = (IMAGE_NT_HEADERS64 *)(bytes + ((IMAGE_DOS_HEADER *)bytes)->e_lfanew);
+	IMAGE_OPTIONAL_HEADER32 *narrow = (IMAGE_OPTIONAL_HEADER32 *)&nt->OptionalHeader;
+	nt->FileHeader.Machine = IMAGE_FILE_MACHINE_I386;
+	narrow->Magic = IMAGE_NT_OPTIONAL_HDR32_MAGIC;
+	memmove(narrow->DataDirectory, nt->OptionalHeader.DataDirectory, sizeof(narrow->DataDirectory));
+	narrow->NumberOfRvaAndSizes = IMAGE_NUMBEROF_DIRECTORY_ENTRIES;
+	file = CreateFileA(NARROW, GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+	WriteFile(file, bytes, size, &size, NULL);
+	CloseHandle(file);
+	refused(load(NARROW, 0) != NULL, ERROR_BAD_EXE_FORMAT, "a DLL for 32-bit Windows can't be loaded");
+	HMODULE dll = load(NARROW, LOAD_LIBRARY_AS_DATAFILE);
+	ok(dll != NULL, "but as a data file");
+	test_resources(dll, "a DLL for 32-bit Windows");
+	FreeLibrary(dll);
+	ok(DeleteFileA(NARROW), "freed, it can be deleted");
+}
+
 static void test_search(void)
 {
 	HMODULE own = GetModuleHandleA("msvcrt.dll"), dll;
@@ -173,6 +199,7 @@ static void all(void)
 	test_unresolved();
 	test_as_resource();
 	test_as_data();
+	test_32_bit();
 	test_search();
 	test_names("ntdll.dll");
 	test_names("kernel32.dll");

@@ -4,10 +4,11 @@
  *
  *	media          the test
  *	media hold X   (a copy on D:) waits for event X, then reads all of its own constants
+ *	media copied X the same, after memory was short
  *	media touch X  maps D:\image.dll, waits for event X, then reads a page of it that it has not read before
  */
-#include "guest.h"
 #include "media_ask.h"
+#include "squeeze.h"
 
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 #define IMAGE_COPIED "C:\\system\\msvcrt.dll"
@@ -25,12 +26,16 @@ static const uint32_t constants[CONSTANT_COUNT] __attribute__((aligned(4096))) =
 	CONSTANTS_4096(0), CONSTANTS_4096(4096), CONSTANTS_4096(8192), CONSTANTS_4096(12288),
 };
 
-static int hold(const char *event)
+static int hold(const char *event, bool squeeze)
 {
 	HANDLE wait = OpenEventA(SYNCHRONIZE, FALSE, event);
 	const volatile uint32_t *in_file = constants;
 	uint32_t wrong = 0;
 	WaitForSingleObject(wait, INFINITE);
+	if (squeeze) {
+		memory_squeeze_all();
+		memory_discard(in_file);
+	}
 	for (uint32_t i = 0; i < CONSTANT_COUNT; i++)
 		wrong += in_file[i] != CONSTANT(i);
 	return wrong ? 1 : 7;
@@ -102,14 +107,72 @@ static uint64_t section_charge(void)
 	return memory_now().commit_sections;
 }
 
-/* Whether a byte can be read; if not, that is an in-page error there. */
-static bool in_page_error(const volatile char *page)
+/* Whether a byte can't be read, and the in-page error says so, and why. */
+static bool in_page_error(const volatile char *page, NTSTATUS status)
 {
 	bool read = can_read(page);
-	return !read && fault.code == (DWORD)STATUS_IN_PAGE_ERROR && fault.kind == KIND_READ && fault.address == (ULONG_PTR)page;
+	if (!read && (NTSTATUS)fault.status != status)
+		note("the exception says 0x%08lx", (DWORD)fault.status);
+	return !read && fault.code == (DWORD)STATUS_IN_PAGE_ERROR && fault.kind == KIND_READ && fault.address == (ULONG_PTR)page &&
+	       (NTSTATUS)fault.status == status;
 }
 
-static void calls_refused(HANDLE file, HANDLE directory, DWORD error, const char *when)
+/* Pages of this program that come from its file. */
+static uint64_t pages_from_file(void)
+{
+	const char *base = (char *)GetModuleHandleA(NULL);
+	const IMAGE_NT_HEADERS *nt = (void *)(base + ((IMAGE_DOS_HEADER *)base)->e_lfanew);
+	const IMAGE_SECTION_HEADER *s = IMAGE_FIRST_SECTION(nt);
+	uint64_t pages = (nt->OptionalHeader.SizeOfHeaders + PAGE_BYTES - 1) / PAGE_BYTES;
+	for (int i = 0; i < nt->FileHeader.NumberOfSections; i++)
+		pages += (min(s[i].SizeOfRawData, s[i].Misc.VirtualSize) + PAGE_BYTES - 1) / PAGE_BYTES;
+	return pages;
+}
+
+static bool image_section(HANDLE file)
+{
+	SetLastError(0);
+	HANDLE section = CreateFileMappingA(file, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL);
+	return section && CloseHandle(section);
+}
+
+static HANDLE image_file(const char *path)
+{
+	return CreateFileA(path, GENERIC_READ | GENERIC_EXECUTE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, OPEN_EXISTING, 0, NULL);
+}
+
+static uint64_t room(void)
+{
+	struct bs_memory m = memory_now();
+	return m.commit_limit > m.commit_charge ? m.commit_limit - m.commit_charge : 0;
+}
+
+/* What runs from swap is charged, and so refused when it can't be; another image is not. */
+static void test_charge_refused(void)
+{
+	HANDLE marked = image_file("D:\\marked.exe"), plain = image_file("D:\\plain.exe");
+	uint64_t want = pages_from_file() - 1, taken = 0, most = memory_now().commit_limit, charge = section_charge();
+	PROCESS_INFORMATION p;
+	STARTUPINFOA start = { .cb = sizeof(start) };
+	char *hog = VirtualAlloc(NULL, most * PAGE_BYTES, MEM_RESERVE, PAGE_NOACCESS);
+	for (uint64_t n; room() > want && taken < most; taken += n) {
+		n = min(room() - want, 256);
+		if (!VirtualAlloc(hog + taken * PAGE_BYTES, n * PAGE_BYTES, MEM_COMMIT, PAGE_READWRITE))
+			break;
+	}
+	refused(image_section(marked), ERROR_COMMITMENT_LIMIT, "the limit does not allow the copy");
+	refused(CreateProcessA("D:\\marked.exe", NULL, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), ERROR_COMMITMENT_LIMIT,
+		"so the program does not start");
+	ok(image_section(plain), "the limit allows an image that is not copied");
+	memory_release(hog);
+	is(section_charge(), charge, "nothing stays charged");
+	ok(image_section(marked), "when there is room again, it is copied");
+	is(section_charge(), charge, "and given back");
+	CloseHandle(marked);
+	CloseHandle(plain);
+}
+
+static void calls_refused(HANDLE file, DWORD error, const char *when)
 {
 	char buffer[64];
 	DWORD count;
@@ -125,7 +188,6 @@ static void calls_refused(HANDLE file, HANDLE directory, DWORD error, const char
 		"%s: deleting", when);
 	SetFilePointer(file, 0, NULL, FILE_BEGIN);
 	ok(GetFileInformationByHandle(file, &facts), "%s: what was known of the file is known", when);
-	(void)directory;
 }
 
 int main(int argc, char **argv)
@@ -133,7 +195,7 @@ int main(int argc, char **argv)
 	char buffer[64], label[16];
 	DWORD count;
 	if (argc == 3)
-		return !strcmp(argv[1], "hold") ? hold(argv[2]) : touch(argv[2]);
+		return !strcmp(argv[1], "touch") ? touch(argv[2]) : hold(argv[2], !strcmp(argv[1], "copied"));
 	probes_init();
 	HANDLE go = CreateEventA(NULL, TRUE, FALSE, "MediaGo");
 	ok(program_copy("D:\\marked.exe", IMAGE_FILE_REMOVABLE_RUN_FROM_SWAP), "a program that runs from swap");
@@ -144,13 +206,16 @@ int main(int argc, char **argv)
 	HANDLE other = CreateFileA("D:\\other.txt", GENERIC_READ | GENERIC_WRITE, SHARE_ALL, NULL, CREATE_ALWAYS, 0, NULL);
 	ok(WriteFile(other, "other data", 10, &count, NULL), "another one");
 
+	ok(CopyFileA(IMAGE_COPIED, "D:\\late.dll", FALSE), "an image that is not used yet");
+	HANDLE late = image_file("D:\\late.dll");
+	test_charge_refused();
+
 	uint64_t charge = section_charge();
 	HANDLE plain = child("D:\\plain.exe", "hold", "MediaGo");
 	uint64_t charge_plain = section_charge() - charge;
-	HANDLE marked = child("D:\\marked.exe", "hold", "MediaGo");
+	HANDLE marked = child("D:\\marked.exe", "copied", "MediaGo");
 	uint64_t charge_marked = section_charge() - charge - charge_plain;
-	ok(charge_marked > charge_plain + sizeof(constants) / 4096, "what runs from swap is charged (%u and %u pages)",
-	   (unsigned int)charge_plain, (unsigned int)charge_marked);
+	is(charge_marked - charge_plain, pages_from_file(), "what runs from swap is charged: all that comes from the file");
 	HANDLE toucher = child("C:\\tests\\media.exe", "touch", "MediaGo");
 	HMODULE image = image_map();
 	ok(image != NULL, "the image is mapped");
@@ -160,16 +225,17 @@ int main(int argc, char **argv)
 
 	ask("take out");
 	ok(*image_page(image, 0) == first, "what is in memory is still seen");
-	ok(in_page_error(image_page(image, 1)), "a page that is not is an in-page error");
-	ok(in_page_error(image_page(image, 1)), "again");
+	ok(in_page_error(image_page(image, 1), STATUS_NO_MEDIA_IN_DEVICE), "a page that is not is an in-page error");
+	ok(in_page_error(image_page(image, 1), STATUS_NO_MEDIA_IN_DEVICE), "again");
 	is(GetDriveTypeA("D:\\"), DRIVE_REMOVABLE, "the drive is still there");
-	calls_refused(file, NULL, ERROR_NOT_READY, "taken out");
+	calls_refused(file, ERROR_NOT_READY, "taken out");
 	refused(CreateFileA("D:\\data.txt", GENERIC_READ, SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL) != INVALID_HANDLE_VALUE,
 		ERROR_NOT_READY, "opening");
 	refused(GetFileAttributesA("D:\\") != INVALID_FILE_ATTRIBUTES, ERROR_NOT_READY, "asking about the root");
 	refused(GetVolumeInformationA("D:\\", NULL, 0, NULL, NULL, NULL, NULL, 0), ERROR_NOT_READY, "asking about the volume");
 	refused(CreateDirectoryA("D:\\new", NULL), ERROR_NOT_READY, "making a directory");
 	refused(LoadLibraryA("D:\\plain.exe") != NULL, ERROR_NOT_READY, "loading");
+	refused(image_section(late), ERROR_NOT_READY, "making an image section of an open file");
 	SetEvent(go);
 	is(child_end(marked), 7, "the program that runs from swap goes on");
 	is(child_end(plain), (DWORD)STATUS_IN_PAGE_ERROR, "the other one dies");
@@ -177,7 +243,8 @@ int main(int argc, char **argv)
 	CloseHandle(other);
 
 	ask("put back");
-	ok(!in_page_error(image_page(image, 1)) && can_read(image_page(image, 1)), "the page can be read");
+	ok(can_read(image_page(image, 1)), "the page can be read");
+	ok(image_section(late), "an image section can be made");
 	SetFilePointer(file, 0, NULL, FILE_BEGIN);
 	ok(ReadFile(file, buffer, sizeof(buffer), &count, NULL) && count == 9 && !memcmp(buffer, "some data", 9),
 	   "the open file is read");
@@ -186,8 +253,10 @@ int main(int argc, char **argv)
 	is(GetFileAttributesA("D:\\new"), INVALID_FILE_ATTRIBUTES, "what was refused was not done");
 
 	ask("change");
-	ok(in_page_error(image_page(image, 3)), "a page of an image on the disk that was there is an in-page error");
-	calls_refused(file, NULL, ERROR_FILE_INVALID, "changed");
+	ok(in_page_error(image_page(image, 3), STATUS_FILE_INVALID), "a page of an image on the disk that was there is an in-page error");
+	calls_refused(file, ERROR_FILE_INVALID, "changed");
+	refused(image_section(late), ERROR_FILE_INVALID, "making an image section of a file of the other disk");
+	CloseHandle(late);
 	ok(GetVolumeInformationA("D:\\", label, sizeof(label), NULL, NULL, NULL, NULL, 0) && !strcmp(label, "OTHER"),
 	   "the other volume is there");
 	HANDLE mine = CreateFileA("D:\\mine.txt", GENERIC_WRITE, 0, NULL, CREATE_NEW, 0, NULL);

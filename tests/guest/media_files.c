@@ -4,6 +4,8 @@
  *
  *	media_files vanish  the disk goes; comes back read-only, then writable; dies, and comes back after changes were lost
  *	media_files errors  the disk is there and writes to it fail for a while
+ *	media_files reads   reads fail for a while
+ *	media_files sector  a sector of page BAD_PAGE of D:\bad.bin can't be read, nor one of D:\image.dll's BAD_IMAGE_PAGE
  *	media_files touch X maps D:\clean.bin, waits for event X, then reads a page of it that it has not read before
  */
 #include "guest.h"
@@ -12,8 +14,8 @@
 #define SHARE_ALL (FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
 #define PAGES 64
 #define FAR_PAGE 40 /* does not come with page 0 */
-#define NO_MEDIA 0xC0000013u /* STATUS_NO_MEDIA_IN_DEVICE, STATUS_FILE_INVALID */
-#define INVALID 0xC0000098u
+#define BAD_PAGE 21  /* as tests/scenarios/test_media.py has it */
+#define BAD_IMAGE_PAGE 8
 
 /* A file of PAGES pages, each filled with its number + 1, on the disk, and not in memory. */
 static bool file_make(const char *path)
@@ -64,12 +66,12 @@ static bool view_close(struct view *v)
 	return UnmapViewOfFile((const void *)v->at) && CloseHandle(v->section) && CloseHandle(v->file);
 }
 
-static bool in_page_error(const volatile void *at, DWORD status)
+static bool in_page_error(const volatile void *at, NTSTATUS status)
 {
 	bool read = can_read(at);
-	if (!read && (DWORD)fault.status != status)
+	if (!read && (NTSTATUS)fault.status != status)
 		note("the exception says 0x%08lx", (DWORD)fault.status);
-	return !read && fault.code == (DWORD)STATUS_IN_PAGE_ERROR && fault.address == (ULONG_PTR)at && (DWORD)fault.status == status;
+	return !read && fault.code == (DWORD)STATUS_IN_PAGE_ERROR && fault.address == (ULONG_PTR)at && (NTSTATUS)fault.status == status;
 }
 
 static int touch(const char *event)
@@ -110,8 +112,9 @@ static void test_vanish(void)
 
 	ask("vanish");
 	is(clean.at[0], 1, "what is in memory is still seen");
-	ok(in_page_error(clean.at + FAR_PAGE * PAGE_BYTES, NO_MEDIA), "a page that is not is an in-page error, which says why");
-	ok(in_page_error(dirty.at + FAR_PAGE * PAGE_BYTES, NO_MEDIA), "also in a view to write");
+	ok(in_page_error(clean.at + FAR_PAGE * PAGE_BYTES, STATUS_NO_MEDIA_IN_DEVICE),
+	   "a page that is not is an in-page error, which says why");
+	ok(in_page_error(dirty.at + FAR_PAGE * PAGE_BYTES, STATUS_NO_MEDIA_IN_DEVICE), "also in a view to write");
 	refused(ReadFile(file, buffer, sizeof(buffer), &count, NULL), ERROR_NOT_READY, "ReadFile");
 	dirty.at[0] = 101;
 	dirty.at[PAGE_BYTES] = 102;
@@ -145,7 +148,7 @@ static void test_vanish(void)
 	CloseHandle(thread);
 	dirty.at[PAGE_BYTES] = 105;
 	ask("back after changes were lost");
-	ok(in_page_error(dirty.at + FAR_PAGE * PAGE_BYTES, INVALID), "the views are of a disk that is no more");
+	ok(in_page_error(dirty.at + FAR_PAGE * PAGE_BYTES, STATUS_FILE_INVALID), "the views are of a disk that is no more");
 	is(dirty.at[PAGE_BYTES], 105, "what is in memory is still seen");
 	refused(FlushViewOfFile((const void *)dirty.at, 0), ERROR_FILE_INVALID, "and can't be written");
 	is(byte_on_disk("D:\\dirty.bin", 1), 102, "the file is as it was written last");
@@ -185,6 +188,91 @@ static void test_errors(void)
 	is(BsCheckMemory(), STATUS_SUCCESS, "the memory manager's structures agree");
 }
 
+static const volatile unsigned char *image_map(const char *path)
+{
+	SetLastError(0);
+	HANDLE file = CreateFileA(path, GENERIC_READ | GENERIC_EXECUTE, SHARE_ALL, NULL, OPEN_EXISTING, 0, NULL);
+	HANDLE section = CreateFileMappingA(file, NULL, PAGE_READONLY | SEC_IMAGE, 0, 0, NULL);
+	DWORD error = GetLastError();
+	const volatile unsigned char *at = section ? MapViewOfFile(section, FILE_MAP_READ, 0, 0, 0) : NULL;
+	CloseHandle(section);
+	CloseHandle(file);
+	SetLastError(error);
+	return at;
+}
+
+static void test_reads(void)
+{
+	PROCESS_INFORMATION p;
+	STARTUPINFOA start = { .cb = sizeof(start) };
+	char buffer[64];
+	DWORD count;
+	ok(file_make("D:\\clean.bin") && CopyFileA("C:\\system\\msvcrt.dll", "D:\\image.dll", FALSE), "a file and an image");
+	struct view v = view_open("D:\\clean.bin", false);
+	const volatile unsigned char *image = image_map("D:\\image.dll"), *bad = v.at + FAR_PAGE * PAGE_BYTES;
+	ok(v.at && v.at[0] == 1 && image && image[0] == 'M', "are mapped and read");
+
+	ask("fail");
+	is(v.at[0], 1, "what is in memory is still seen");
+	ok(in_page_error(bad, STATUS_IO_DEVICE_ERROR), "a page that is not is an in-page error, which says why");
+	ok(in_page_error(image + 0x8000, STATUS_IO_DEVICE_ERROR), "a page of an image too");
+	ok(!can_execute((const void *)(image + 0x9000)) && fault.code == (DWORD)STATUS_IN_PAGE_ERROR && fault.kind == KIND_EXECUTE &&
+		   (NTSTATUS)fault.status == STATUS_IO_DEVICE_ERROR,
+	   "also when it is run");
+	SetFilePointer(v.file, FAR_PAGE * PAGE_BYTES, NULL, FILE_BEGIN);
+	refused(ReadFile(v.file, buffer, sizeof(buffer), &count, NULL), ERROR_IO_DEVICE, "ReadFile");
+	is(SetFilePointer(v.file, 0, NULL, FILE_CURRENT), FAR_PAGE * PAGE_BYTES, "which leaves the position where it was");
+	HANDLE other = CreateFileA("C:\\temp\\media.bin", GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, FILE_FLAG_DELETE_ON_CLOSE, NULL), end[2];
+	SetLastError(0);
+	refused(WriteFile(other, (const void *)bad, 100, &count, NULL), ERROR_IO_DEVICE, "WriteFile of bytes that can't be read");
+	ok(CreatePipe(&end[0], &end[1], NULL, 0), "a pipe");
+	refused(WriteFile(end[1], (const void *)bad, 100, &count, NULL), ERROR_IO_DEVICE, "the same into it");
+	refused(WriteFile(end[1], (const void *)16, 100, &count, NULL), ERROR_NOACCESS, "bytes that are nowhere are another error");
+	ok(CloseHandle(other) && CloseHandle(end[0]) && CloseHandle(end[1]), "(closed)");
+	refused(image_map("D:\\hello.exe") != NULL, ERROR_IO_DEVICE, "an image section");
+	refused(LoadLibraryA("D:\\hello.exe") != NULL, ERROR_IO_DEVICE, "loading");
+	refused(CreateProcessA("D:\\hello.exe", NULL, NULL, NULL, FALSE, 0, NULL, NULL, &start, &p), ERROR_IO_DEVICE, "running");
+
+	ask("work");
+	is(*bad, FAR_PAGE + 1, "the page can be read");
+	ok(can_read(image + 0x8000), "and the image's");
+	ok(ReadFile(v.file, buffer, sizeof(buffer), &count, NULL) && buffer[0] == FAR_PAGE + 1, "ReadFile");
+	ok(view_close(&v) && UnmapViewOfFile((const void *)image), "all is closed");
+	is(BsCheckMemory(), STATUS_SUCCESS, "the memory manager's structures agree");
+}
+
+/* One bad page takes no other with it, though they are read with one request. */
+static void test_sector(void)
+{
+	static char buffer[PAGES * PAGE_BYTES];
+	uint64_t right = 0, wrong = 0;
+	DWORD count = 0;
+	struct view v = view_open("D:\\bad.bin", false);
+	ok(v.at != NULL, "a file with a bad sector is mapped");
+	for (int page = 0; page < PAGES; page++) {
+		if (page == BAD_PAGE)
+			ok(in_page_error(v.at + page * PAGE_BYTES + 5, STATUS_IO_DEVICE_ERROR), "its page is an in-page error");
+		else
+			right += can_read(v.at + page * PAGE_BYTES) && v.at[page * PAGE_BYTES] == page + 1;
+	}
+	is(right, PAGES - 1, "the others are what they are");
+	refused(ReadFile(v.file, buffer, sizeof(buffer), &count, NULL), ERROR_IO_DEVICE, "reading all of it");
+	SetFilePointer(v.file, (BAD_PAGE + 1) * PAGE_BYTES, NULL, FILE_BEGIN);
+	ok(ReadFile(v.file, buffer, PAGE_BYTES, &count, NULL) && count == PAGE_BYTES && buffer[0] == BAD_PAGE + 2, "what is behind it");
+	const volatile unsigned char *image = image_map("D:\\image.dll"), *good = image_map("C:\\system\\msvcrt.dll");
+	ok(image && good, "an image with a bad sector is mapped");
+	for (int page = 1; page < 16; page++) {
+		if (page == BAD_IMAGE_PAGE)
+			ok(in_page_error(image + page * PAGE_BYTES, STATUS_IO_DEVICE_ERROR), "its page is an in-page error");
+		else
+			wrong += !can_read(image + page * PAGE_BYTES) ||
+				 memcmp((const void *)(image + page * PAGE_BYTES), (const void *)(good + page * PAGE_BYTES), PAGE_BYTES);
+	}
+	is(wrong, 0, "the others are what they are");
+	ok(view_close(&v) && UnmapViewOfFile((const void *)image) && UnmapViewOfFile((const void *)good), "all is closed");
+	is(BsCheckMemory(), STATUS_SUCCESS, "the memory manager's structures agree");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 3)
@@ -192,6 +280,10 @@ int main(int argc, char **argv)
 	probes_init();
 	if (argc == 2 && !strcmp(argv[1], "errors"))
 		test_errors();
+	else if (argc == 2 && !strcmp(argv[1], "reads"))
+		test_reads();
+	else if (argc == 2 && !strcmp(argv[1], "sector"))
+		test_sector();
 	else
 		test_vanish();
 	return tap_end();

@@ -1,7 +1,7 @@
 /*
  * NtQueryVirtualMemory in all its classes, and where pages are backed, and why: what each answers, what each refuses.
  */
-#include "guest.h"
+#include "squeeze.h"
 #include <psapi.h>
 
 #define SELF BACKSTORE_CURRENT_PROCESS
@@ -361,6 +361,30 @@ static void test_system(void)
 	is(returned, 344, "which it fills, too");
 }
 
+static NTSTATUS memory_list(ULONG info_class, ULONG command, ULONG size)
+{
+	return NtSetSystemInformation(info_class, &command, size);
+}
+
+#define MEMORY_LIST 80 /* SystemMemoryListInformation */
+#define PURGE_STANDBY 4
+
+/* A page of this program that is code, and is not run. */
+static void test_standby_purge(void)
+{
+	const volatile char *code = (char *)GetModuleHandleA(NULL) + 0x1000;
+	char byte = code[0];
+	status_is(memory_list(79, PURGE_STANDBY, 4), STATUS_INVALID_INFO_CLASS, "another class");
+	status_is(memory_list(MEMORY_LIST, PURGE_STANDBY, 8), STATUS_INFO_LENGTH_MISMATCH, "another length");
+	status_is(memory_list(MEMORY_LIST, 99, 4), STATUS_INVALID_PARAMETER, "another command");
+	status_is(NtSetSystemInformation(MEMORY_LIST, (void *)KERNEL_ADDRESS, 4), STATUS_ACCESS_VIOLATION, "a bad buffer");
+	ok(page_at(code).flags & BS_RESIDENT, "a page of an image is in memory");
+	uint64_t discarded = memory_now().pages_discarded;
+	ok(memory_discard(code), "it leaves memory when the standby list is purged");
+	ok(memory_now().pages_discarded > discarded, "which is counted");
+	is(code[0], byte, "it is read again");
+}
+
 static void all(void)
 {
 	test_refusals();
@@ -370,6 +394,7 @@ static void all(void)
 	test_why();
 	test_frames();
 	test_system();
+	test_standby_purge();
 }
 
 int main(void)

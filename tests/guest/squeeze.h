@@ -43,4 +43,17 @@ static inline bool memory_squeeze_all(void)
 	return memory_squeeze();
 }
 
+/*
+ * A clean page that only this process has, if anybody, leaves memory, and all other pages on standby with it. Returns whether
+ * it came to that.
+ */
+static inline bool memory_discard(const volatile void *page)
+{
+	ULONG purge_standby_list = 4;
+	struct bs_page p;
+	working_set_empty();
+	return !NtSetSystemInformation(80 /* SystemMemoryListInformation */, &purge_standby_list, sizeof(purge_standby_list)) &&
+	       !BsQueryBacking(GetCurrentProcess(), (void *)page, 1, &p) && !(p.flags & BS_RESIDENT);
+}
+
 #endif

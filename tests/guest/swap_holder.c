@@ -4,7 +4,7 @@
  * half of an anonymous section, and each word of them tells child, generation and page. Lines of the console are
  * commands; N is a child's number, and without it all of them are meant:
  *   out        the children's pages leave memory, as far as there is a place for them
- *   check [N]  each page is read: right, wrong (what never may be), or unreadable (an in-page error, handled)
+ *   check [N]  each page is read: right, wrong (what never may be), or unreadable (an in-page error, handled; why)
  *   touch [N]  each page is read without a handler
  *   fill [N]   each page gets new contents, where it is; renew [N]: memory is freed and had again
  *   state      the counters, and what the memory manager's own check says
@@ -25,6 +25,7 @@ struct board {
 	struct {
 		volatile LONG command; /* COMMAND_NONE: it has been obeyed */
 		volatile LONG right, wrong, unreadable;
+		volatile DWORD status; /* of those: why they could not be read; ~0: not all for the same reason */
 		char *volatile memory[2];
 	} child[CHILDREN_MAX];
 };
@@ -60,11 +61,14 @@ __asm__(".text\n"
 	"	movl $1, %eax\n"
 	"	jmp page_copy_end\n");
 
+static volatile DWORD page_status; /* of the last page that can't be read */
+
 static LONG WINAPI page_handler(EXCEPTION_POINTERS *e)
 {
 	if (e->ContextRecord->Rip != (DWORD64)page_copy_move ||
 	    e->ExceptionRecord->ExceptionCode != (DWORD)STATUS_IN_PAGE_ERROR)
 		return EXCEPTION_CONTINUE_SEARCH;
+	page_status = e->ExceptionRecord->NumberParameters == 3 ? (DWORD)e->ExceptionRecord->ExceptionInformation[2] : 0;
 	e->ContextRecord->Rip = (DWORD64)page_copy_failed;
 	return EXCEPTION_CONTINUE_EXECUTION;
 }
@@ -105,11 +109,12 @@ static void memory_fill(struct holder *h)
 	}
 }
 
-static void memory_check(struct holder *h, LONG *right, LONG *wrong, LONG *unreadable)
+static void memory_check(struct holder *h, LONG *right, LONG *wrong, LONG *unreadable, DWORD *status)
 {
 	static uint64_t copy[512];
 	for (uint64_t page = 0; page < 2 * h->pages; page++) {
 		if (page_copy(copy, page_of(h, page))) {
+			*status = !*unreadable || *status == page_status ? page_status : ~0u;
 			++*unreadable;
 			continue;
 		}
@@ -134,6 +139,7 @@ static int child(uint64_t number, uint64_t pages)
 	memory_fill(&h);
 	for (;;) {
 		LONG right = 0, wrong = 0, unreadable = 0;
+		DWORD status = 0;
 		board->child[number - 1].memory[0] = h.memory[0];
 		board->child[number - 1].memory[1] = h.memory[1];
 		board->child[number - 1].command = COMMAND_NONE;
@@ -146,7 +152,8 @@ static int child(uint64_t number, uint64_t pages)
 			VirtualUnlock(h.memory[1], h.pages * PAGE_BYTES);
 			break;
 		case COMMAND_CHECK:
-			memory_check(&h, &right, &wrong, &unreadable);
+			memory_check(&h, &right, &wrong, &unreadable, &status);
+			board->child[number - 1].status = status;
 			board->child[number - 1].right = right;
 			board->child[number - 1].wrong = wrong;
 			board->child[number - 1].unreadable = unreadable;
@@ -327,8 +334,9 @@ static bool command_run(struct board *board, const char *line)
 				continue;
 			obey(board, i, command);
 			if (command == COMMAND_CHECK && children[i].lives)
-				printf("child %llu: right=%ld wrong=%ld unreadable=%ld\n", (unsigned long long)i + 1,
-				       board->child[i].right, board->child[i].wrong, board->child[i].unreadable);
+				printf("child %llu: right=%ld wrong=%ld unreadable=%ld status=0x%08lx\n", (unsigned long long)i + 1,
+				       board->child[i].right, board->child[i].wrong, board->child[i].unreadable,
+				       board->child[i].status);
 		}
 	}
 	printf("done: %s\n", line);

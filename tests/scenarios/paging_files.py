@@ -11,6 +11,7 @@ from pathlib import Path
 PAGE = 4096
 WORDS = PAGE // 8
 MASK = (1 << 64) - 1
+IO_DEVICE_ERROR, CRC_ERROR = 0xc0000185, 0xc000003f  # what the record of an in-page error says
 STEP = 32  # words between those that pattern_fill sets
 
 
@@ -153,21 +154,24 @@ class Holder:
         return int(match[1])
 
     def check(self, child):
-        """(right, unreadable) of a child's pages; none may be wrong."""
+        """(right, unreadable) of a child's pages; none may be wrong. self.status: why those can't be read."""
         __tracebackhide__ = True
         text = self.command(f"check {child}")
-        match = re.search(r"^child \d+: right=(\d+) wrong=(\d+) unreadable=(\d+)$", text, re.M)
+        match = re.search(r"^child \d+: right=(\d+) wrong=(\d+) unreadable=(\d+) status=(\w+)$", text, re.M)
         if not match:
             self.run.fail("wrong output", f"child {child} does not answer: {text}")
         if match[2] != "0":
             self.run.fail("wrong output", f"child {child} read {match[2]} pages that are not what it wrote")
+        self.status = int(match[4], 16)
         return int(match[1]), int(match[3])
 
     def all_right(self, child):
         assert self.check(child) == (self.pages, 0)
 
-    def all_lost(self, child):
+    def all_lost(self, child, status):
+        """For this reason, an NTSTATUS, all of them."""
         assert self.check(child) == (0, self.pages)
+        assert self.status == status, f"the exceptions say {self.status:#x}"
 
     def touch_ends(self, child):
         """A child that reads a lost page without a handler ends with an in-page error."""

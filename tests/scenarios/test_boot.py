@@ -4,6 +4,7 @@ import struct
 import subprocess
 
 import pytest
+from machine import MachineError
 
 EXIT_BAD_OPTION, EXIT_NO_KERNEL, EXIT_BAD_KERNEL, EXIT_NO_MEMORY = 110, 111, 112, 113
 EXIT_BAD_CONFIG, EXIT_NO_FIRST_PROGRAM = 114, 116
@@ -56,6 +57,15 @@ def test_unknown_option_is_a_warning(boot):
     run = boot(options="colour=blue", run="hello")
     run.expect(r"colour")
     run.expect(r"^Hello from process")
+
+
+def test_not_a_volume_to_boot_from(machine, tmp_path):
+    """The firmware would wait for somebody to type what to boot."""
+    file = tmp_path / "text"
+    file.write_text("no volume\n")
+    for path in file, tmp_path:
+        with pytest.raises(MachineError, match="is no FAT32 volume to boot from"):
+            machine(volume=path).start()
 
 
 def test_missing_paging_file_is_a_warning(boot):

@@ -198,6 +198,22 @@ def test_system_calls(exports):
     assert {name for name in exports["ntdll.dll"] if re.match(r"(Nt|Bs)[A-Z]", name)} == calls
 
 
+FILE_CALLS = """ReadFile WriteFile SetFilePointer SetFilePointerEx SetEndOfFile GetFileSize GetFileSizeEx GetFileType
+    GetFileInformationByHandle GetFileInformationByHandleEx SetFileInformationByHandle FlushFileBuffers GetFileTime SetFileTime
+    LockFile LockFileEx UnlockFile UnlockFileEx FindClose GetOverlappedResult CreatePipe ConnectNamedPipe DisconnectNamedPipe
+    PeekNamedPipe SetNamedPipeHandleState GetNamedPipeInfo GetLogicalDrives FlushViewOfFile""".split()
+FILE_CALLS_BOTH = """CreateFile DeleteFile MoveFile MoveFileEx CopyFile CreateDirectory RemoveDirectory FindFirstFile FindFirstFileEx
+    FindNextFile GetFileAttributes GetFileAttributesEx SetFileAttributes GetFullPathName GetLongPathName GetShortPathName GetTempPath
+    GetTempFileName GetDiskFreeSpace GetDiskFreeSpaceEx GetCurrentDirectory SetCurrentDirectory CreateNamedPipe WaitNamedPipe
+    GetNamedPipeHandleState GetVolumeInformation GetDriveType GetLogicalDriveStrings SearchPath""".split()
+
+
+def test_file_calls(exports):
+    """Those that take names or text are there in both forms."""
+    wanted = FILE_CALLS + [name + form for name in FILE_CALLS_BOTH for form in "AW"]
+    assert not sorted(set(wanted) - set(exports["kernel32.dll"]))
+
+
 def test_programs(directory, exports):
     volume = directory / "volume"
     programs = sorted(volume.rglob("*.exe"))

@@ -3,10 +3,10 @@
 import pytest
 
 TESTS = [
-    "memory_calls", "sections", "sections_shared", "cow", "image", "image_kinds", "image_shared", "image_written", "imports",
-    "image_damaged", "load_flags", "loader", "heap", "process", "threads",
+    "memory_calls", "sections", "sections_shared", "cow", "image", "image_kinds", "image_shared", "image_written",
+    "imports", "image_damaged", "load_flags", "loader", "loader_threads", "loader_names", "heap", "process", "threads",
     "commit", "fork", "fork_marks", "fork_pressure", "neighbours", "fault_exit", "bad_calls", "bad_arguments",
-    "files", "files_write", "file_rules", "file_sections", "c_library", "pipes",
+    "files", "files_wide", "files_write", "file_rules", "file_sections", "c_library", "pipes",
     "pressure",
     "memory_queries", "working_set", "section_calls", "awe", "win32_calls", "win32_system",
     "virtual_alloc2", "free_modes", "reset", "write_watch", "lock", "protections", "stacks", "other_process",
@@ -31,8 +31,8 @@ LARGE = {
     "many-processes": (["process 1000 100", "threads"], dict(swap="64M", ram="256M", cpus=4)),
     "much-pressure": (["pressure 6 200 3", "sections"], dict(swap="128M", ram="64M", cpus=2)),
     "overcommit": (["commit", "memory_calls", "pressure"], dict(swap="64M", ram="64M", options="commit=overcommit")),
-    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "fork_pressure", "commit", "cow", "image", "image_kinds", "memory_calls",
-                        "pressure", "protections", "lock", "other_process", "virtual_alloc2", "sections"],
+    "lazy-writecopy": (["commit_lazy", "fork", "fork_marks", "fork_pressure", "commit", "cow", "image", "image_kinds",
+                        "memory_calls", "pressure", "protections", "lock", "other_process", "virtual_alloc2", "sections"],
                        dict(swap="64M", ram="64M", options="commit=lazy-writecopy", cpus=2, build="debug")),
     "lazy-writecopy-no-swap": (["commit_lazy", "fork", "fork_pressure", "cow", "pressure"],
                                dict(swap="none", ram="64M", options="commit=lazy-writecopy")),
@@ -42,7 +42,8 @@ LARGE = {
                           dict(swap="ramdisk:8M", ram="64M", cpus=2, options="commit=lazy-writecopy")),
     "paging-files-overcommit": (["paging_files"], dict(swap="64M", ram="64M", cpus=4, options="commit=overcommit")),
     "many-copies": (["fork 40"], dict(swap="64M", ram="64M", cpus=4)),
-    "fixed-addresses": (["image", "loader", "memory_calls", "fault_exit"], dict(swap="none", ram="64M", options="aslr=off")),
+    "fixed-addresses": (["image", "loader_names", "memory_calls", "fault_exit"],
+                        dict(swap="none", ram="64M", options="aslr=off")),
     "tiny-swap": (["reset", "write_watch", "lock", "virtual_alloc2", "prefetch_info"],
                   dict(swap="1M", ram="64M", cpus=2)),
     # Large pages want memory that is not scattered yet: machines of their own.

@@ -1,6 +1,7 @@
 """Disks that are taken out while the machine runs, that come back, and that fail: D:."""
 
 import re
+import struct
 import time
 
 import pytest
@@ -32,8 +33,20 @@ def put_in(guest, image, name):
               disable_legacy="on", werror="report", rerror="report")
 
 
+def file_offset(image, section, rva):
+    """Where in an image file a byte of one of its sections is, as its section table says."""
+    data = image.read_bytes()
+    header = struct.unpack_from("<I", data, 0x3c)[0]
+    count, optional = struct.unpack_from("<H", data, header + 6)[0], struct.unpack_from("<H", data, header + 20)[0]
+    for number in range(count):
+        name, _, address, size, offset = struct.unpack_from("<8sIIII", data, header + 24 + optional + 40 * number)
+        if name.rstrip(b"\0").decode() == section and address <= rva < address + size:
+            return rva - address + offset
+    raise AssertionError(f"{image}: no {section} at {rva:#x}")
+
+
 @pytest.mark.parametrize("build,cpus,swap", [("release", 1, "none"), ("debug", 4, "64M")])
-def test_disk_goes_and_comes(machine, tmp_path, build, cpus, swap):
+def test_disk_goes_and_comes(builds, machine, tmp_path, build, cpus, swap):
     disk, other = volume_make(tmp_path / "second.img"), volume_make(tmp_path / "other.img", "OTHER", "9abcdef0")
     run = machine(build=build, cpus=cpus, swap=swap, ram="64M", options="check=exit", disk2=disk)
     guest = run.start()
@@ -49,7 +62,13 @@ def test_disk_goes_and_comes(machine, tmp_path, build, cpus, swap):
     run.wait_for("D: is taken out")
     say(b"\n")
     # Unhandled: by name, with the place in the file.
-    run.wait_for(r"in-page error.*\(D:\\\S+ \S+\+0x[0-9a-f]+, byte 0x[0-9a-f]+ of the file can't be read\)")
+    for _ in range(2):
+        match = run.wait_for(r"in-page error.*\((D:\\(?:plain\.exe|image\.dll))\+0x([0-9a-f]+), (\S+), "
+                             r"byte 0x([0-9a-f]+) of the file can't be read\)")
+        name, place, section, byte = (word.decode() for word in match.groups())
+        files = builds.get(build).directory / "volume"
+        image = files / {"D:\\plain.exe": "tests/media.exe", "D:\\image.dll": "system/msvcrt.dll"}[name]
+        assert int(byte, 16) == file_offset(image, section, int(place, 16))
     run.wait_for("media: put back")
     put_in(guest, disk, "again")
     run.wait_for("D: is back")
@@ -77,10 +96,11 @@ def disk_with_program(builds, tmp_path):
 
 
 @pytest.mark.skipif(nbdkit_is_missing(), reason="nbdkit is not installed")
-def test_reads_fail_for_a_while(machine, disk_with_program):
+@pytest.mark.parametrize("build,cpus,swap", [("release", 1, "64M"), ("debug", 4, "none")])
+def test_reads_fail_for_a_while(machine, disk_with_program, build, cpus, swap):
     with NbdServer("file", disk_with_program, filters=["error"],
                    parameters=["error=EIO", "error-pread-rate=100%", "error-file={error_file}"]) as server:
-        run = machine(swap="none", ram="64M", cpus=2, disks=[Disk(server.swap, "disk2")])
+        run = machine(build=build, swap=swap, ram="64M", cpus=cpus, options="check=exit", disks=[Disk(server.swap, "disk2")])
         guest = run.start()
 
         def say(text):
@@ -88,25 +108,49 @@ def test_reads_fail_for_a_while(machine, disk_with_program):
             guest.process.stdin.flush()
 
         run.wait_for(r"C:\\> ")
+        say(b"media_files reads\n")
+        run.wait_for("media: fail")
+        server.fail()
+        say(b"\n")
+        run.wait_for("media: work")
+        server.fail(False)
+        say(b"\n")
+        run.wait_for(r"1\.\.\d+")
         server.fail()
         say(b"cp D:\\hello.exe C:\\copy.exe\n")
         run.wait_for(r"ERROR_IO_DEVICE|error 1117")
         say(b"D:\\hello\n")
-        run.wait_for("exit code")
+        run.wait_for(r"ERROR_IO_DEVICE|error 1117")
         server.fail(False)
         say(b"D:\\hello\n")
         run.wait_for("Hello from process")
         say(b"exit 0\n")
         run.finish().judge()
+        assert "not ok" not in run.output()
 
 
-def test_writes_fail(machine, disk_with_program, tmp_path):
+BAD_PAGE = 21  # as tests/guest/media_files.c has it
+
+
+def test_a_bad_sector_and_failing_writes(builds, machine, disk_with_program, tmp_path):
+    """One sector of a file and one of an image can't be read: nothing but their pages is lost. No write works at all."""
+    data, image = tmp_path / "bad.bin", builds.get("release").directory / "volume/system/msvcrt.dll"
+    data.write_bytes(b"".join(bytes([page + 1]) * 4096 for page in range(64)))
+    for file, name in (data, "bad.bin"), (image, "image.dll"):
+        builds.mtools("mcopy", "-i", disk_with_program, file, f"::/{name}")
+    disk = disk_with_program.read_bytes()
+    sectors = [disk.index(bytes([BAD_PAGE + 1]) * 4096) // 512 + 3,
+               disk.index(image.read_bytes()) // 512 + file_offset(image, ".text", 0x8000) // 512 + 1]
     rules = tmp_path / "blkdebug"
-    rules.write_text('[inject-error]\nevent = "none"\niotype = "write"\nerrno = "5"\nonce = "off"\n')
-    run = machine(swap="none", ram="64M", disks=[Disk(f"blkdebug:{rules}:{disk_with_program}", "disk2")],
-                  console=b"cp bin\\cat.exe D:\\cat.exe\nmkdir D:\\new\nD:\\hello\nexit 0\n")
+    rule = '[inject-error]\nevent = "none"\niotype = "{}"\nerrno = "5"\nonce = "off"\n'
+    rules.write_text(rule.format("write") + "".join(f'{rule.format("read")}sector = "{sector}"\n' for sector in sectors))
+    run = machine(swap="none", ram="64M", cpus=4, build="debug", options="check=exit",
+                  disks=[Disk(f"blkdebug:{rules}:{disk_with_program}", "disk2")],
+                  console=b"media_files sector\ncp bin\\cat.exe D:\\cat.exe\nmkdir D:\\new\nD:\\hello\nexit 0\n")
     run.start()
     run.finish().judge()
+    run.expect(r"^1\.\.\d+$")
+    assert "not ok" not in run.output()
     run.expect(r"ERROR_IO_DEVICE|error 1117")
     run.expect("Hello from process")
     fsck(disk_with_program)

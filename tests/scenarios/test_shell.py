@@ -88,6 +88,30 @@ def test_tools(boot):
     run.expect(r"^PROGRAM \[ARGUMENT\]")
 
 
+def test_file_tools(boot):
+    """What is asked of them they do; what they can't do they name, with the file that it is about."""
+    run = script(boot, "mkdir a", "mkdir -p a\\b\\c", "touch a\\one.txt a\\two.txt", "ls a", "cp a\\*.txt a\\b", "ls a\\b",
+                 "mv a\\one.txt a\\ONE.TXT", "mv a\\b\\one.txt a\\b\\c", "ls a\\b\\c", "rm a\\*.txt", "ls a", "cp -r a d",
+                 "ls d\\b", "mkdir -p d\\b\\two.txt\\x", "rmdir d", "rm d", "mv d d\\b\\x", "cp -r d d\\x", "mv d\\none x",
+                 "mv d none\\x", "cp bin\\cat.exe bin\\.\\CAT.EXE", "cp none x", "rm bin\\sh.exe", "cp bin\\cat.exe bin\\sh.exe",
+                 "cat d", "hexdump d", "rm -x d", "rm -rf d none", "ls d", "df c:\\bin", "df none", "echo hi | hexdump",
+                 "cat C:\\data\\hello.txt | hexdump - 0x2 3", "hexdump C:\\data\\hello.txt 7 4K", "hexdump x 1 z",
+                 "cp C:\\data\\hello.txt con", "sync", "exit 0")
+    for text in [
+        r"ls a\nb\\  +one\.txt +two\.txt$", r"ls a\\b\nc\\  +one\.txt +two\.txt$", r"ls a\\b\\c\none\.txt$", r"ls a\nb\\$",
+        r"ls d\\b\nc\\  +two\.txt$", r"^mkdir: d\\b\\two\.txt\\x: not a directory", r"^rmdir: d: the directory is not empty",
+        r"^rm: d is a directory; -r deletes it", r"^mv: d can't be moved into itself", r"^cp: d can't be copied into itself",
+        r"^mv: d\\none: there is no such file", r"^mv: d to none\\x: a directory of the path does not exist",
+        r"^cp: bin\\cat\.exe and bin\\\.\\CAT\.EXE are the same", r"^cp: none: there is no such file",
+        r"^rm: bin\\sh\.exe: access denied .*a program that runs", r"^cp: bin\\cat\.exe to bin\\sh\.exe: the file is in use",
+        r"^cat: d is a directory",
+        r"^hexdump: d is a directory", r"^rm: there is no such option: -x\nusage: ", r"^ls: d: there is no such file",
+        r"^C: +\d.* MiB", r"^df: none: there is no such file", r"^00000000  68 69 0a +hi\.$", r"^00000002  6c 6c 6f +llo$",
+        r"^00000007  66 69 6c 65 2e 0a +file\.\.$", r"^hexdump: this is no number: z\nusage: ", r"hello\.txt con\nHello, file\.$",
+    ]:
+        run.expect(text)
+
+
 class Terminal:
     """A person at the console."""
 

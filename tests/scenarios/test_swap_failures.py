@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from disks import Disk
 from harness import TestRun
-from paging_files import PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
+from paging_files import CRC_ERROR, IO_DEVICE_ERROR, PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
 
 PAGES = 512  # of each of two children of swap_holder
 EIO = 5
@@ -43,7 +43,7 @@ def test_reads_fail_for_a_while(holder, cpus, build):
         held = holder(swap=server.swap, cpus=cpus, build=build)
         held.out()
         server.fail()
-        held.all_lost(1)
+        held.all_lost(1, IO_DEVICE_ERROR)
         held.touch_ends(2)
         files, memory = held.state()
         assert files[0]["errors"] > PAGES and memory["swap_errors"] == files[0]["errors"]
@@ -208,7 +208,7 @@ def test_wrong_contents(holder, tmp_path, cpus, build):
     slot = slots(1)[7]
     whole = file.slot(slot)
     file.write(slot, whole[:1001] + bytes([whole[1001] ^ 0x10]) + whole[1002:])
-    assert held.check(1) == (PAGES - 1, 1)
+    assert held.check(1) == (PAGES - 1, 1) and held.status == CRC_ERROR
     held.all_right(2)
     assert held.check(1) == (PAGES - 1, 1)
     file.write(slot, whole)
@@ -235,7 +235,7 @@ def test_wrong_contents(holder, tmp_path, cpus, build):
     keep = {slot: file.slot(slot) for slot in new.values()}
     for page, slot in new.items():
         file.write(slot, old[page])
-    held.all_lost(1)
+    held.all_lost(1, CRC_ERROR)
     held.all_right(2)
     for slot, data in keep.items():
         file.write(slot, data)
@@ -245,7 +245,7 @@ def test_wrong_contents(holder, tmp_path, cpus, build):
     held.out()
     before = file.read()
     file.write(0, random.Random(3).randbytes(len(before)))
-    held.all_lost(1)
+    held.all_lost(1, CRC_ERROR)
     held.touch_ends(2)
     files, memory = held.state()
     assert files[0]["errors"] == memory["swap_errors"] > PAGES
@@ -304,7 +304,7 @@ def test_server_dies(holder, cpus, build):
         held = holder(swap=server.swap, cpus=cpus, build=build)
         held.out()
         server.kill()
-        held.all_lost(1)
+        held.all_lost(1, IO_DEVICE_ERROR)
         held.touch_ends(2)
         files, _ = held.state()
         assert files[0]["errors"] > PAGES

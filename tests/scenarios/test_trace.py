@@ -4,7 +4,7 @@ import csv
 import re
 
 import pytest
-from paging_files import PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
+from paging_files import IO_DEVICE_ERROR, PAGE, Holder, NbdServer, SwapFile, nbdkit_is_missing
 
 from test_memory_tools import assert_narrow, part
 from test_shell import ENTER, Terminal, script
@@ -111,7 +111,7 @@ def test_pages_that_can_not_be_read(machine, tmp_path, cpus, build):
         held.out()
         where = file.slots(1, 1, held.pages)
         server.fail()
-        held.all_lost(1)
+        held.all_lost(1, IO_DEVICE_ERROR)
         server.fail(False)
         held.all_right(1)
         held.all_right(2)

@@ -158,6 +158,7 @@ NTSYSAPI NTSTATUS NTAPI NtFlushVirtualMemory(HANDLE process, void **base, SIZE_T
 /* ranges: struct nt_memory_range_entry, alike WIN32_MEMORY_RANGE_ENTRY. */
 NTSYSAPI NTSTATUS NTAPI NtSetInformationVirtualMemory(HANDLE process, ULONG information, ULONG_PTR count, void *ranges,
 						      void *buffer, ULONG size);
+NTSYSAPI NTSTATUS NTAPI NtSetSystemInformation(ULONG info_class, void *buffer, ULONG size);
 NTSYSAPI NTSTATUS NTAPI NtAreMappedFilesTheSame(void *first, void *second);
 
 /* The copy of a process (fork); winternl.h has none of this. */

@@ -73,7 +73,7 @@ WINBOOL WINAPI CopyFileW(LPCWSTR from, LPCWSTR to, WINBOOL fail_if_exists)
 			done = ReadFile(source, buffer, COPY_BYTES, &count, NULL) &&
 			       (!count || WriteFile(target, buffer, count, &count, NULL));
 		while (done && count);
-		done = done && SetFileTime(target, NULL, NULL, &facts.ftLastWriteTime);
+		done = done && (GetFileType(target) != FILE_TYPE_DISK || SetFileTime(target, NULL, NULL, &facts.ftLastWriteTime));
 	}
 	error = RtlGetLastWin32Error();
 	if (target != INVALID_HANDLE_VALUE) {

@@ -4,7 +4,18 @@
 /* Classes of NtQueryInformationFile and NtSetInformationFile. */
 enum { BASIC = 4, STANDARD = 5, INTERNAL = 6, NAME = 9, RENAME = 10, DISPOSITION = 13, ALLOCATION = 19, END_OF_FILE = 20 };
 
+/* Classes of NtQueryDirectoryFile. */
+enum { FULL_DIRECTORY = 2, ID_BOTH_DIRECTORY = 37 };
+
 /* ---- by handle ---- */
+
+/* The entries of a directory that come next, as many as fit; the structures are those of the native call. */
+static WINBOOL list_by_handle(HANDLE directory, LPVOID out, DWORD size, ULONG class, BOOLEAN restart)
+{
+	IO_STATUS_BLOCK io;
+
+	return status_result(NtQueryDirectoryFile(directory, NULL, NULL, NULL, &io, out, size, class, FALSE, NULL, restart));
+}
 
 WINBOOL WINAPI GetFileInformationByHandle(HANDLE file, LPBY_HANDLE_FILE_INFORMATION out)
 {
@@ -52,6 +63,12 @@ WINBOOL WINAPI GetFileInformationByHandleEx(HANDLE file, FILE_INFO_BY_HANDLE_CLA
 		tag->FileAttributes = basic.FileAttributes;
 		tag->ReparseTag = 0;
 		return TRUE;
+	case FileIdBothDirectoryInfo:
+	case FileIdBothDirectoryRestartInfo:
+		return list_by_handle(file, out, size, ID_BOTH_DIRECTORY, class == FileIdBothDirectoryRestartInfo);
+	case FileFullDirectoryInfo:
+	case FileFullDirectoryRestartInfo:
+		return list_by_handle(file, out, size, FULL_DIRECTORY, class == FileFullDirectoryRestartInfo);
 	default:
 		SetLastError(ERROR_INVALID_PARAMETER);
 		return FALSE;
@@ -265,7 +282,6 @@ WINBOOL WINAPI RemoveDirectoryW(LPCWSTR path)
 	return change_by_name(path, DELETE, &yes, sizeof(yes), DISPOSITION, FILE_DIRECTORY_FILE);
 }
 
-/* There is one volume, so nothing ever has to be copied, and nothing waits for the next start. */
 /* To another volume; files only. The copy stays if the original can't be deleted, as Windows has it. */
 static BOOL move_by_copy(LPCWSTR from, LPCWSTR to, DWORD flags)
 {

@@ -128,6 +128,8 @@ HANDLE WINAPI FindFirstFileW(LPCWSTR path, LPWIN32_FIND_DATAW out)
 
 WINBOOL WINAPI FindNextFileW(HANDLE handle, LPWIN32_FIND_DATAW out)
 {
+	if (!handle || handle == INVALID_HANDLE_VALUE)
+		return status_result(STATUS_INVALID_HANDLE);
 	return status_result(find_step(handle, out));
 }
 

@@ -106,3 +106,26 @@ DWORD WINAPI GetShortPathNameA(LPCSTR path, LPSTR out, DWORD size)
 {
 	return convert_narrow(path, TRUE, out, size);
 }
+
+DWORD WINAPI SearchPathA(LPCSTR path, LPCSTR name, LPCSTR suffix, DWORD size, LPSTR out, LPSTR *file_part)
+{
+	WCHAR *wide[] = { path ? wide_from(path) : NULL, name ? wide_from(name) : NULL, suffix ? wide_from(suffix) : NULL };
+	WCHAR *text = memory_get(PATH_UNITS_MAX * sizeof(WCHAR));
+	DWORD length = 0;
+
+	if (!name)
+		SetLastError(ERROR_INVALID_PARAMETER);
+	else if (text && wide[1] && (wide[0] || !path) && (wide[2] || !suffix))
+		length = SearchPathW(wide[0], wide[1], wide[2], PATH_UNITS_MAX, text, NULL);
+	if (length)
+		length = narrow_result(text, length, out, size);
+	if (file_part && length && length < size) {
+		*file_part = out + length;
+		while ((*file_part)[-1] != '\\')
+			--*file_part;
+	}
+	memory_free(text);
+	for (int i = 0; i < 3; i++)
+		memory_free(wide[i]);
+	return length;
+}

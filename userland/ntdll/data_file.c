@@ -14,7 +14,7 @@ static SIZE_T view_bytes(void *base)
 	return info.RegionSize;
 }
 
-/* Its headers, all of which are in the view; NULL: it is no image. */
+/* Its headers, all of which are in the view; NULL: it is no image. One for 32-bit Windows is one, too. */
 static IMAGE_NT_HEADERS *headers_of(BYTE *base, SIZE_T bytes)
 {
 	IMAGE_DOS_HEADER *dos = (IMAGE_DOS_HEADER *)base;
@@ -25,7 +25,8 @@ static IMAGE_NT_HEADERS *headers_of(BYTE *base, SIZE_T bytes)
 	    (SIZE_T)dos->e_lfanew + sizeof(*headers) > bytes)
 		return NULL;
 	headers = (IMAGE_NT_HEADERS *)(base + dos->e_lfanew);
-	if (headers->Signature != IMAGE_NT_SIGNATURE || headers->OptionalHeader.Magic != IMAGE_NT_OPTIONAL_HDR64_MAGIC)
+	if (headers->Signature != IMAGE_NT_SIGNATURE || (headers->OptionalHeader.Magic != IMAGE_NT_OPTIONAL_HDR64_MAGIC &&
+							 headers->OptionalHeader.Magic != IMAGE_NT_OPTIONAL_HDR32_MAGIC))
 		return NULL;
 	table = (SIZE_T)dos->e_lfanew + offsetof(IMAGE_NT_HEADERS, OptionalHeader) + headers->FileHeader.SizeOfOptionalHeader;
 	return table + headers->FileHeader.NumberOfSections * sizeof(IMAGE_SECTION_HEADER) <= bytes ? headers : NULL;
@@ -60,11 +61,23 @@ BYTE *data_file_directory(void *base, USHORT directory, ULONG *size)
 {
 	IMAGE_NT_HEADERS *headers = headers_of(base, view_bytes(base));
 	IMAGE_DATA_DIRECTORY *entry;
+	ULONG count;
 
 	*size = 0;
-	if (!headers || directory >= headers->OptionalHeader.NumberOfRvaAndSizes || directory >= IMAGE_NUMBEROF_DIRECTORY_ENTRIES)
+	if (!headers)
 		return NULL;
-	entry = &headers->OptionalHeader.DataDirectory[directory];
+	if (headers->OptionalHeader.Magic == IMAGE_NT_OPTIONAL_HDR32_MAGIC) {
+		IMAGE_OPTIONAL_HEADER32 *narrow = (IMAGE_OPTIONAL_HEADER32 *)&headers->OptionalHeader;
+
+		count = narrow->NumberOfRvaAndSizes;
+		entry = narrow->DataDirectory;
+	} else {
+		count = headers->OptionalHeader.NumberOfRvaAndSizes;
+		entry = headers->OptionalHeader.DataDirectory;
+	}
+	if (directory >= count || directory >= IMAGE_NUMBEROF_DIRECTORY_ENTRIES)
+		return NULL;
+	entry += directory;
 	if (!entry->VirtualAddress || !entry->Size)
 		return NULL;
 	*size = entry->Size;

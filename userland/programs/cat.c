@@ -1,5 +1,5 @@
 /* cat: writes files, or its input, to its output. */
-#include "tool.h"
+#include "file_tool.h"
 
 static const char usage[] =
 	"usage: cat [FILE]...\n"
@@ -26,20 +26,23 @@ static int copy(HANDLE from, const char *name)
 
 int main(int argc, char **argv)
 {
-	int result = TOOL_OK;
+	unsigned int options = 0;
+	int result = TOOL_OK, i;
 	if (tool_wants_help(argc, argv))
 		return tool_usage(usage, "cat", NULL, NULL);
-	if (argc == 1)
+	i = tool_options("cat", usage, "", argc, argv, &options);
+	if (!i)
+		return TOOL_USAGE;
+	if (i == argc)
 		return copy(GetStdHandle(STD_INPUT_HANDLE), "input");
-	for (int i = 1; i < argc; i++) {
+	for (; i < argc; i++) {
 		if (!strcmp(argv[i], "-")) {
 			result |= copy(GetStdHandle(STD_INPUT_HANDLE), "input");
 			continue;
 		}
-		HANDLE file = CreateFileA(argv[i], GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
-					  NULL, OPEN_EXISTING, 0, NULL);
+		HANDLE file = file_open_to_read("cat", argv[i]);
 		if (file == INVALID_HANDLE_VALUE) {
-			result |= tool_fail("cat", argv[i], GetLastError());
+			result |= TOOL_FAILED;
 			continue;
 		}
 		result |= copy(file, argv[i]);

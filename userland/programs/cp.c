@@ -17,26 +17,19 @@ static int copy_into(const char *from, void *context)
 	return file_path_join("cp", to, context, file_last_part(from)) ? copy(from, to) : TOOL_FAILED;
 }
 
-/* Whether to is from, or below it. */
-static bool leads_into(const char *from, const char *to)
-{
-	char source[MAX_PATH], target[MAX_PATH];
-	size_t length;
-	if (!GetFullPathNameA(from, MAX_PATH, source, NULL) || !GetFullPathNameA(to, MAX_PATH, target, NULL))
-		return false;
-	length = strlen(source);
-	return !_strnicmp(source, target, length) && (!target[length] || target[length] == '\\');
-}
-
 static int copy(const char *from, const char *to)
 {
+	if (file_same(from, to, false) && GetFileAttributesA(from) != INVALID_FILE_ATTRIBUTES) {
+		fprintf(stderr, "cp: %s and %s are the same\n", from, to);
+		return TOOL_FAILED;
+	}
 	if (!file_is_directory(from))
-		return CopyFileA(from, to, FALSE) ? TOOL_OK : tool_fail("cp", GetFileAttributesA(from) == INVALID_FILE_ATTRIBUTES ? from : to, GetLastError());
+		return CopyFileA(from, to, FALSE) ? TOOL_OK : file_fail_two("cp", from, to, GetLastError());
 	if (!recursive) {
 		fprintf(stderr, "cp: %s is a directory; -r copies it\n", from);
 		return TOOL_FAILED;
 	}
-	if (leads_into(from, to)) {
+	if (file_same(from, to, true)) {
 		fprintf(stderr, "cp: %s can't be copied into itself\n", from);
 		return TOOL_FAILED;
 	}
@@ -47,13 +40,14 @@ static int copy(const char *from, const char *to)
 
 int main(int argc, char **argv)
 {
-	int first = 1, result = TOOL_OK;
+	int first, result = TOOL_OK;
+	unsigned int options = 0;
 	if (tool_wants_help(argc, argv))
 		return tool_usage(usage, "cp", NULL, NULL);
-	if (argc > 1 && !strcmp(argv[1], "-r")) {
-		recursive = true;
-		first++;
-	}
+	first = tool_options("cp", usage, "r", argc, argv, &options);
+	if (!first)
+		return TOOL_USAGE;
+	recursive = options;
 	if (argc - first < 2)
 		return tool_usage(usage, "cp", "two names are needed at least", NULL);
 	char *to = argv[argc - 1];

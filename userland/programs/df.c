@@ -1,31 +1,42 @@
 /* df: how much room there is on the volumes. */
-#include "tool.h"
+#include "file_tool.h"
+#include <ctype.h>
 
-static const char usage[] = "usage: df\n"
-			    "Shows how large each volume is, and how much of it is free.\n";
+static const char usage[] = "usage: df [PATH]...\n"
+			    "Shows how large each volume is, or those of the PATHs, and how much of it is free.\n";
+
+static int show(char letter)
+{
+	char root[] = "A:\\";
+	DWORD sectors, bytes, free, total;
+	root[0] = letter;
+	if (!GetDiskFreeSpaceA(root, &sectors, &bytes, &free, &total))
+		return tool_fail("df", root, GetLastError());
+	uint64_t cluster = (uint64_t)sectors * bytes;
+	printf("%c:     %10s  %10s  %10s  %3u%%  %s\n", letter, tool_size(total * cluster), tool_size((total - free) * cluster),
+	       tool_size(free * cluster), (unsigned int)((total - free) * 100ull / (total ? total : 1)), tool_size(cluster));
+	return TOOL_OK;
+}
 
 int main(int argc, char **argv)
 {
-	int result = TOOL_OK;
+	unsigned int options = 0;
+	int result = TOOL_OK, first;
 	if (tool_wants_help(argc, argv))
 		return tool_usage(usage, "df", NULL, NULL);
-	if (argc > 1)
-		return tool_usage(usage, "df", "no argument is expected", argv[1]);
+	first = tool_options("df", usage, "", argc, argv, &options);
+	if (!first)
+		return TOOL_USAGE;
 	printf("VOLUME       SIZE        USED        FREE  USED  CLUSTER\n");
-	for (DWORD drives = GetLogicalDrives(), i = 0; i < 26; i++) {
-		char root[] = "A:\\";
-		DWORD sectors, bytes, free, total;
-		if (!(drives & 1u << i))
-			continue;
-		root[0] = (char)('A' + i);
-		if (!GetDiskFreeSpaceA(root, &sectors, &bytes, &free, &total)) {
-			result |= tool_fail("df", root, GetLastError());
-			continue;
-		}
-		uint64_t cluster = (uint64_t)sectors * bytes;
-		printf("%c:     %10s  %10s  %10s  %3u%%  %s\n", root[0], tool_size(total * cluster),
-		       tool_size((total - free) * cluster), tool_size(free * cluster),
-		       (unsigned int)((total - free) * 100ull / (total ? total : 1)), tool_size(cluster));
+	for (DWORD drives = GetLogicalDrives(), i = 0; first == argc && i < 26; i++)
+		if (drives & 1u << i)
+			result |= show((char)('A' + i));
+	for (int i = first; i < argc; i++) {
+		char path[MAX_PATH];
+		if (!GetFullPathNameA(argv[i], sizeof(path), path, NULL) || GetFileAttributesA(path) == INVALID_FILE_ATTRIBUTES)
+			result |= tool_fail("df", argv[i], GetLastError());
+		else
+			result |= show((char)toupper(path[0]));
 	}
 	return result;
 }

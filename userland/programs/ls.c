@@ -1,6 +1,8 @@
 /* ls: lists directories. */
 #include "tool.h"
 
+int _dowildcard = -1; /* the C library replaces * and ? in arguments by the names that fit */
+
 static const char usage[] = "usage: ls [-l] [PATH]...\n"
 			    "Lists directories (the current one if no PATH is given) and files.\n"
 			    "  -l   one a line, with size in bytes, time of the last change, attributes\n"

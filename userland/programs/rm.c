@@ -29,17 +29,15 @@ static int delete(const char *path, void *context)
 
 int main(int argc, char **argv)
 {
-	int i = 1, result = TOOL_OK;
+	unsigned int options = 0;
+	int i, result = TOOL_OK;
 	if (tool_wants_help(argc, argv))
 		return tool_usage(usage, "rm", NULL, NULL);
-	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++)
-		for (const char *c = argv[i] + 1; *c; c++)
-			if (*c == 'r')
-				recursive = true;
-			else if (*c == 'f')
-				force = true;
-			else
-				return tool_usage(usage, "rm", "no such option", argv[i]);
+	i = tool_options("rm", usage, "rf", argc, argv, &options);
+	if (!i)
+		return TOOL_USAGE;
+	recursive = options & 1;
+	force = options & 2;
 	if (i == argc)
 		return tool_usage(usage, "rm", "a name is needed", NULL);
 	for (; i < argc; i++)

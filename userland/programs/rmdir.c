@@ -11,5 +11,6 @@ static bool change(const char *path)
 
 int main(int argc, char **argv)
 {
-	return file_change_each("rmdir", usage, argc, argv, change);
+	unsigned int options = 0;
+	return file_change_each("rmdir", usage, "", &options, argc, argv, change);
 }

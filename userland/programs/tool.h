@@ -23,12 +23,16 @@ static const struct tool_text tool_errors[] = {
 	{ ERROR_FILE_NOT_FOUND, "ERROR_FILE_NOT_FOUND", "there is no such file", "ls shows what is there" },
 	{ ERROR_PATH_NOT_FOUND, "ERROR_PATH_NOT_FOUND", "a directory of the path does not exist",
 	  "ls shows what is there" },
-	{ ERROR_ACCESS_DENIED, "ERROR_ACCESS_DENIED", "access denied", NULL },
+	{ ERROR_ACCESS_DENIED, "ERROR_ACCESS_DENIED", "access denied",
+	  "it may be read-only, mapped, or a program that runs" },
 	{ ERROR_INVALID_HANDLE, "ERROR_INVALID_HANDLE", "the handle is not valid", NULL },
 	{ ERROR_NOT_ENOUGH_MEMORY, "ERROR_NOT_ENOUGH_MEMORY", "no memory", "memstat shows who holds it" },
 	{ ERROR_BAD_FORMAT, "ERROR_BAD_FORMAT", "not a program for this machine", NULL },
 	{ ERROR_OUTOFMEMORY, "ERROR_OUTOFMEMORY", "no memory", "memstat shows who holds it" },
 	{ ERROR_WRITE_PROTECT, "ERROR_WRITE_PROTECT", "the volume can only be read", NULL },
+	{ ERROR_NOT_SAME_DEVICE, "ERROR_NOT_SAME_DEVICE", "that is another volume", NULL },
+	{ ERROR_NOT_READY, "ERROR_NOT_READY", "the disk is not there", "it was taken out" },
+	{ ERROR_CRC, "ERROR_CRC", "what was read is not what was written", NULL },
 	{ ERROR_BAD_LENGTH, "ERROR_BAD_LENGTH", "a length is wrong", NULL },
 	{ ERROR_SHARING_VIOLATION, "ERROR_SHARING_VIOLATION", "the file is in use", NULL },
 	{ ERROR_LOCK_VIOLATION, "ERROR_LOCK_VIOLATION", "another program has locked this part of the file", NULL },
@@ -39,15 +43,21 @@ static const struct tool_text tool_errors[] = {
 	{ ERROR_DISK_CORRUPT, "ERROR_DISK_CORRUPT", "the volume is damaged", "\"make fsck\" on the host checks it" },
 	{ ERROR_NOT_SUPPORTED, "ERROR_NOT_SUPPORTED", "not supported", NULL },
 	{ ERROR_INVALID_PARAMETER, "ERROR_INVALID_PARAMETER", "a parameter is wrong", NULL },
-	{ ERROR_INVALID_NAME, "ERROR_INVALID_NAME", "the name is not valid", NULL },
+	{ ERROR_INVALID_NAME, "ERROR_INVALID_NAME", "the name is not valid",
+	  "none of * ? \" < > | may be in one, and no file fits if it is a pattern" },
 	{ ERROR_MOD_NOT_FOUND, "ERROR_MOD_NOT_FOUND", "a DLL that it needs is missing", NULL },
 	{ ERROR_PROC_NOT_FOUND, "ERROR_PROC_NOT_FOUND", "a DLL has no such function", NULL },
+	{ ERROR_FILENAME_EXCED_RANGE, "ERROR_FILENAME_EXCED_RANGE", "the name is too long", NULL },
 	{ ERROR_DIRECTORY, "ERROR_DIRECTORY", "not a directory", NULL },
 	{ ERROR_NO_MORE_ITEMS, "ERROR_NO_MORE_ITEMS", "that was the last one", NULL },
 	{ ERROR_BAD_EXE_FORMAT, "ERROR_BAD_EXE_FORMAT", "not a program for this machine, or damaged", NULL },
 	{ ERROR_CALL_NOT_IMPLEMENTED, "ERROR_CALL_NOT_IMPLEMENTED", "this kernel can't do that", NULL },
 	{ ERROR_INVALID_ADDRESS, "ERROR_INVALID_ADDRESS", "the address is not free", NULL },
 	{ ERROR_PRIVILEGE_NOT_HELD, "ERROR_PRIVILEGE_NOT_HELD", "a privilege is missing", NULL },
+	{ ERROR_SWAPERROR, "ERROR_SWAPERROR", "a page could not be read", NULL },
+	{ ERROR_FILE_INVALID, "ERROR_FILE_INVALID", "its disk was changed, or it is empty", NULL },
+	{ ERROR_IO_DEVICE, "ERROR_IO_DEVICE", "the disk reports an error", NULL },
+	{ ERROR_USER_MAPPED_FILE, "ERROR_USER_MAPPED_FILE", "a program has mapped it", NULL },
 	{ ERROR_NO_SYSTEM_RESOURCES, "ERROR_NO_SYSTEM_RESOURCES", "the kernel has no memory for it",
 	  "memstat shows who holds it" },
 	{ ERROR_WORKING_SET_QUOTA, "ERROR_WORKING_SET_QUOTA", "the working set's quota does not allow it", NULL },
@@ -279,6 +289,29 @@ static inline void tool_wrap(const char *first, const char *rest, const char *te
 static inline bool tool_wants_help(int argc, char **argv)
 {
 	return argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") || !strcmp(argv[1], "/?"));
+}
+
+/*
+ * Takes options of one letter: *set gets bit i for letter i of allowed. Returns the index of the first argument behind them,
+ * which "--" may end; 0: one is not allowed, and the usage has been printed.
+ */
+static inline int tool_options(const char *program, const char *usage, const char *allowed, int argc, char **argv,
+			       unsigned int *set)
+{
+	int i = 1;
+	for (; i < argc && argv[i][0] == '-' && argv[i][1]; i++) {
+		if (!strcmp(argv[i], "--"))
+			return i + 1;
+		for (const char *c = argv[i] + 1; *c; c++) {
+			const char *at = strchr(allowed, *c);
+			if (!at) {
+				tool_usage(usage, program, "there is no such option", argv[i]);
+				return 0;
+			}
+			*set |= 1u << (at - allowed);
+		}
+	}
+	return i;
 }
 
 #endif

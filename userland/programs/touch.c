@@ -20,5 +20,6 @@ static bool change(const char *path)
 
 int main(int argc, char **argv)
 {
-	return file_change_each("touch", usage, argc, argv, change);
+	unsigned int options = 0;
+	return file_change_each("touch", usage, "", &options, argc, argv, change);
 }
