@@ -102,6 +102,6 @@
 	X(103, BsTraceRead, 6)                                                                                         \
 	X(104, BsMapKnownDll, 2)
 
-#define SYSCALL_NUMBER_MAX 104
+#define SYSCALL_NUMBER_MAX 105
 
 #endif

@@ -136,14 +136,20 @@ static u32 entry_make(struct vspace *v, u64 va, u32 level, bool promised, u64 **
 
 word_t *pt_word_walk(struct vspace *v, u64 va)
 {
-	word_t *word = entry_find(v, va, 1);
+	const u64 *table = phys_to_virt(v->pml4_phys);
+	u64 entry;
 
-	assert(mutex_held(&v->lock));
-	if (word) {
-		v->leaf_number = va / TABLE_SPAN;
-		v->leaf = word - index_of(va, 1);
-	}
-	return word;
+	assert(mutex_held(&v->lock) && va < USER_HIGH);
+	entry = table[index_of(va, 4)];
+	if (is_table(entry))
+		entry = table_of(entry)[index_of(va, 3)];
+	if (is_table(entry))
+		entry = table_of(entry)[index_of(va, 2)];
+	if (!is_table(entry))
+		return NULL;
+	v->leaf_number = va / TABLE_SPAN;
+	v->leaf = table_of(entry);
+	return &v->leaf[index_of(va, 1)];
 }
 
 u32 pt_word_make(struct vspace *v, u64 va, bool promised, word_t **word) { return entry_make(v, va, 1, promised, word); }
