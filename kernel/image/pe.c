@@ -261,35 +261,14 @@ static void headers_fill(struct pe_image *image)
  * Sections that are aligned to less than a page lie in memory as in the file. They can't have protections of their own, so that
  * the whole image is one segment: it can be read, executed, and written, each process to its own copy.
  */
-static enum pe_error flat_parse(struct source *s, u64 offset, u32 count, const struct optional_header *o,
-				struct pe_image *image)
+static void flat_fill(struct pe_image *image, u64 file_size)
 {
 	struct pe_segment *g = &image->segments[image->segment_count++];
-	u64 next = ALIGN_UP((u64)o->headers_size, o->section_alignment);
 
-	for (u32 i = 0; i < count; i++, offset += sizeof(struct section_header)) {
-		struct section_header h;
-		enum pe_error e = source_read(s, offset, &h, sizeof(h));
-		u64 bytes;
-
-		if (e)
-			return e;
-		bytes = h.virtual_size ? h.virtual_size : h.raw_size;
-		if (h.rva != next || bytes == 0 || next + bytes > image->size)
-			return PE_BAD_SECTION;
-		if (h.raw_offset && h.raw_size) {
-			if (h.raw_offset != h.rva)
-				return PE_BAD_ALIGNMENT;
-			if ((u64)h.raw_offset + h.raw_size > s->file_size)
-				return PE_TRUNCATED;
-		}
-		next = ALIGN_UP(next + bytes, o->section_alignment);
-	}
 	g->pages = image->size >> PAGE_SHIFT;
-	g->file_bytes = (u32)MIN(s->file_size, (u64)image->size);
+	g->file_bytes = (u32)MIN(file_size, (u64)image->size);
 	g->read = g->write = g->execute = true;
 	strlcpy(g->name, "image", sizeof(g->name));
-	return PE_OK;
 }
 
 /* The section table at offset becomes the segments. */
@@ -297,8 +276,12 @@ static enum pe_error sections_parse(struct source *s, u64 offset, u32 count, con
 				    struct pe_image *image)
 {
 	u64 next = ALIGN_UP((u64)o->headers_size, o->section_alignment); /* where the next section has to begin */
+	bool flat = is_flat(o);
 
-	headers_fill(image);
+	if (flat)
+		flat_fill(image, s->file_size);
+	else
+		headers_fill(image);
 	for (u32 i = 0; i < count; i++, offset += sizeof(struct section_header)) {
 		struct section_header h;
 		enum pe_error e = source_read(s, offset, &h, sizeof(h));
@@ -310,12 +293,13 @@ static enum pe_error sections_parse(struct source *s, u64 offset, u32 count, con
 		if (h.rva != next || bytes == 0 || next + bytes > image->size)
 			return PE_BAD_SECTION;
 		if (h.raw_offset && h.raw_size) {
-			if (!IS_ALIGNED(h.raw_offset, o->file_alignment))
+			if (flat ? h.raw_offset != h.rva : !IS_ALIGNED(h.raw_offset, o->file_alignment))
 				return PE_BAD_ALIGNMENT;
 			if ((u64)h.raw_offset + h.raw_size > s->file_size)
 				return PE_TRUNCATED;
 		}
-		segment_fill(&image->segments[image->segment_count++], &h, bytes);
+		if (!flat)
+			segment_fill(&image->segments[image->segment_count++], &h, bytes);
 		next = ALIGN_UP(next + bytes, o->section_alignment);
 	}
 	return PE_OK;
@@ -366,7 +350,7 @@ static enum pe_error image_parse(struct source *s, struct pe_image *image)
 		return PE_TRUNCATED;
 	}
 	image_fill(image, &coff, &o);
-	e = (is_flat(&o) ? flat_parse : sections_parse)(s, table, coff.section_count, &o, image);
+	e = sections_parse(s, table, coff.section_count, &o, image);
 	if (e)
 		return e;
 	image->export_rva = directories[DIRECTORY_EXPORTS].rva;
