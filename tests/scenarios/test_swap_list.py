@@ -59,7 +59,9 @@ def test_a_file_that_may_not_be_written(tmp_path):
 
 def test_disks(tmp_path, image):
     """Serials and new files; QEMU may not stop the machine when the host's disk is full."""
-    machine = Machine(__file__, swap=f"ramdisk:1M,64M,{image}@3,4K,nbd://host:10809", swap_image=str(tmp_path / "s.img"))
+    volume = tmp_path / "system.img"
+    volume.write_bytes(b"FAT32   ".rjust(90, b"\0").ljust(510, b"\0") + b"\x55\xaa")
+    machine = Machine(str(volume), swap=f"ramdisk:1M,64M,{image}@3,4K,nbd://host:10809", swap_image=str(tmp_path / "s.img"))
     command = machine.command(tmp_path)
     assert (tmp_path / "s.img").stat().st_size == 64 << 20
     assert (tmp_path / "s2.img").stat().st_size == 4096
