@@ -424,7 +424,7 @@ enum file_status file_open(const char *path, struct file **out)
 }
 
 /* As IoCheckShareAccess: each handle allows what all others do, and may do what all others allow. */
-bool file_sharing_allows(const struct file *f, const struct file_request *r)
+static bool sharing_allows(const struct file *f, const struct file_request *r)
 {
 	if (!r->may)
 		return true;
@@ -449,7 +449,7 @@ static void sharing_count(struct file *f, u32 may, u32 share, u32 by)
 }
 
 /* Whether a file that exists may be opened like that. */
-static enum file_status open_check(const struct file *f, const struct file_request *r)
+enum file_status file_open_check(const struct file *f, const struct file_request *r)
 {
 	bool directory = f->attributes & FILE_ATTRIBUTE_DIRECTORY_;
 	bool overwrite = r->disposition == FILE_SUPERSEDE_ || r->disposition >= FILE_OVERWRITE_;
@@ -472,7 +472,7 @@ static enum file_status open_check(const struct file *f, const struct file_reque
 	if (r->delete_on_close &&
 	    (f->attributes & FILE_ATTRIBUTE_READONLY_ || file_image_keeps(f) || data_section_in_use((struct file *)f) || !f->entry_at))
 		return FILE_NO_DELETE;
-	if (!file_sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
+	if (!sharing_allows(f, r) || (file_image_fixed(f) && (r->may & FILE_MAY_WRITE || overwrite)))
 		return FILE_SHARING;
 	/* What would change the disk is refused here, not at the first write. */
 	if (f->volume->read_only && (r->may & (FILE_MAY_WRITE | FILE_MAY_DELETE) || overwrite))
@@ -515,7 +515,7 @@ static enum file_status open_locked(const char *path, struct file_lookup *l, con
 		status = *out ? FILE_OK : existing_get(l, out);
 		if (status != FILE_OK)
 			return status;
-		status = open_check(*out, r);
+		status = file_open_check(*out, r);
 		if (status != FILE_OK)
 			file_unref(*out);
 	}

@@ -226,7 +226,7 @@ u64 file_allocation(struct file *f);
  */
 enum file_status file_image_begin(struct file *f);
 /*
- * Whether those who have the file open let it be run: a process begins as Windows' does, which opens the file to execute it
+ * Whether it is a file, and those who have it open let it be run: a process begins as Windows' does, which opens the file to execute it
  * and lets others read and delete. file_run_share: what else who opens to execute allows, as other systems' rules have it.
  */
 enum file_status file_run_check(struct file *f);

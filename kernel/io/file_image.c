@@ -49,14 +49,12 @@ u32 file_run_share(u32 share)
 
 enum file_status file_run_check(struct file *f)
 {
-	const struct file_request r = { .may = FILE_MAY_READ, .share = file_run_share(FILE_MAY_READ | FILE_MAY_DELETE) };
-	enum file_status status = FILE_OK;
+	const struct file_request r = { .may = FILE_MAY_READ, .share = file_run_share(FILE_MAY_READ | FILE_MAY_DELETE),
+					.disposition = FILE_OPEN_, .not_directory = true };
+	enum file_status status;
 
 	mutex_lock(&f->volume->lock);
-	if (f->delete_pending)
-		status = FILE_DELETING;
-	else if (!file_sharing_allows(f, &r))
-		status = FILE_SHARING;
+	status = file_open_check(f, &r);
 	mutex_unlock(&f->volume->lock);
 	return status;
 }

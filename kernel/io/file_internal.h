@@ -36,8 +36,8 @@ bool file_is_idle(const struct file *f, u32 refs); /* nobody has more than so ma
 void file_table_remove(struct file *f);
 /* Whether the volume's files below the directory at this path are in use. */
 bool file_table_below(const struct volume *v, const char *path);
-/* Whether those who have the file open let it be opened so. The volume's lock is held. */
-bool file_sharing_allows(const struct file *f, const struct file_request *r);
+/* Whether a file that is there may be opened so. The volume's lock is held. */
+enum file_status file_open_check(const struct file *f, const struct file_request *r);
 void file_lose(struct file *f); /* nobody finds it any more; who has it keeps it */
 enum file_status file_check(struct file *f); /* file_check_unlocked, with the volume's lock held */
 void file_path_set(struct file *f, const char *path);

@@ -28,10 +28,7 @@ static u32 image_open(const struct bs_create_process *in, struct file **out)
 		status = file_status_nt(file_open(path, out));
 	if (status)
 		return status;
-	if ((*out)->attributes & FILE_ATTRIBUTE_DIRECTORY_)
-		status = STATUS_FILE_IS_A_DIRECTORY;
-	else
-		status = file_status_nt(file_run_check(*out));
+	status = file_status_nt(file_run_check(*out));
 	if (status)
 		file_unref(*out);
 	return status;
